@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from toolkit import console
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, OutOfTimeError
 from toolkit.messages import Silent, Table
 
 
@@ -74,6 +74,11 @@ def test_errors_go_to_stderr_with_their_advice(capsys: pytest.CaptureFixture[str
     assert shown.err == "error: lr: expected [a number]\nRun: tk config schema\n"
 
 
+def test_a_stop_that_was_asked_for_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_error(OutOfTimeError("the time is up", "To go on: tk fit e"))
+    assert capsys.readouterr().err == "stopped: the time is up\nTo go on: tk fit e\n"
+
+
 def test_without_a_terminal_progress_is_lines_on_stderr(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +92,7 @@ def test_without_a_terminal_progress_is_lines_on_stderr(
             task.advance(1, "loss 0.5")
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.splitlines() == ["begun", "warning: slow", "training: 2/4 · 30 s left · loss 0.5"]
+    assert shown.err.splitlines() == ["begun", "warning: slow", "training: 2/4 · 40 s left · loss 0.5"]
 
 
 class Display:
@@ -138,7 +143,7 @@ def test_a_notebook_shows_the_open_tasks_in_one_place(
         folds.advance()
     assert display.outputs == [
         [
-            "folds: 0/2\nepochs: 1/3 · 2 s left · loss 0.5",
+            "folds: 0/2\nepochs: 1/3 · loss 0.5",
             "folds: 0/2\nepochs: 2/3 · 0 s left · loss 0.5",
             "folds: 2/2",
             "folds: 2/2",

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import OutOfTimeError, ToolkitError
 from toolkit.messages import Progress, Silent, Table, Task, duration_text
 
 _SECONDS_BETWEEN_LINES = 20.0
@@ -70,9 +70,11 @@ def show_text(text: str) -> None:
 
 
 def show_error(error: ToolkitError) -> None:
-    """Print the message of an error and its advice on stderr."""
+    """Print the message of an error and its advice on stderr; a stop that was asked for is not called an error."""
     console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
+    asked_for = isinstance(error, OutOfTimeError)
+    heading = ("stopped: ", "bold") if asked_for else ("error: ", "bold red")
+    console.print(Text.assemble(heading, error.message), soft_wrap=True)
     if error.advice:
         console.print(Text(error.advice), soft_wrap=True)
 
@@ -179,11 +181,11 @@ class _LinesTask:
     def __init__(self, lines: _Lines, title: str, total: int) -> None:
         self._lines = lines
         self._said = time.monotonic()
-        self._count = _Count(title, total, self._said)
+        self._count = _Count(title, total)
 
     def advance(self, steps: int = 1, status: str = "") -> None:
-        self._count.add(steps, status)
         now = time.monotonic()
+        self._count.add(steps, status, now)
         if now - self._said < _SECONDS_BETWEEN_LINES or not self._count.done:
             return
         self._said = now
@@ -200,7 +202,7 @@ class _Notebook(_Lines):
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:
-        count = _Count(title, total, time.monotonic())
+        count = _Count(title, total)
         self._tasks.append(count)
         try:
             yield _NotebookTask(self, count)
@@ -230,27 +232,36 @@ class _NotebookTask:
         self._notebook, self._count = notebook, count
 
     def advance(self, steps: int = 1, status: str = "") -> None:
-        self._count.add(steps, status)
+        self._count.add(steps, status, time.monotonic())
         self._notebook.advanced()
 
 
 class _Count:
     """How much of a task is done, and how long the rest will take."""
 
-    def __init__(self, title: str, total: int, started: float) -> None:
-        self._title, self._total, self._started = title, total, started
+    def __init__(self, title: str, total: int) -> None:
+        self._title, self._total = title, total
         self._status = ""
+        self._begun: tuple[float, int] | None = None
         self.done = 0
 
-    def add(self, steps: int, status: str) -> None:
+    def add(self, steps: int, status: str, now: float) -> None:
         """Count further steps as done."""
         self.done += steps
+        if self._begun is None and steps:
+            self._begun = now, self.done
         self._status = status or self._status
 
     def text(self, now: float) -> str:
-        """Title, steps, time left and status in one line."""
-        rest = self._total - self.done
-        left = f" · {duration_text((now - self._started) / self.done * rest)} left" if self.done and rest else ""
+        """Title, steps, time left and status in one line.
+
+        The first steps are not typical, because they prepare the others or were done by an earlier run: the time left
+        follows from those after them.
+        """
+        rest, left = self._total - self.done, ""
+        if self._begun is not None and self.done > self._begun[1] and rest:
+            since, first = self._begun
+            left = f" · {duration_text((now - since) / (self.done - first) * rest)} left"
         ending = f" · {self._status}" if self._status else ""
         return f"{self._title}: {self.done}/{self._total}{left}{ending}"
 

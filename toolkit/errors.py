@@ -136,6 +136,11 @@ def raised_by(error: BaseException) -> str:
     return f"{own[-1] + ': ' if own else ''}{kind}: {text.removeprefix(f'{kind}: ')}"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: `1 image`, `3 images`; `plural` is for nouns that do not just add an s."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def listing(names: Iterable[object], at_most: int = 5) -> str:
     """The first names, separated by commas, with an ellipsis where there are more: `a, b, c, …`."""
     words = [str(name) for name in names]

@@ -1,4 +1,4 @@
-"""Covers toolkit/api/experiment.py, arguments.py, paths.py, keras_models.py, batches.py and
+"""Covers toolkit/api/experiment.py, arguments.py, paths.py, keras_models.py, batches.py, error_words.py and
 toolkit/learning/predicting/export.py.
 """
 
@@ -15,11 +15,11 @@ import h5py
 import numpy as np
 import pytest
 
-from toolkit import Experiment, ToolkitError, decode, ensemble, evaluate
+from toolkit import Experiment, ToolkitError, decode, ensemble, evaluate, lr_find, preview
 from toolkit.api.batches import PredictedMap
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.recipe.probabilities import quantise
-from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError
+from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.decoding import read_image
@@ -277,6 +277,39 @@ def test_a_dataset_gives_what_its_files_give(
         alone.fit(scans)
     with pytest.raises(MissingFileError, match=r"nowhere\.csv"):  # what the file says counts again
         Experiment(folder).fit(restart=True)
+
+
+def test_a_dataset_that_is_refused_does_not_replace_the_one_before(
+    fitted_competition: Workspace, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
+    (root / "experiments" / "given").mkdir()
+    (root / "experiments" / "given" / "config.yaml").write_text("extends: ../plain/config.yaml\n")
+    given, scans, other = Experiment(root / "experiments" / "given"), Scans(root / "data"), Scans(root / "data")
+    result = given.fit(scans)
+    assert result.next_steps()[-1] == f"next: Experiment({str(given.folder)!r}, dataset).tune()"
+    other.rows = other.rows[1:]
+    with pytest.raises(FoldsError):
+        given.fit(other)
+    assert given.tune().experiment == "given"
+
+
+def test_errors_name_arguments_instead_of_options(plain: Experiment, images: Path) -> None:
+    for ask, message in (
+        (lambda: plain.fit(folds=[7]), "^folds: there is no fold 7"),
+        (lambda: plain.predict(images / "020.png", folds=7), "^folds: plain: there is no fold 7"),
+        (lambda: plain.predict(images / "020.png", views="ttflop"), "^views: "),
+        (lambda: plain.predict_to(images, "nowhere", "debug"), "^formats: 'debug' is not valid"),
+        (lambda: plain.fit(overrides="lr=1"), r"^overrides: expected a list, for example \['lr=1'\]"),
+        (lambda: preview(plain, count=0), "^count: expected at least 1"),
+        (lambda: lr_find(plain, folds=9), "^folds: there is no fold 9"),
+    ):
+        with pytest.raises(ConfigError, match=message) as told:
+            ask()
+        assert "--" not in told.value.message
+    with pytest.raises(ConfigError) as told:
+        plain.fit(folds=[0], restart=True)
+    assert "tk fit plain --restart" in told.value.advice  # a command to type stays one
 
 
 def test_progress_is_shown_where_it_is_asked_for(

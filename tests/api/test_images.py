@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.api.images import as_images as images_for
 from toolkit.config.models import Config
-from toolkit.errors import DataError
+from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.experiment.folder import Experiment
@@ -56,6 +56,11 @@ def test_invalid_images_are_refused() -> None:
     assert as_images([array], 5).read("0").shape == (4, 4, 5)
     with pytest.raises(DataError, match="has 5 channels, but shape asks for 4"):
         as_images([array], 4)
+    with pytest.raises(DataError, match="has 64 channels") as told:
+        as_images([np.zeros((12, 64, 64), np.uint8)], 3)
+    assert "list(images)" in told.value.advice
+    with pytest.raises(MissingFileError, match=r"there is no file nowhere/a\.png"):
+        as_images(["nowhere/a.png"], 3)
     with pytest.raises(DataError, match="mixed"):
         as_images([array, "a.png"], 3)
     for wrong in (None, 3, [[0, 255]]):

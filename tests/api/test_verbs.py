@@ -109,5 +109,5 @@ def test_what_is_fitted_is_compared_and_joined(fitted_competition: Workspace, ro
     compared = verbs.compare([plain, other], csv="table.csv")
     assert [one.name for one in compared.experiments] == ["plain", "other"]
     assert (root / "table.csv").is_file()
-    with pytest.raises(ConfigError, match="--mean"):
+    with pytest.raises(ConfigError, match=r"^mean: "):
         verbs.ensemble([plain, other], mean="middle")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from toolkit.api.arguments import Folds, Shown, as_progress, folder_and_root, number, numbers, seconds
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
+from toolkit.api.error_words import methods_in_python
 from toolkit.api.images import as_images, refuse_failures
 from toolkit.api.keras_models import keras_model_of
 from toolkit.api.paths import as_path, as_paths
@@ -39,13 +40,14 @@ from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.fitted import find_fitted, first_networks
 from toolkit.files.experiment.members import find_member
-from toolkit.files.experiment.resolved import data_of, read_resolved
+from toolkit.files.experiment.resolved import data_of, is_of_dataset, read_resolved
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.experiment.workspace import Workspace
 
 Array = npt.NDArray[Any]
 
 
+@methods_in_python
 class Experiment:
     """An experiment, an ensemble, or a part of an experiment (`experiments/exp042:fold0`).
 
@@ -140,10 +142,7 @@ class Experiment:
     ) -> FitResult:
         """Train, predict and score as `tk fit` does; resumes where an earlier run was stopped.
 
-        A dataset has `__len__` and `__getitem__`, which gives (image, mask) or (image, mask, id), or an object or
-        mapping with `image` or `x`, `mask` or `y`, and optionally `id`. A pair (images, masks) of arrays is one too. An
-        image is `uint8` (height, width) or (height, width, channels). A mask is bool or class numbers (height, width),
-        or bool (height, width, classes).
+        Items of a dataset are (image, mask) or (image, mask, id), see docs/python.md; (images, masks) is one too.
 
         Args:
             dataset: stands in for the images and masks of config.yaml, now and in later calls.
@@ -156,15 +155,17 @@ class Experiment:
             restart: whether to discard earlier results.
             save: whether to write overridden keys into config.yaml; its comments stay.
         """
+        session = self.session
         if dataset is not None:
-            workspace = replace(self.session.workspace, dataset=GivenDataset(dataset))
-            self.session = Session(workspace, self.session.progress)
-            self._member = find_member(workspace, self.path)
+            session = Session(replace(session.workspace, dataset=GivenDataset(dataset)), session.progress)
         further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
-        options = FitOptions(
-            numbers("folds", folds), numbers("stages", stages), seconds("max_time", max_time), restart, save
-        )
-        return fit(self.session, str(self.folder), overrides=[*overrides, *further], options=options)
+        chosen = numbers("folds", folds), numbers("stages", stages)
+        options = FitOptions(*chosen, seconds("max_time", max_time), restart, save)
+        try:
+            return fit(session, str(self.folder), overrides=[*overrides, *further], options=options)
+        finally:
+            if is_of_dataset(self._member.experiment, session.workspace.dataset):  # not if it was refused
+                self.session, self._member = session, find_member(session.workspace, self.path)
 
     def tune(self, *, metric: str | None = None, steps: str | None = None, explain: bool = False) -> TuneResult:
         """Choose thresholds and post-processing on out-of-fold predictions, as `tk tune` does."""

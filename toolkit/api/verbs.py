@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from toolkit.api.arguments import Shown, as_progress
+from toolkit.api.error_words import in_python
 from toolkit.api.experiment import Experiment
 from toolkit.api.paths import as_path
 from toolkit.commands.comparing.compare import compare as compare_command
@@ -49,11 +50,13 @@ AnyPath = str | Path
 Named = AnyPath | Experiment
 
 
+@in_python
 def clean(*, yes: bool = False, progress: Shown = None) -> CleanResult:
     """List the decoded images and digests that are kept, as `tk clean` does; `yes` removes them."""
     return clean_command(_session(progress), remove=yes)
 
 
+@in_python
 def new(
     name: str,
     dataset: Any = None,
@@ -79,6 +82,7 @@ def new(
     return new_command(session, name, files=files, extends=_name(extends), overrides=overrides)
 
 
+@in_python
 def import_config(
     file: AnyPath,
     *,
@@ -93,11 +97,13 @@ def import_config(
     return import_command(_session(progress), Path(file), name=name, data=data)
 
 
+@in_python
 def init(folder: AnyPath, *, name: str = "baseline", progress: Shown = None) -> InitResult:
     """Recognise the contents of a competition folder and write a config.yaml with reasons, as `tk init` does."""
     return init_command(_session(progress), Path(folder), name=name)
 
 
+@in_python
 def simulate(
     kind: str,
     out: AnyPath,
@@ -116,16 +122,19 @@ def simulate(
     return simulate_command(_session(progress), kind, Path(out), options=options)
 
 
+@in_python
 def demo(folder: AnyPath = Path("demo"), *, progress: Shown = None) -> DemoResult:
     """Run the whole job on a generated competition, as `tk demo` does."""
     return demo_command(_session(progress), Path(folder))
 
 
+@in_python
 def data(experiment: Named, *, overrides: Sequence[str] = (), progress: Shown = None) -> DataResult:
     """Examine the data of an experiment, as `tk data` does; `findings` are the problems."""
     return examine_data(_session(progress, experiment), _name(experiment), overrides=overrides)
 
 
+@in_python
 def preview(
     experiment: Named,
     *,
@@ -140,21 +149,25 @@ def preview(
     return preview_command(session, _name(experiment), count=count, seed=seed, stage=stage, overrides=overrides)
 
 
+@in_python
 def ls(*, verbose: bool = False, progress: Shown = None) -> ListResult:
     """List experiments with their state and scores, as `tk ls` does."""
     return list_experiments(_session(progress), verbose=verbose)
 
 
+@in_python
 def config_show(experiment: Named, *, overrides: Sequence[str] = (), progress: Shown = None) -> dict[str, Any]:
     """The configuration with inheritance, overrides and defaults applied, as `tk config show` prints it."""
     return config.show_config(_session(progress, experiment), _name(experiment), overrides=overrides)
 
 
+@in_python
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of config.yaml, as `tk config schema` prints it."""
     return config.config_schema()
 
 
+@in_python
 def lr_find(
     experiment: Named,
     *,
@@ -174,6 +187,7 @@ def lr_find(
     return find_learning_rate(_session(progress, experiment), _name(experiment), overrides=overrides, options=options)
 
 
+@in_python
 def ensemble(
     experiments: Sequence[Named],
     *,
@@ -201,6 +215,7 @@ def ensemble(
     )
 
 
+@in_python
 def evaluate(
     experiment: Named | None = None,
     *,
@@ -217,6 +232,7 @@ def evaluate(
     )
 
 
+@in_python
 def compare(
     experiments: Sequence[Named],
     *,
@@ -230,6 +246,7 @@ def compare(
     return compare_command(session, names, baseline=_name(baseline), sort_by=sort_by, csv=as_path(csv))
 
 
+@in_python
 def check(
     submission: AnyPath,
     *,
@@ -244,6 +261,7 @@ def check(
     return check_command(session, file, sample=as_path(sample), images=as_path(images), competition=preset)
 
 
+@in_python
 def score(
     submission: AnyPath,
     solution: AnyPath,
@@ -265,6 +283,7 @@ def score(
     return score_submission(_session(progress), Path(submission), solution=Path(solution), options=options)
 
 
+@in_python
 def lb(
     name: str | None = None, score: float | None = None, *, private: bool = False, progress: Shown = None
 ) -> LeaderboardResult:

@@ -77,7 +77,7 @@ def simulate(
     out: Annotated[Path, typer.Option(help="New folder to write to.")],
     count: Annotated[int, typer.Option(help="Number of training images.")] = 200,
     test_count: Annotated[
-        int | None, typer.Option(help="Number of test images; default: a quarter of --count.")
+        int | None, typer.Option(help="Number of test images; default: a quarter of --count, at least 1.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all images.")] = 0,
     size: Annotated[

@@ -28,6 +28,11 @@ class Result(ABC):
         return as_html(self.tables(), self.next_steps(), _pictures(self))
 
 
+def in_python(folder: str) -> str:
+    """How a next step begins for an experiment whose dataset was given in Python, where commands of `tk` lack it."""
+    return f"Experiment({folder!r}, dataset)"
+
+
 def _pictures(result: Result) -> Iterator[Path]:
     """The existing pictures among the values of a result."""
     for value in vars(result).values():

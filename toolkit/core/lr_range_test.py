@@ -15,6 +15,10 @@ _CLEAR_OF_NOISE = 6.0
 _SMALLEST_FALL = 0.01
 
 
+class FlatCurveError(ValueError):
+    """The loss neither falls nor rises clearly."""
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """The result of a range test.
@@ -58,8 +62,9 @@ def suggest(rates: Sequence[float] | Floats, losses: Sequence[float] | Floats) -
         losses: one for each rate; they may become NaN or infinite.
 
     Raises:
-        ValueError: the rates do not rise, there are fewer than 10, training diverges at once, or the loss does not
-            fall clearly.
+        FlatCurveError: the loss neither falls nor rises clearly.
+        ValueError: the rates do not rise, there are fewer than 10, training diverges at once, or the loss rises
+            without having fallen.
     """
     tried, seen = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
     _check(tried, seen)
@@ -131,7 +136,7 @@ def _check_fall(rates: Floats, losses: Floats, smooth: Floats, lowest: int) -> N
             f"the loss rises at a learning rate of {rates[risen[0]]:.2g} without having fallen; start the search "
             "lower, or use a larger batch"
         )
-    raise ValueError(
+    raise FlatCurveError(
         f"the curve is flat: from {start:.4g} the loss falls by {max(fall, 0):.2g}, which is within its noise; end the "
         "search higher, or use a larger batch"
     )

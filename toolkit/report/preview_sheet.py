@@ -89,7 +89,6 @@ def preview_sheet(
     activation: Activation,
     *,
     names: Sequence[str] | None = None,
-    variants: str = "augmented",
     tile_height: int = 144,
 ) -> npt.NDArray[np.uint8]:
     """Draw rows of an image and its variants under a title, notes and a legend.
@@ -103,7 +102,6 @@ def preview_sheet(
         rows: at least one; all have the same number of variants and classes.
         activation: of the targets: whether classes are independent or exclusive.
         names: of all classes, for the legend, which shows those that occur; numbers if left out.
-        variants: the heading of the variants.
         tile_height: the largest height of a tile in pixels; a tile is at most 4/3 of it wide.
 
     Returns:
@@ -121,7 +119,7 @@ def preview_sheet(
     half = -(-len(strips) // 2)
     block_width = max(strip.width for strip in strips)
     beside = len(strips) > 1 and 2 * block_width + GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
-    heading = _headings(rows[0], strips[0].width, tile_height, variants)
+    heading = _headings(rows[0], strips[0].width, tile_height)
     columns = [strips[:half], strips[half:]] if beside else [strips]
     blocks = [joined([heading, *column], ROW_GAP, beside=False) for column in columns]
     body = joined(blocks, GROUP_GAP, beside=True)
@@ -141,12 +139,14 @@ def _row(row: PreviewRow, tile_height: int, first: int) -> Image.Image:
     return joined([text_line(row.caption, TEXT_SIZE, (strip.width, 22)), strip], 0, beside=False)
 
 
-def _headings(row: PreviewRow, width: int, tile_height: int, variants: str) -> Image.Image:
+def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
     """The headings of the columns, above a rule."""
     tile = fitted(row.original.size, tile_height)[0]
     original = text_line("original", TEXT_SIZE, (tile, 24), QUIET_INK)
-    others = text_line(variants, TEXT_SIZE, (max(1, width - tile - _ORIGINAL_GAP), 24), QUIET_INK)
-    line = joined([original, others], _ORIGINAL_GAP, beside=True)
+    variants = text_line(
+        "augmented" if row.variants else "", TEXT_SIZE, (max(1, width - tile - _ORIGINAL_GAP), 24), QUIET_INK
+    )
+    line = joined([original, variants], _ORIGINAL_GAP, beside=True)
     ImageDraw.Draw(line).line((0, 23, line.width, 23), fill=RULE)
     return line
 

@@ -328,7 +328,7 @@ def test_what_constant_masks_score_is_a_row_and_a_note(fitted: Callable[..., Exp
     found = compared("good", "noise")
     assert found["constant"]["empty"] == 0
     assert found["constant"]["masks"] == "all foreground"
-    notes = [note for note in found["notes"] if "not better than" in note]
+    notes = [note for note in found["notes"] if "worse than" in note]
     assert len(notes) == 1
-    assert notes[0].startswith("noise: not better than all foreground masks for every image")
+    assert notes[0].startswith("noise: worse than masks with foreground everywhere")
     assert "empty masks" in tk("compare", "good", "noise").stdout

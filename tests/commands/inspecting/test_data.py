@@ -93,6 +93,34 @@ def test_good_data_have_no_errors_and_no_warnings(blobs: Path) -> None:
     assert result.next_steps()[-1] == "next: tk fit e"
 
 
+def test_notes_follow_the_network(blobs: Path) -> None:
+    def notes(more: str) -> list[str]:
+        configure(blobs, "test: ../../data/images", more)
+        return [one.message for one in examined(blobs).findings if one.level == "note"]
+
+    told = notes("architecture: Unet")  # whose sides are multiples of 32
+    assert sum("images are 32×48, not multiples of 32" in one for one in told) == 1
+    assert sum("as pretrained weights require" in one for one in told) == 2
+    told = notes("architecture: DeepLabV3\nencoder_weights: null")
+    assert not any("multiples" in one for one in told)
+    assert sum("because shape asks for three" in one for one in told) == 2
+    assert not any("multiples" in one for one in notes("patches: {per_image: 2}"))
+
+
+def test_unusable_data_have_no_sizes_and_values(blobs: Path) -> None:
+    for path in (blobs / "data" / "masks").iterdir():
+        path.unlink()
+    (blobs / "data" / "masks" / "other.png").write_bytes(b"")
+    result = examined(blobs)
+    rows = dict(result.tables()[0].rows)
+    assert (rows["sizes"], rows["values"]) == ("–", "–")
+    files = found(result, "files")
+    assert "data.mask_name" in files.advice
+    assert "Repair" not in files.advice
+    told = files.in_one_line()
+    assert told.endswith("00: the mask is missing; 01: the mask is missing; 02: the mask is missing; …")
+
+
 def test_all_problems_are_listed_with_their_ids(blobs: Path, draw: Draw) -> None:
     draw("data/images/20.png", np.zeros((9, 9), np.uint8))
     draw("data/masks/21.png", np.zeros((9, 9), np.uint8))

@@ -10,7 +10,7 @@ from toolkit.cli import app
 from toolkit.commands.inspecting import preview as module
 from toolkit.commands.inspecting.preview import preview
 from toolkit.commands.session import Session
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, DataError
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.report.preview_sheet import PreviewRow
 
@@ -79,6 +79,22 @@ def test_fewer_images_than_asked_for_and_data_without_foreground(
     table.write_text("id,rle_mask\n" + empty)
     assert preview(Session(tiny_competition), "tiny", count=3).images == 3
     assert not any(row.original.targets.any() for row in drawn[1])
+
+
+def test_without_augmentation_images_are_shown_once(tiny_competition: Workspace, drawn: list[list[PreviewRow]]) -> None:
+    result = preview(Session(tiny_competition), "tiny", count=2, overrides=["augmentation={}"])
+    assert result.variants == 0
+    assert all(not row.variants for row in drawn[0])
+    assert "2 images; no augmentation" in result.next_steps()[0]
+
+
+def test_missing_masks_are_counted_with_their_folder(tiny_competition: Workspace) -> None:
+    masks = tiny_competition.root / "masks"
+    masks.mkdir()
+    (masks / "000.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"19 of 20 images in .*images have no mask: 001, 002") as told:
+        preview(Session(tiny_competition), "tiny", overrides=[f"data.masks={masks}"])
+    assert "data.mask_name" in told.value.advice
 
 
 def test_an_ensemble_and_an_invalid_augmentation_are_refused(tiny_competition: Workspace) -> None:

@@ -31,8 +31,13 @@ def test_the_gain_is_that_over_the_best_constant_masks(direction: str, sign: int
 
 def test_where_predictions_are_not_better_the_advice_names_the_masks() -> None:
     (advice,) = ConstantScore(0.8978, 0.8978, "empty", 0.01, 0.02).advice()
-    assert advice.startswith("not better than empty masks for every image (0.8978)")
+    assert advice.startswith("not better than empty masks, the same on all images (0.8978)")
     assert "negatives" in advice
+    (advice,) = ConstantScore(0.8978, 0.8978, "empty", -0.6, 0.02, with_negatives=False).advice()
+    assert advice.startswith("worse than empty masks")
+    assert "negatives" not in advice
+    (advice,) = ConstantScore(0.1, 0.1, "all sky", 0.0, 0.02).advice()
+    assert advice.startswith("not better than masks with sky everywhere")
     assert ConstantScore(0.8978, 0.8978, "empty", 0.03, 0.02).advice() == []
     assert ConstantScore(None, None, "empty", None, None).advice() == []
 

@@ -430,7 +430,7 @@ def test_other_files_are_listed(unknown: Path) -> None:
     write(unknown / "notes.pdf", "?")
     result, _, _ = recognised(unknown)
     told = "\n".join(result.not_used)
-    for words in ("unlabelled: 2 images without masks", "prices.csv", "1 .pdf files"):
+    for words in ("unlabelled: 2 images without masks", "prices.csv", "1 .pdf file"):
         assert words in told
     text = (unknown.parent / "work" / "experiments" / "baseline" / "config.yaml").read_text()
     assert "prices.csv" in text

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/starting/new.py and starting_point.py."""
+"""Covers toolkit/commands/starting/new.py, mask_classes.py and starting_point.py."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.config.loading import load_config
+from toolkit.config.models import Config
 from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError, SubmissionError, ToolkitError
 
 DATA = ("--images", "data/train/images", "--masks", "data/train.csv")
@@ -69,6 +70,43 @@ def test_missing_data_create_no_folder(option: str, value: str, error: type[Tool
 
 def test_without_data_the_advice_is_the_whole_command() -> None:
     assert "tk new exp042 --images FOLDER --masks FOLDER_OR_CSV" in new("exp042", code=ConfigError.exit_code)
+
+
+def test_several_values_of_masks_become_classes() -> None:
+    values = np.tile(np.arange(4, dtype=np.uint8).repeat(2), (12, 2))
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], np.uint8)
+    objects = np.zeros((2, 12, 16), np.uint8)
+    objects[0, 2:4, 1:3], objects[0, 2:4, 5:7], objects[0, 2:4, 9:11], objects[1, 5:8, 5:8] = 1, 2, 3, 1
+    for folder, masks in (
+        ("numbers", [values] * 2),
+        ("coloured", [colours[values]] * 2),
+        ("far", [values * 60] * 2),
+        ("binary", [(values > 1) * np.uint8(255)] * 2),
+        ("objects", list(objects)),
+    ):
+        Path("data", folder).mkdir()
+        for number, mask in enumerate(masks):
+            Image.fromarray(mask).save(f"data/{folder}/t{number}.png")
+
+    def written(folder: str, *options: str) -> tuple[Config, str]:
+        name = folder + str(len(options))
+        told = new(name, "--images", "data/train/images", "--masks", f"data/{folder}", *options)
+        return load_config(Path("experiments", name, "config.yaml")).config, told
+
+    config, told = written("numbers")
+    assert (config.class_count, config.activation, config.stages[1].loss is None) == (4, "softmax", False)
+    assert config.classes == ("class_0", "class_1", "class_2", "class_3")
+    assert "give names to class_0, class_1, class_2, class_3" in told
+    config, _ = written("coloured")
+    assert config.data.colors is not None
+    assert set(config.data.colors.values()) == set(map(tuple, colours.tolist()))
+    config, _ = written("far")
+    assert config.data.mask_values == (0, 60, 120, 180)
+    assert written("numbers", "--set", "classes=1")[0].classes == 1
+    assert written("binary")[0].classes == 1
+    config, told = written("objects")
+    assert (config.classes, config.data.encoding) == (1, "instances")
+    assert "objects of one class" in told
 
 
 def test_a_variation_is_written_as_it_was_checked() -> None:

@@ -67,3 +67,14 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         "something other than a simulation"
         in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr
     )
+
+
+def test_few_images_have_a_test_image_and_the_next_name_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ccd", "ccd2"):
+        shown = tk("simulate", "ccd", "--count", "2", "--size", "32", "--out", f"data/{name}").stdout
+        assert "2 training and 1 test image of 32×32" in shown
+        assert shown.splitlines()[-1] == f"next: tk init data/{name} --name {name}"
+        tk(*shlex.split(shown.splitlines()[-1].partition("next: tk ")[2]))

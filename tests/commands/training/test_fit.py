@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -512,3 +514,27 @@ def test_optimizer_batch_shape_and_augmentation_of_a_stage_take_effect(
 
     flipped = [image for _, _, images in steps[1:4] for image in images[:, :, ::-1]]
     assert unordered(list(steps[0][2])) == unordered(flipped)
+
+
+def test_a_copy_of_the_weights_of_a_fold_is_warned_of_and_balanced_weights_are_told(
+    fitted_competition: Workspace, tmp_path: Path, write_experiment: WriteExperiment
+) -> None:
+    workspace = Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "work")))
+    weights = shutil.copy(workspace.find("plain").stage(1, 0).best_weights, tmp_path / "mine.h5")
+    classes = "classes: [background, salt]\nactivation: softmax\nloss: categorical_crossentropy\nprimary_metric: miou\n"
+    stages = f"class_weights: balanced\nstages: [{{epochs: 1, initial_weights: {weights}}}]\n"
+    write_experiment(workspace, "later", classes + stages)
+    told: list[str] = []
+
+    class Talk(Silent):
+        def say(self, message: str) -> None:
+            told.append(message)
+
+        def warn(self, message: str) -> None:
+            told.append(message)
+
+    fit(Session(workspace, Talk()), "later", options=FitOptions(folds=[0]))
+    (warning,) = (line for line in told if "is a copy of" in line)
+    assert "plain/fold1/stage0/best.weights.h5, which was trained on images that other folds hold out" in warning
+    (balanced,) = (line for line in told if "balanced class weights" in line)
+    assert re.fullmatch(r"fold 0 · stage 0: balanced class weights: background 0\.\d+, salt 1\.\d+", balanced)

@@ -85,13 +85,22 @@ def test_the_curve_shows_the_losses_and_no_weights_are_kept(
 def test_a_curve_without_a_usable_rate_is_reported(
     tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_losses(monkeypatch, lambda rate: 0.5)
+    give_losses(monkeypatch, lambda rate: 0.5 + rate)
+    curve = tiny_competition.find("plain").lr_find_curve
     with pytest.raises(TrainingError, match="plain: no learning rate can be suggested") as told:
         find_learning_rate(Session(tiny_competition), "plain", options=LrFindOptions(steps=12))
-    experiment = tiny_competition.find("plain")
-    for file in (experiment.lr_find_table, experiment.lr_find_curve):
-        assert file.is_file()
-        assert str(file) in told.value.advice
+    table = tiny_competition.find("plain").lr_find_table
+    assert str(table) in told.value.advice
+    assert table.is_file()
+    assert str(curve) in told.value.advice
+    assert curve.is_file()
+    curve.unlink()
+    give_losses(monkeypatch, lambda rate: 0.5)
+    found = find_learning_rate(Session(tiny_competition), "plain", options=LrFindOptions(steps=12))
+    assert found.suggestion is None
+    assert found.next_steps()[-1].startswith("no suggestion: the curve is flat")
+    assert ("suggested", "none") in found.tables()[0].rows
+    assert curve.is_file()
 
 
 def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
@@ -116,7 +125,7 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
     losses = [float(loss) for _, loss in read_table(experiment.lr_find_table, 2, "", ConfigError).rows]
     assert min(losses) < losses[0]
     assert 1e-4 <= result.suggestion <= 1
-    assert result.next_steps()[-1].startswith("next: tk fit two --set stages.1.lr=")
+    assert result.next_steps()[-1].startswith("next: tk new two-lr --extends two --set stages.1.lr=")
     stored: list[bytes] = []
     with h5py.File(experiment.stage(1, 0).best_weights) as file:
         file.visititems(lambda _, item: stored.append(item[()].tobytes()) if isinstance(item, h5py.Dataset) else None)

@@ -278,7 +278,7 @@ def test_what_constant_masks_score_is_shown_beside_the_tuned_scores(fitted: Call
     assert told["constant"]["gain"] == 0.5
     assert "empty masks" in run("tune", "exp")[1]
     write_json(experiment.score, {"metric": "dice", "folds": [], "all": 0.5, "constant": {**constant, "best": 1.0}})
-    assert "not better than empty masks for every image (1.0000)" in " ".join(run("tune", "exp")[1].split())
+    assert "not better than empty masks, the same on all images (1.0000)" in " ".join(run("tune", "exp")[1].split())
 
 
 def test_thresholds_are_moved_to_where_the_mean_of_folds_has_as_much_foreground(

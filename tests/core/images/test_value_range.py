@@ -30,7 +30,7 @@ def test_8_bits_stay_and_16_bits_keep_the_upper_8() -> None:
 
 
 def test_without_a_range_the_error_gives_the_line_to_add() -> None:
-    with pytest.raises(UnknownRangeError, match=r"float32, from -0\.5 to 3: .*: value_range: \[-0\.5, 3\]"):
+    with pytest.raises(UnknownRangeError, match=r"float32, from -0\.5 to 3: .* value_range: \[-0\.5, 3\]"):
         to_bytes(np.array([[-0.5, np.nan, 3]], np.float32))
     with pytest.raises(UnknownRangeError, match="int16"):
         to_bytes(np.zeros((2, 2), np.int16))
@@ -49,3 +49,11 @@ def test_alpha_does_not_count_in_the_largest_channel() -> None:
     assert largest_channel(np.array([[[1, 255]]])).tolist() == [[1]]
     assert largest_channel(np.array([[[1, 2, 3, 255]]])).tolist() == [[3]]
     assert largest_channel(np.array([[[1, 2, 3, 4, 5]]])).tolist() == [[5]]
+
+
+@pytest.mark.parametrize(
+    ("values", "example"), [([0.0, 0.25], r"\[0, 1\]"), ([3.0, 3.0], r"\[3, 4\]"), ([-2.0, 5.0], r"\[-2, 5\]")]
+)
+def test_the_example_of_a_range_is_valid(values: list[float], example: str) -> None:
+    with pytest.raises(UnknownRangeError, match=f"for example value_range: {example}$"):
+        to_bytes(np.array([values], np.float32))

@@ -149,3 +149,20 @@ def test_code_that_fails_is_reported_with_its_line(beside: Path, code: str, word
     (beside / "own_broken.py").write_text(code)
     with pytest.raises(ConfigError, match=words):
         load_dotted("own_broken.f", beside)
+
+
+def test_the_log_of_tensorflow_is_held_back_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    lines = (
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "I0000 00:00:1796029197.015196    9521 port.cc:153] oneDNN custom operations are on.",
+        "2026-11-30 08:00:00.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] This binary is optimized",
+        "a warning of the user",
+    )
+    code = "import os\n" + "".join(f"os.write(2, {line.encode()!r} + bytes([10]))\n" for line in lines)
+    (tmp_path / "plugins.py").write_text(code + "print('said')\n")
+    load_plugins(tmp_path / "plugins.py")
+    shown = capfd.readouterr()
+    assert (shown.err, shown.out) == ("a warning of the user\n", "said\n")

@@ -177,7 +177,8 @@ def image_only(index: int, image: np.ndarray, mask: np.ndarray) -> Any:
         (lambda _, image, mask: {"image": image}, "item 0 of Items, of type dict, has no mask"),
         (lambda _, image, mask: (image, mask.T), r"the mask has shape \(9, 8\) and type bool; .* image of 8×9"),
         (lambda _, image, mask: (image[0], mask), r"the image has shape \(9,\) and type uint8; expected uint8"),
-        (lambda _, image, mask: ("a", mask), "the image has shape"),
+        (lambda _, image, mask: ("a", mask), "the image is a text, 'a'"),
+        (lambda _, image, mask: (np.stack([image[..., None]] * 4), mask), r"looks like a batch: .* \(4, 8, 9, 1\)"),
         (lambda _, image, mask: (image, np.stack([mask * 2] * 3, 2)), r"the mask has shape \(8, 9, 3\) and type int"),
         (lambda _, image, mask: (image, mask.astype(str), "x"), r"item 0 of Items \(x\): the mask has .* type <U5"),
         (lambda index, *pair: pair if index != 3 else 1 / 0, "item 3 of Items cannot be read: ZeroDivisionError"),
@@ -208,14 +209,15 @@ def test_what_is_no_dataset_is_refused(dataset: Any, message: str) -> None:
 
 def test_values_of_images_and_masks_are_checked_as_those_of_files(tmp_path: Path) -> None:
     floats = Items(lambda _, image, mask: (image / 255, mask))
-    with pytest.raises(DataError, match=r"2 of Items has pixels of type float64.*value_range"):
+    with pytest.raises(DataError, match=r"image 2 of Items has pixels of type float64.*value_range: \[0, 1\]") as told:
         labelled(tmp_path, floats).images.read("2")
+    assert "(image, mask, id)" in told.value.advice
     read = labelled(tmp_path, floats, "data: {value_range: [0, 1]}").images.read("2")
     assert np.array_equal(read[..., 0], pixels(2)[0])
     with pytest.raises(DataError, match=r"1: the mask has .* not whole numbers"):
         labelled(tmp_path, Items(lambda _, image, mask: (image, mask / 2))).read_labels("1")
     for empty, title in (([], "list"), ((np.zeros((0, 8, 9)), np.zeros((0, 8, 9))), "the arrays")):
-        with pytest.raises(NothingToLearnError, match=f"{title} has no items"):
+        with pytest.raises(NothingToLearnError, match=f"there are no items in {title}"):
             labelled(tmp_path, empty)
 
 

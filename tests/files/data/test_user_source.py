@@ -78,6 +78,17 @@ class Twice(Squares):
         return ("same", *super().__getitem__(index)[1:])
 
 
+class Pairs(Squares):
+    def __getitem__(self, index):
+        return super().__getitem__(index)[1:]
+
+
+class Batches(Squares):
+    def __getitem__(self, index):
+        _, image, mask = super().__getitem__(index)
+        return np.stack([image[..., None]] * 4), np.stack([mask[..., None]] * 4)
+
+
 class Bare:
     pass
 
@@ -255,12 +266,14 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
             r"data\.source: Failing\.__getitem__\(4\) failed: .*plugins\.py:48: OSError: the tape broke",
         ),
         ("Strange", DataError, r"item 0 of Strange: the image has shape \(\) and type <U8"),
+        ("Pairs", DataError, r"item 0 of Pairs begins with an array of shape \(8, 9\) instead of an id"),
+        ("Batches", DataError, r"item 0 of Batches looks like a batch: .* \(4, 8, 9, 1\)"),
         ("Twice", DataError, "Twice has the id 'same' several times"),
         ("Slash", DataError, "Slash has the invalid id 'a/0'"),
         ("NoIds", DataError, r"NoIds\.ids failed: .*TypeError"),
         ("Small", DataError, r"map of objects has shape \(3, 3\), but the image is 8×9"),
         ("Bare", ConfigError, "Bare has no method __len__"),
-        ("Empty", NothingToLearnError, "Empty has no items"),
+        ("Empty", NothingToLearnError, "there are no items in Empty"),
         ("{Squares: {number: 3}}", ConfigError, "Squares cannot be created: TypeError: .*'number'"),
         ("Square", ConfigError, r"data\.source: 'Square' is not valid; did you mean 'Squares'\?"),
         ("numpy.nothing", ConfigError, "numpy.nothing cannot be imported"),

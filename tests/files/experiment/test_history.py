@@ -64,3 +64,16 @@ def test_a_missing_score_stays_missing(tmp_path: Path) -> None:
     (epoch,) = read_history(folder)
     assert math.isnan(epoch.primary)
     assert epoch.values() == {"loss": 0.1, "val_loss": 0.2, "dice(empty=skip)": epoch.primary, "iou": 0.5}
+
+
+def test_of_equal_scores_the_lower_validation_loss_is_best() -> None:
+    def epoch(number: int, score: float, loss: float) -> Epoch:
+        return Epoch(number, 1e-3, 0.1, loss, {"dice": score}, 7, 1.25)
+
+    def best(*epochs: Epoch) -> int:
+        return best_epoch(epochs, lambda score, other: score > other).number
+
+    assert best(epoch(0, 0, 0.46), epoch(1, 0, 0.29), epoch(2, 0, 0.3)) == 1
+    assert best(epoch(0, 0.5, 0.46), epoch(1, 0.4, 0.1)) == 0
+    assert best(epoch(0, 0.5, 0.3), epoch(1, 0.5, 0.3)) == 0
+    assert best(epoch(0, math.nan, 0.3), epoch(1, math.nan, 0.2), epoch(2, math.nan, math.nan)) == 1

@@ -102,7 +102,7 @@ def test_masks_without_an_image_are_reported(sound: Path, draw: Draw) -> None:
     progress = Warned()
     assert check(sound, progress=progress).ids == ("a", "b", "c")
     (warning,) = progress.warnings
-    assert "1 masks have no image" in warning
+    assert "1 mask has no image" in warning
     assert "z" in warning
 
 
@@ -140,7 +140,7 @@ def test_some_constant_images_cause_a_warning(sound: Path, draw: Draw) -> None:
     draw("images/b.png", np.full((12, 6, 3), (1, 2, 3), np.uint8))
     progress = Warned()
     assert check(sound, progress=progress).constant == ("b",)
-    assert "1 of 3 images have one value" in progress.warnings[0]
+    assert "1 of 3 images has one value" in progress.warnings[0]
 
 
 def test_the_digest_does_not_depend_on_the_folder_or_the_order_of_writing(draw: Draw, tmp_path: Path) -> None:

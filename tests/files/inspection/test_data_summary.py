@@ -28,7 +28,7 @@ def test_images_and_masks_are_summed_up(draw: Callable[..., Path], tmp_path: Pat
     assert ("empty masks", "1 (33%)") in found.rows()
     alone = summary_of(facts, data.images)
     assert (alone.masks, alone.empty) == ("", None)
-    one, two = class_shares(facts, CLASSES)
+    one, two = class_shares(facts, CLASSES, data.masks)
     assert (one.values, one.pixels, one.images) == ("1", 3 / 11, 2)
     assert two.row() == ("two", "2", "9.091%", "1", "33%")
 

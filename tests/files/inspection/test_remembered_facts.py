@@ -148,3 +148,15 @@ def test_without_a_place_to_write_nothing_is_remembered(
 ) -> None:
     (tmp_path / "cache").write_text("a file")
     assert len(examine()) == COUNT
+
+
+def test_the_values_of_masks_are_remembered(tmp_path: Path, data: LabelledImages) -> None:
+    for number in range(COUNT):
+        mask = np.zeros((40, 48), np.uint8)
+        mask[5:20, 5:20] = 1
+        mask[25:30, 5:20] = 2
+        cv2.imwrite(str(tmp_path / "masks" / f"{number}.png"), mask)
+    first, again = (examine_labelled(data, Silent(), "", CacheFolder(tmp_path / "kept")) for _ in range(2))
+    assert [one.values for one in again] == [one.values for one in first]
+    assert first[0].values is not None
+    assert first[0].values.values == {0: 1620, 1: 225, 2: 75}

@@ -177,7 +177,7 @@ def test_labels_of_another_size_are_scaled_with_a_warning(labelled: Callable[...
     assert np.array_equal(data.read_labels("a"), mask)
     told = Told()
     check_training_data(data, told)
-    assert "1 images are not 15×24: their masks are scaled to the size of the image: a" in told.text
+    assert "1 image is not 15×24: masks are scaled to the size of their image: a" in told.text
 
 
 def test_the_digest_covers_how_the_table_is_read(labelled: Callable[..., LabelledImages]) -> None:

@@ -166,7 +166,7 @@ def test_a_function_of_plugins_draws_from_the_seed_alone_and_can_be_in_groups() 
     ("own", "words"),
     [
         (lambda image, labels, generator: image, "cannot|turns|labels"),
-        (lambda image, labels, generator: (image[:, :5], labels), "turns image"),
+        (lambda image, labels, generator: (image[:, :5], labels), "turns a trial image"),
         (lambda image, labels, generator: (image / 2, labels), "float64"),
         (lambda image, labels, generator: (image, labels + np.uint8(7)), "labels that the data do not have: 6, 7, 8"),
         (lambda image, labels: (image, labels), "cannot be called"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.networks import ARCHITECTURES, BACKBONES, NetworkSpec
-from toolkit.errors import NetworkError, WeightsError
+from toolkit.errors import ConfigError, NetworkError, WeightsError
 from toolkit.learning.networks.backbones.encoders import build_encoder
 from toolkit.learning.networks.backbones.first_convolution import preprocessing
 from toolkit.learning.networks.backbones.registry import library
@@ -325,6 +325,48 @@ def test_an_architecture_of_plugins_gets_pixels_and_becomes_a_network_like_any_o
 def test_an_architecture_of_plugins_must_be_a_model_of_these_shapes(function: Callable[..., Any], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         build_network(spec(architecture="mine"), 0, plugins={"mine": function})
+
+
+def ending_in(*layers: Any) -> Callable[..., Any]:
+    def build(shape: tuple[int, int, int], classes: int, **_: Any) -> Any:
+        inputs = tf.keras.Input(shape)
+        x = tf.keras.layers.Conv2D(classes, 3, padding="same")(inputs)
+        for layer in layers:
+            x = layer(x)
+        return tf.keras.Model(inputs, x)
+
+    return build
+
+
+def nested(tensor: Any) -> Any:
+    inputs = tf.keras.Input(tensor.shape[1:])
+    return tf.keras.Model(inputs, tf.keras.layers.Conv2D(tensor.shape[-1], 1, activation="softmax")(inputs))(tensor)
+
+
+@pytest.mark.parametrize(
+    ("layers", "activation"),
+    [
+        ([tf.keras.layers.Activation("sigmoid")], "sigmoid"),
+        ([tf.keras.layers.Softmax()], "softmax"),
+        ([tf.nn.softmax, tf.keras.layers.Reshape((32, 64, 2)), tf.keras.layers.Activation("linear")], "softmax"),
+        ([tf.sigmoid], "sigmoid"),
+        ([nested], "softmax"),
+        ([tf.keras.layers.Lambda(lambda x: 1 / (1 + tf.exp(-x)))], "a function with values from 0 to 1"),
+    ],
+    ids=["layer", "Softmax", "reshaped", "operation", "nested", "Lambda"],
+)
+def test_an_architecture_of_plugins_that_returns_probabilities_is_refused(layers: list[Any], activation: str) -> None:
+    with pytest.raises(ConfigError, match=f"the architecture mine ends in {activation}, .* logits"):
+        build_network(spec(architecture="mine", classes=2), 0, plugins={"mine": ending_in(*layers)})
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[], [tf.keras.layers.Activation("linear")], [tf.keras.layers.Lambda(lambda x: 2 * x)], [lambda x: x * 3]],
+    ids=["none", "linear", "Lambda", "operation"],
+)
+def test_an_architecture_of_plugins_may_end_in_anything_else(layers: list[Any]) -> None:
+    assert build_network(spec(architecture="mine", classes=2), 0, plugins={"mine": ending_in(*layers)}).model
 
 
 def test_an_architecture_that_was_not_loaded_is_an_error() -> None:

@@ -1,6 +1,6 @@
 """`tk data`: examine the data of an experiment before anything is trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.models import Config
+from toolkit.config.training.networks import has_backbone, parse_architecture
 from toolkit.errors import DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
@@ -30,6 +31,7 @@ from toolkit.files.inspection.data_summary import ClassShare, FileSummary, class
 from toolkit.files.inspection.duplicate_findings import like_extra
 from toolkit.files.inspection.examining import examine_images, examine_labelled
 from toolkit.files.inspection.image_facts import ImageFacts
+from toolkit.files.inspection.image_findings import sides
 from toolkit.files.submissions.layout import sample_layout_for
 from toolkit.messages import Progress, Silent, Table
 
@@ -103,6 +105,7 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
     extra = found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2]))
     listening = _Listening(found, "values")
     found.trying("values", lambda: check_all_bit_depths(config, labelled, extra or (), images, listening))
+    found.findings += _sides(config, [*facts, *shown])
     if labelled is not None:
         _extra(labelled, facts, extra or (), found=found, progress=progress)
         _duplicates(experiment, config, labelled, facts, test=shown, found=found)
@@ -112,7 +115,7 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
         experiment.name,
         None if labelled is None else summary_of(facts, labelled.images, labelled.masks),
         None if images is None else summary_of(shown, images),
-        [] if labelled is None else class_shares(facts, labelled.classes),
+        [] if labelled is None else class_shares(facts, labelled.classes, labelled.masks),
         findings,
         str(experiment.data_findings),
         samples,
@@ -144,14 +147,14 @@ def _training(
 ) -> tuple[ImageFacts, ...]:
     facts = examine_labelled(labelled, progress, "examining training images")
     found.findings += training_findings(labelled, facts, folds_count=config.folds_count)
-    found.findings += file_findings(facts, labelled.images, labelled.masks)
+    found.findings += file_findings(facts, labelled.images, labelled.masks, pretrained=_is_pretrained(config))
     found.trying("weights", lambda: weights_of(config, labelled))
     return facts
 
 
 def _test(images: Images, config: Config, found: _Collected, progress: Progress) -> tuple[ImageFacts, ...]:
     facts = examine_images(images, progress, "examining test images")
-    told = [*test_findings(images, facts), *file_findings(facts, images)]
+    told = [*test_findings(images, facts), *file_findings(facts, images, pretrained=_is_pretrained(config))]
     found.findings += [_of("test", finding) for finding in told]
     sample = config.data.sample_submission
     if sample is not None:
@@ -160,6 +163,21 @@ def _test(images: Images, config: Config, found: _Collected, progress: Progress)
             "sample submission", lambda: sample_layout_for(sample, images.ids, listening, config.data.table_format)
         )
     return facts
+
+
+def _is_pretrained(config: Config) -> bool:
+    """Whether the network starts from published or given weights, which want three channels."""
+    return has_backbone(config.architecture) and config.encoder_weights is not None
+
+
+def _sides(config: Config, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """A note on sides that the network cannot take, unless images are cut to its shape, or the network is the user's.
+
+    `facts` are those of training and test images.
+    """
+    options = parse_architecture(config.architecture, config.architecture_options, [config.architecture])
+    if options is not None and config.patches is None and config.crops is None and config.tiles is None:
+        yield from sides([one for one in facts if not one.problem], options.side_multiple)
 
 
 def _of(part: str, finding: DataFinding) -> DataFinding:

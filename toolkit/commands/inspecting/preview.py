@@ -18,7 +18,7 @@ from toolkit.core.images.tiles import window_size
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator
 from toolkit.core.sampling.patches import PatchRule, cell_of, draw_patches
-from toolkit.errors import ConfigError, out_of_range
+from toolkit.errors import ConfigError, counted, out_of_range
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.crops import crops_of
 from toolkit.files.datasets.dataset import find_labelled
@@ -52,8 +52,9 @@ class PreviewResult(Result):
 
     def next_steps(self) -> list[str]:
         """The pictures and the next command."""
+        changed = f", each unchanged and {self.variants} times augmented" if self.variants else "; no augmentation"
         return [
-            f"pictures: {self.preview} ({self.images} images, each unchanged and {self.variants} times augmented)",
+            f"pictures: {self.preview} ({counted(self.images, 'image')}{changed})",
             f"next: tk fit {self.experiment}",
         ]
 
@@ -90,6 +91,7 @@ def preview(
         raise ConfigError(f"--stage: {out_of_range('stage', stage, len(config.stages))}")
     with loaded.naming_places():
         labelled = find_labelled(config)
+        labelled.refuse_missing_masks()
     shown = _Shown(
         loaded,
         read_stage(config, stage, names_defined_beside(experiment.config)),
@@ -107,10 +109,9 @@ def preview(
         rows,
         config.activation,
         names=shown.data.classes.names,
-        variants="augmented" if notes else "as in training, which does not augment",
     )
     write_png(experiment.preview, sheet)
-    return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, shown.seed)
+    return PreviewResult(experiment.name, str(experiment.preview), len(rows), len(rows[0].variants), shown.seed)
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,12 @@ def _rows(shown: _Shown, progress: Progress) -> list[PreviewRow]:
     mixing = Mixing(stage.mixing, config.activation)
     reader = replace(build_reader(config, lambda key: loaded.where(*key), plugins), shape=stage.shape[:2])
     samples = _samples(shown, reader, progress)
+    count = VARIANTS if stage.augmentation or _mixings(stage) else 0
     variants = []
-    with progress.task("drawing images", len(samples) * (1 + VARIANTS)) as task:
+    with progress.task("drawing images", len(samples) * (1 + count)) as task:
         originals = [reader.pair(sample)[:2] for sample in samples]
         task.advance(len(originals))
-        for epoch in range(VARIANTS):
+        for epoch in range(count):
             seeds = [
                 derived_seed("sample", seed, 0, stage.number, epoch, place, place) for place in range(len(samples))
             ]
@@ -201,11 +203,14 @@ def _title(sample: Sample) -> str:
 
 def _notes(stage: Stage) -> list[str]:
     """The augmentations in the order of application; none if images stay as they are."""
-    notes = [_described(transform) for transform in stage.augmentation]
+    return [*(_described(transform) for transform in stage.augmentation), *_mixings(stage)]
+
+
+def _mixings(stage: Stage) -> list[str]:
+    """What mixes the images of a batch."""
     mixing = stage.mixing
     ways = {"mixup": mixing.mixup, "CutMix": mixing.cutmix, "copy-paste": mixing.copy_paste}
-    notes += [f"{name} {way.p:g} of the batches" for name, way in ways.items() if way is not None]
-    return notes
+    return [f"{name} {way.p:g} of the batches" for name, way in ways.items() if way is not None]
 
 
 def _described(transform: Transform) -> str:

@@ -22,6 +22,7 @@ class ConstantScore:
         masks: what these are.
         gain: how much better the predictions are than these, more being better.
         standard_error: of `gain`.
+        with_negatives: whether any image has no foreground.
     """
 
     empty: float | None
@@ -29,20 +30,29 @@ class ConstantScore:
     masks: str
     gain: float | None
     standard_error: float | None
+    with_negatives: bool = True
 
     def rows(self) -> list[tuple[str, str]]:
         """Titles and scores, for a table of scores."""
-        rows = [("empty masks", score_text(self.empty))]
-        return rows if self.best == self.empty else [*rows, (f"{self.masks} everywhere", score_text(self.best))]
+        if self.best == self.empty:
+            return [(self._everywhere, score_text(self.empty))]
+        return [("empty masks", score_text(self.empty)), (self._everywhere, score_text(self.best))]
+
+    @property
+    def _everywhere(self) -> str:
+        return "empty masks" if self.masks == "empty" else f"{self.masks} everywhere"
 
     def advice(self, *, tuned: bool = False) -> list[str]:
         """What to try if the predictions are not better than constant masks by more than the standard error."""
         if self.best is None or self.gain is None or exceeds_noise(self.gain, self.standard_error or 0):
             return []
-        found = f"not better than {self.masks} masks for every image ({score_text(self.best)})"
+        is_worse = exceeds_noise(-self.gain, self.standard_error or 0)
+        what = "empty masks" if self.masks == "empty" else f"masks with {self.masks.removeprefix('all ')} everywhere"
+        found = f"{'worse' if is_worse else 'not better'} than {what}, the same on all images ({score_text(self.best)})"
         first = "the network has not learnt the task: try" if tuned else "tk tune may help; otherwise try"
-        advice = "more epochs, another lr (tk lr-find), a region loss (dice_loss), or a lower share of negatives"
-        return [f"{found}; {first} {advice}"]
+        ways = ["more epochs", "another lr (tk lr-find)", "a region loss (dice_loss)"]
+        ways += ["a lower share of negatives"] if self.with_negatives else []
+        return [f"{found}; {first} {', '.join(ways[:-1])}, or {ways[-1]}"]
 
 
 def constant_score(
@@ -52,7 +62,7 @@ def constant_score(
     found = paired(metric, statistics, constant.statistics, groups=groups)
     gain = found.mean if metric.direction == "max" else -found.mean
     empty, best, gain_or_none, error = map(finite_or_none, (constant.empty, constant.best, gain, found.standard_error))
-    return ConstantScore(empty, best, constant.name, gain_or_none, error)
+    return ConstantScore(empty, best, constant.name, gain_or_none, error, constant.with_negatives)
 
 
 def read_constant(tree: Mapping[str, Any], metric: str) -> ConstantScore | None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.commands.starting.mask_classes import are_several, placeholders
 from toolkit.commands.starting.starting_point import relative_path
 from toolkit.core.masks.mask_values import MaskReading
-from toolkit.errors import listing
+from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.recognition.recognised_tables import RecognisedTable
@@ -62,8 +63,7 @@ def class_choices(found: Recognised) -> list[Choice]:
         names = () if found.document is None else found.document.names
         return _independent(names, "the names of the labelled objects")
     reading = found.mask_files.reading
-    count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    if reading.code not in ("index", "coded", "colours") or count < 3 or _is_lossy(found):
+    if not are_several(reading) or _is_lossy(found):
         return [Choice(("classes",), 1, "foreground against background")]
     names, why = _names(found, reading)
     exclusive = f"each pixel has one class; the first, {names[0]}, is the background"
@@ -113,7 +113,9 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(("data", "image_name"), folder.pattern, f"one folder for each of {len(folder.paths)} images")
+        yield Choice(
+            ("data", "image_name"), folder.pattern, f"one folder for each of {counted(len(folder.paths), 'image')}"
+        )
     elif _shares_folder(found):
         (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
         yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks share a folder")
@@ -147,9 +149,9 @@ def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     if labels is None:
         return
     empty = sum(count for count in labels.empty_words.values())
-    why = f"{len(labels.rows)} rows of run-length encodings ({labels.why})"
+    why = f"{counted(len(labels.rows), 'row')} of run-length encodings ({labels.why})"
     if labels.several_rows:
-        why += f"; {labels.several_rows} images have several rows, {_per_row(found)}"
+        why += f"; {counted(labels.several_rows, 'image has', 'images have')} several rows, {_per_row(found)}"
     if empty:
         share = empty / len(labels.rows)
         words = " or ".join(repr(word) for word in labels.empty_words)
@@ -202,7 +204,7 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     if look.empty:
         why += f"; {look.empty} ({look.empty / look.examined:.0%}) are empty"
     if missing:
-        why += f"; {missing} images have no mask file"
+        why += f"; {counted(missing, 'image has', 'images have')} no mask file"
     other = look.reading.other
     if found.labels is not None:
         same = None if found.rle is None else found.rle.mask_files
@@ -273,12 +275,7 @@ def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], st
         names = class_names(found)
         background = "background" if "background" not in names else "none"
         return (background, *names), f"0 is {background}, 1 to {len(names)} the classes in the order of {source}"
-    told = "no file holds the names of the classes; replace these placeholders"
-    if reading.code == "colours":
-        return tuple("color_{:02x}{:02x}{:02x}".format(*code) for code in codes), told
-    if reading.code == "coded":
-        return tuple(f"value_{code}" for code in codes), told
-    return tuple(f"class_{code}" for code in codes), told
+    return placeholders(reading), "no file holds the names of the classes; replace these placeholders"
 
 
 def _competition(found: Recognised, experiment: Experiment, with_table: bool) -> Choice:
@@ -357,7 +354,7 @@ def _test(found: Recognised, experiment: Experiment, with_sample: bool) -> Itera
     test = found.roles.test
     if test is not None:
         path = relative_path(test.folder, experiment)
-        yield Choice(("data", "test"), path, f"{len(test.paths)} images: {found.roles.test_why}")
+        yield Choice(("data", "test"), path, f"{counted(len(test.paths), 'image')}: {found.roles.test_why}")
     if found.sample is not None and test is not None and with_sample:
         path = relative_path(found.sample.table.path, experiment)
         yield Choice(("data", "sample_submission"), path, f"{len(found.sample.rows)} rows; {found.sample.why}")

@@ -10,7 +10,7 @@ from toolkit.commands.starting.data_choices import Choice, class_choices, data_c
 from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
-from toolkit.errors import listing
+from toolkit.errors import counted, listing
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
@@ -107,12 +107,15 @@ def not_used(found: Recognised) -> list[str]:
         else round((1 - roles.pairing.share) * len(found.images.paths))
     )
     if lacking:
-        lines.append(f"{lacking} images have no mask file: tk fit reports an error until they have one or are removed")
+        lines.append(
+            f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit reports an error until there is one, "
+            "or the image is removed"
+        )
     if roles.validation is not None:
         images, pairing = roles.validation
         lines.append(
-            f"{images.name} with {pairing.masks.name}: {len(images.paths)} more labelled images; to train on them in "
-            "every fold, use data.extra_train_data"
+            f"{images.name} with {pairing.masks.name}: {counted(len(images.paths), 'more labelled image')}; to train "
+            "with them in every fold, use data.extra_train_data"
         )
     used = {id(found.labels), id(found.sample)}
     lines += [
@@ -124,10 +127,10 @@ def not_used(found: Recognised) -> list[str]:
     ]
     lines += _documents(found)
     if found.unreadable:
-        lines.append(f"{len(found.unreadable)} images cannot be read: {listing(found.unreadable)}")
+        lines.append(f"{counted(len(found.unreadable), 'image')} cannot be read: {listing(found.unreadable)}")
     if roles.test is None:
         lines.append("no folder of test images was found: a submission requires data.test")
-    lines += [f"{count} {ending} files" for ending, count in sorted(scan.others.items())]
+    lines += [counted(count, f"{ending} file") for ending, count in sorted(scan.others.items())]
     return lines
 
 
@@ -141,7 +144,7 @@ def _documents(found: Recognised) -> list[str]:
     """JSON files that are not the source of labels."""
     used = None if found.document is None else found.document.path
     rest = [path for path in found.scan.documents if used not in (path, path.parent)]
-    return [f"{len(rest)} JSON files: {listing(map(found.scan.name, rest))}"] if rest else []
+    return [f"{counted(len(rest), 'JSON file')}: {listing(map(found.scan.name, rest))}"] if rest else []
 
 
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:

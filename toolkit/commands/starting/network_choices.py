@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.commands.starting.backbone_choice import backbone_choices
 from toolkit.commands.starting.data_choices import Choice
+from toolkit.commands.starting.mask_classes import EXCLUSIVE_LOSS, EXCLUSIVE_METRIC, exclusive_stages
 from toolkit.commands.starting.starting_point import STARTING_POINT
 from toolkit.errors import listing
 from toolkit.files.recognition.recognising import Recognised
@@ -34,13 +35,11 @@ def network_choices(found: Recognised, classes: list[Choice], metric: str | None
     choices = [*backbone_choices(), *sizes, *classes]
     choices.append(Choice(("batch",), batch, f"about as many pixels in a batch as {_BATCH} images of 256×256"))
     if metric is None:
-        value = "miou" if exclusive else "dice"
+        value = EXCLUSIVE_METRIC if exclusive else "dice"
         choices.append(Choice(("primary_metric",), value, "a guess: the files do not show the metric"))
     if exclusive:
-        choices.append(Choice(("loss",), "categorical_crossentropy", "for exclusive classes"))
-        first, second = STARTING_POINT["stages"]
-        stages = (first, second | {"loss": "categorical_crossentropy+lovasz_loss"})
-        choices.append(Choice(("stages",), stages, ""))
+        choices.append(Choice(("loss",), EXCLUSIVE_LOSS, "for exclusive classes"))
+        choices.append(Choice(("stages",), exclusive_stages(), ""))
     return [*choices, *_folds(found)]
 
 

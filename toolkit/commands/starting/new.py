@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
+from toolkit.commands.starting.mask_classes import are_several, keys_of_classes
 from toolkit.commands.starting.starting_point import (
     DEFINED_BY_COMPETITION,
     HEADER,
@@ -17,12 +18,15 @@ from toolkit.commands.starting.starting_point import (
 )
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.loading import settings_of, with_settings
+from toolkit.config.models import Config
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
+from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
-from toolkit.messages import Table
+from toolkit.files.inspection.value_findings import reading_of
+from toolkit.messages import Progress, Table
 
 _GIVEN = "# Images and masks: the dataset that Experiment(path).fit(dataset) is given in Python\n"
 
@@ -89,7 +93,7 @@ def new(
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
     else:
         tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
-    return _write_checked(session, experiment, tree, overrides)
+    return _write_checked(session, experiment, tree, overrides, recognise=extends is None)
 
 
 def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
@@ -108,11 +112,16 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
 
 
 def _write_checked(
-    session: Session, experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]
+    session: Session, experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str], *, recognise: bool
 ) -> NewResult:
+    """Write config.yaml; with `recognise` it has a class for each value of the masks, unless classes are given."""
     header = HEADER if experiment.dataset is None else HEADER + _GIVEN
     with written_if_sound(experiment, header + write_yaml(tree)):
         loaded = load_experiment(experiment, overrides)
+        if recognise and "classes" not in settings_of(overrides, experiment.folder):
+            tree = _with_classes(tree, loaded.config, session.progress)
+            write_text(experiment.config, header + write_yaml(tree))
+            loaded = load_experiment(experiment, overrides)
         training, tests = check_data(loaded.config)
         if overrides:
             tree = with_settings(tree, settings_of(overrides, experiment.folder), experiment.config)
@@ -121,3 +130,22 @@ def _write_checked(
         session.progress.say(note)
     given = loaded.config.data.is_given
     return NewResult(experiment.name, str(experiment.config), training, tests, given)
+
+
+def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> dict[str, Any]:
+    """The keys with a class for each value or colour of the masks, if these are more than two; says so."""
+    data = find_labelled(config)
+    reading = reading_of(data, with_components=True) if data.classes.values is None else None
+    if reading is None:
+        return tree
+    if reading.code == "instances":
+        progress.say(f"{reading.why}: they are read as objects of one class")
+        return tree | {"data": tree["data"] | {"mask_encoding": "instances"}}
+    if not are_several(reading):
+        return tree
+    keys, below = keys_of_classes(reading)
+    progress.say(
+        f"{reading.why}: each is read as a class of its own, the first as background. In config.yaml give names to "
+        f"{', '.join(keys['classes'])}. For a single class of all values above 0: --set classes=1"
+    )
+    return tree | keys | {"data": tree["data"] | below}

@@ -3,11 +3,12 @@
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import count as count_from
 from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.errors import ConfigError, not_valid
+from toolkit.errors import ConfigError, counted, not_valid
 from toolkit.files.simulated import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Table
 
@@ -16,29 +17,33 @@ _SIDE_AT_LEAST, _SIDE_AT_MOST = 16, 16384
 
 @dataclass(frozen=True)
 class SimulateResult(Result):
-    """The competition that `tk simulate` has written; `classes` counts training and test images."""
+    """The competition that `tk simulate` has written; `classes` counts training and test images.
+
+    `name` is one that an experiment on it may have.
+    """
 
     simulation: Simulation
     folder: str
     classes: list[ClassCount]
+    name: str
 
     def tables(self) -> list[Table]:
         """The pixels and images of each class."""
         made = self.simulation
-        total = sum(counted.pixels for counted in self.classes)
+        total = sum(one.pixels for one in self.classes)
         rows = [
-            (counted.name, f"{counted.pixels:,}", f"{100 * counted.pixels / total:.3f} %", f"{counted.images:,}")
-            for counted in self.classes
+            (one.name, f"{one.pixels:,}", f"{100 * one.pixels / total:.3f} %", f"{one.images:,}")
+            for one in self.classes
         ]
         height, width = made.size
-        title = f"{self.folder}: {made.count} training and {made.test_count} test images of {height}×{width}"
+        title = f"{self.folder}: {made.count} training and {counted(made.test_count, 'test image')} of {height}×{width}"
         return [Table(title, ("class", "pixels", "share", "images with it"), rows)]
 
     def next_steps(self) -> list[str]:
         """The hidden solution, and the next command."""
         made = self.simulation
         hidden = [f"hidden solution: {SimulatedFiles(Path(self.folder)).solution}"] if made.test_count else []
-        return [*hidden, f"next: tk init {shlex.quote(self.folder)} --name {made.kind}"]
+        return [*hidden, f"next: tk init {shlex.quote(self.folder)} --name {self.name}"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class SimulateOptions:
     """The numbers and size of simulated images.
 
     `count` and `test_count` are the numbers of training and test images; `test_count` is by default a quarter of
-    `count`. All images derive from `seed`. `size` is `SIDE` or `HEIGHTxWIDTH` in pixels; each kind has its default.
+    `count`, but at least 1. All images derive from `seed`. `size` is `SIDE` or `HEIGHTxWIDTH` in
+    pixels; each kind has its default.
     """
 
     count: int = 200
@@ -73,12 +79,20 @@ def simulate(
     if kind not in KINDS:
         raise ConfigError(f"kind: {not_valid(kind, KINDS)}")
     count, seed, size = options.count, options.seed, options.size
-    tests = count // 4 if options.test_count is None else options.test_count
+    tests = max(1, count // 4) if options.test_count is None else options.test_count
     for option, value, least in (("--count", count, 1), ("--test-count", tests, 0), ("--seed", seed, 0)):
         if value < least:
             raise ConfigError(f"{option}: expected a whole number of at least {least}; received {value}")
     simulation = Simulation(kind, seed, count, tests, KINDS[kind].size if size is None else _parse_size(size))
-    return SimulateResult(simulation, str(folder), write_simulation(folder, simulation, session.progress))
+    classes = write_simulation(folder, simulation, session.progress)
+    return SimulateResult(simulation, str(folder), classes, _free_name(session, kind))
+
+
+def _free_name(session: Session, kind: str) -> str:
+    """The kind, with a number if an experiment has this name."""
+    taken = {experiment.name for experiment in session.workspace.all()}
+    names = (f"{kind}{number}" if number > 1 else kind for number in count_from(1))
+    return next(name for name in names if name not in taken)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

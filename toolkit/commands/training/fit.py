@@ -41,7 +41,7 @@ from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
-from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.initial_weights import check_initial_weights, fold_with_weights, refuse_fold_weights
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import (
     Resolved,
@@ -159,9 +159,12 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
 
 def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
     pictures = str(experiment.overlays), str(experiment.curves)
+    given = str(experiment.folder) if config.data.is_given else ""
     if not scored:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
-        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures)
+        return FitResult(
+            experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures, given=given
+        )
     score = read_json(experiment.score)
     untrained = untrained_folds(experiment, read_resolved(experiment).config)
     return FitResult(
@@ -179,6 +182,7 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         read_optimism(score, score["metric"]),
         untrained,
         ", ".join(sorted(engines_of(experiment.predictions("oof")))),
+        given,
     )
 
 
@@ -212,7 +216,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
     fold_numbers, stage_numbers = options.check(config)
-    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(job)
+    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(job, progress)
     plan = plan_training(loaded, plugins)
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
@@ -249,8 +253,11 @@ def _is_scored(experiment: Experiment, config: Config) -> bool:
     return experiment.score.is_file() and counts_as(read_json(experiment.score), config.scoring_rules)
 
 
-def _code_and_weights(job: _Job) -> dict[str, str]:
-    """Digests of the user's code, background images, and the weights that training starts from."""
+def _code_and_weights(job: _Job, progress: Progress) -> dict[str, str]:
+    """Digests of the user's code, background images, and the weights that training starts from.
+
+    Warns of weights that were trained on images that other folds hold out.
+    """
     experiment, loaded, config = job.experiment, job.loaded, job.loaded.config
     digests = digests_of_code(experiment, config)
     backgrounds = background_digest(config)
@@ -264,6 +271,14 @@ def _code_and_weights(job: _Job) -> dict[str, str]:
         if file is not None:
             digests["encoder_weights"] = file_digest(file)
     given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
+    for number, value in given:
+        copied = fold_with_weights(experiment, Path(value)) if Path(value).is_file() else None
+        if copied is not None:
+            where = loaded.where("stages", number, "initial_weights")
+            progress.warn(
+                f"{where}: {value} is a copy of {copied}, which was trained on images that other folds hold out: "
+                "scores are too high. With initial_weights: EXPERIMENT each fold starts from its own weights"
+            )
     if given:
         found = [
             check_initial_weights(

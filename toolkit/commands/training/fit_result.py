@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from toolkit.commands.result import Result
+from toolkit.commands.result import Result, in_python
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.files.experiment.trained import UntrainedFolds
@@ -14,7 +14,8 @@ class FitResult(Result):
     """The scores of an experiment; there are none until a fold is finished.
 
     A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all
-    folds are. `engine` is what computed the out-of-fold predictions.
+    folds are. `engine` is what computed the out-of-fold predictions. `given` is the folder if the dataset was given in
+    Python: then the next step is a call.
     """
 
     experiment: str
@@ -32,6 +33,7 @@ class FitResult(Result):
     optimism: float = 0.0
     untrained: UntrainedFolds | None = None
     engine: str = ""
+    given: str = ""
 
     def tables(self) -> list[Table]:
         """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
@@ -68,7 +70,7 @@ class FitResult(Result):
     def next_steps(self) -> list[str]:
         """The pictures and the next command."""
         if not self.folds:
-            return [f"curves: {self.curves}", f"next: tk fit {self.experiment}, to train the rest and predict"]
+            return [f"curves: {self.curves}", f"next: {self._fit()}, to train the rest and predict"]
         advice = [] if self.constant is None else self.constant.advice()
         if self.optimism:
             advice.append(
@@ -77,4 +79,8 @@ class FitResult(Result):
             )
         if self.untrained is not None:
             advice.append(self.untrained.describe())
-        return [*advice, f"curves: {self.curves}", f"pictures: {self.overlays}", next_command(self.experiment)]
+        following = f"next: {in_python(self.given)}.tune()" if self.given else next_command(self.experiment)
+        return [*advice, f"curves: {self.curves}", f"pictures: {self.overlays}", following]
+
+    def _fit(self) -> str:
+        return f"{in_python(self.given)}.fit()" if self.given else f"tk fit {self.experiment}"

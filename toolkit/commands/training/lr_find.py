@@ -14,7 +14,7 @@ from toolkit.config.stage_values import read_stage, stage_key
 from toolkit.config.training.schedules import CyclicLR
 from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.arrays import Integers
-from toolkit.core.lr_range_test import geometric_rates, suggest
+from toolkit.core.lr_range_test import FlatCurveError, geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError, out_of_range
 from toolkit.files.datasets.dataset import Dataset, find_dataset
 from toolkit.files.disk.locks import locked
@@ -41,33 +41,40 @@ class LrFindOptions:
 class LrFindResult(Result):
     """The suggested learning rate, and the key to set.
 
-    `key` is the key of the stage's lr; `setter` is the schedule that ignores it, if there is one.
+    `key` is the key of the stage's lr; `setter` is the schedule that ignores it, if there is one. Without a suggestion
+    `flat` says why. `is_trained` says whether the experiment has results, which another lr does not fit.
     """
 
     experiment: str
-    suggestion: float
-    steepest: float
-    lowest: float
+    suggestion: float | None
+    steepest: float | None
+    lowest: float | None
     diverged_at: float | None
     picture: str
     stage: int
     key: str
     setter: str | None
+    flat: str = ""
+    is_trained: bool = False
 
     def tables(self) -> list[Table]:
         """The learning rates of the curve."""
         rows = [
-            ("suggested", f"{self.suggestion:.2e}"),
-            ("steepest loss", f"{self.steepest:.2e}"),
-            ("lowest loss", f"{self.lowest:.2e}"),
-            ("diverged at", "never" if self.diverged_at is None else f"{self.diverged_at:.2e}"),
+            ("suggested", _rate_text(self.suggestion, "none")),
+            ("steepest loss", _rate_text(self.steepest)),
+            ("lowest loss", _rate_text(self.lowest)),
+            ("diverged at", _rate_text(self.diverged_at, "never")),
         ]
         return [Table(f"{self.experiment}: learning rates, stage {self.stage}", ("", "lr"), rows)]
 
     def next_steps(self) -> list[str]:
         """The curve, and the next command."""
+        if self.suggestion is None:
+            return [f"curve: {self.picture}", f"no suggestion: {self.flat}"]
         rate = f"{self.suggestion:.1e}"
         following = f"tk fit {self.experiment} --set {self.key}={rate}"
+        if self.is_trained:  # its results fit only the lr that they were trained with
+            following = f"tk new {self.experiment}-lr --extends {self.experiment} --set {self.key}={rate}"
         if self.setter is not None:
             following = f"{self.setter} sets the learning rate of stage {self.stage} and ignores lr: write {rate} there"
         return [f"curve: {self.picture}", f"next: {following}"]
@@ -123,8 +130,11 @@ def find_learning_rate(
         )
         tried = rates[: len(losses)]
         write_text(experiment.lr_find_table, format_table(("lr", "loss"), list(zip(tried, losses, strict=True))))
+        suggestion, flat = None, ""
         try:
             suggestion = suggest(tried, losses)
+        except FlatCurveError as error:
+            flat = str(error)
         except ValueError as error:
             learning_rate_curve(experiment.lr_find_curve, tried, losses, None)
             raise TrainingError(
@@ -135,15 +145,21 @@ def find_learning_rate(
         learning_rate_curve(experiment.lr_find_curve, tried, losses, suggestion)
     return LrFindResult(
         experiment.name,
-        suggestion.rate,
-        suggestion.steepest,
-        suggestion.lowest,
-        suggestion.diverged_at,
+        None if suggestion is None else suggestion.rate,
+        None if suggestion is None else suggestion.steepest,
+        None if suggestion is None else suggestion.lowest,
+        None if suggestion is None else suggestion.diverged_at,
         str(experiment.lr_find_curve),
         stage,
         _key(config, stage),
         _setter(config, stage, names_defined_beside(experiment.config)),
+        flat,
+        experiment.has_training(),
     )
+
+
+def _rate_text(rate: float | None, missing: str = "–") -> str:
+    return missing if rate is None else f"{rate:.2e}"
 
 
 def _refuse_start(

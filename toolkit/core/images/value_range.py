@@ -18,9 +18,11 @@ class UnknownRangeError(ValueError):
 
     def __init__(self, pixels: npt.NDArray[Any]) -> None:
         self.low, self.high = _limits(pixels)
+        of_type = np.issubdtype(pixels.dtype, np.floating) and self.low >= 0 and self.high <= 1
+        low, high = (0.0, 1.0) if of_type else (self.low, max(self.high, self.low + 1))
         super().__init__(
-            f"has pixels of type {pixels.dtype}, from {self.low:g} to {self.high:g}: which are black and white? "
-            f"Add to data: value_range: [{self.low:g}, {self.high:g}]"
+            f"has pixels of type {pixels.dtype}, from {self.low:g} to {self.high:g}: which values are black and white "
+            f"in all images? Add them to data, for example value_range: [{low:g}, {high:g}]"
         )
 
 

@@ -25,11 +25,15 @@ class OverlapError(ValueError):
 
 
 class UnknownValuesError(ValueError):
-    """Pixel values of a mask belong to no class; `values` lists them if they are whole numbers of at least 0."""
+    """Pixel values of a mask belong to no class; `values` lists them if they are whole numbers of at least 0.
 
-    def __init__(self, message: str, values: tuple[int, ...] = ()) -> None:
+    `advice` says what to do about it.
+    """
+
+    def __init__(self, message: str, values: tuple[int, ...] = (), advice: str = "") -> None:
         super().__init__(message)
         self.values = values
+        self.advice = advice
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from toolkit.core.masks.labels import IGNORE, UnknownValuesError, check_whole_nu
 from toolkit.errors import listing
 
 _LISTED = 10
+_OTHER_COLOURS = "Compare the colours in data.colors with those in the files, and add a class for each that is missing."
 
 
 class Coding(Protocol):
@@ -86,7 +87,9 @@ class ByColour:
                 f"{name}: #{red:02x}{green:02x}{blue:02x}"
                 for name, (red, green, blue) in zip(self.names, self.colours, strict=True)
             )
-            raise UnknownValuesError(f"colours that no class has: {unknown}; expected {expected}")
+            raise UnknownValuesError(
+                f"colours that no class has: {unknown}; expected {expected}", advice=_OTHER_COLOURS
+            )
 
 
 @dataclass(frozen=True)

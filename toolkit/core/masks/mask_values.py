@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Colour
+from toolkit.core.images.chunks import count_values
 from toolkit.errors import listing
 
 Code = Literal["empty", "binary", "soft", "index", "coded", "instances", "colours", "unknown"]
@@ -78,7 +79,12 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
         if kept.shape[2] == 3 and (kept != kept[..., :1]).any():
             return _of_colours(kept)
         plane = kept[..., 0]
-    values, counts = np.unique(plane, return_counts=True)
+    if plane.dtype == np.uint8:
+        every = count_values(plane, 256)
+        values = np.flatnonzero(every)
+        counts = every[values]
+    else:
+        values, counts = np.unique(plane, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     found = {int(values[place]): int(counts[place]) for place in order}
     components = {}

@@ -3,10 +3,12 @@
 import importlib
 import importlib.util
 import os
+import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +31,11 @@ _TENSORFLOW_SETTINGS = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 """Environment variables that must be set before anything, including the user's code, imports TensorFlow."""
+
+_LOGGED = re.compile(
+    rb"[IWE]\d{4} \d|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |WARNING: All log messages before absl|To enable the "
+)
+"""How lines begin that TensorFlow's native code logs."""
 
 
 def prepare_for_tensorflow() -> None:
@@ -123,13 +130,29 @@ def _running(folder: Path, files: Collection[Path], what: str) -> Iterator[None]
     _offer_own_modules(folder, files)
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # see SourceLoader
     try:
-        yield
+        with nullcontext() if "tensorflow" in sys.modules else _without_log_of_tensorflow():
+            yield
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{what}.".startswith(f"{error.name}."):
             raise
         raise _failed(error, files, what) from error
     finally:
         sys.dont_write_bytecode = writes
+
+
+@contextmanager
+def _without_log_of_tensorflow() -> Iterator[None]:
+    """Hold back what is written to stderr, and write it at the end without the lines that TensorFlow logs on import."""
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            held.seek(0)
+            os.write(saved, b"".join(line for line in held if not _LOGGED.match(line)))
+            os.close(saved)
 
 
 def _offer_own_modules(folder: Path, files: Collection[Path]) -> None:

@@ -12,8 +12,8 @@ from toolkit.files.data.user_source import FOREGROUND, GROUP, WEIGHT
 from toolkit.files.disk.digests import digest
 
 _ITEMS = (
-    "An item is (image, mask), (image, mask, id), or an object or mapping with image or x, mask or y, and optionally "
-    "id; see docs/python.md."
+    "An item of a dataset is (image, mask), (image, mask, id), or an object or mapping with image or x, mask or y, and "
+    "optionally id; see docs/python.md. Only a source in plugins.py has the order (id, image, mask)."
 )
 _IMAGES = "(height, width) or (height, width, channels)"
 _MASKS = "bool or class numbers (height, width), or bool (height, width, classes)"
@@ -31,6 +31,8 @@ class GivenDataset:
     Raises:
         DataError: it is neither, or the numbers of images and masks differ.
     """
+
+    advice_on_items = _ITEMS
 
     def __init__(self, dataset: Any) -> None:
         pair = _pair(dataset)
@@ -161,6 +163,13 @@ def _field(item: Any, *names: str) -> Any:
 
 def _image(value: Any, where: str) -> npt.NDArray[Any]:
     array = np.asarray(value)
+    if array.ndim > 3 and array.dtype.kind in "buif":
+        raise DataError(
+            f"{where} looks like a batch: the image has {_described(array)}; each item is a single image with its mask",
+            _ITEMS,
+        )
+    if array.dtype.kind in "US":
+        raise DataError(f"{where}: the image is a text, {value!r}; expected uint8 {_IMAGES}", _ITEMS)
     if array.ndim not in (2, 3) or array.dtype.kind not in "buif" or not array.size:
         raise DataError(f"{where}: the image has {_described(array)}; expected uint8 {_IMAGES}", _ITEMS)
     return array

@@ -125,6 +125,11 @@ class MergedData(LabelledImages):
         """The labels of one image, read by its source."""
         return self.masks.labels(image_id)
 
+    def read_labels_and_values(self, image_id: str) -> tuple[Labels, npt.NDArray[Any] | None]:
+        """The labels of one image, and the values of its source."""
+        number, name = self.masks.members[image_id]
+        return self.masks.sources[number].read_labels_and_values(name)
+
     def window_labels(self, image_id: str, window: Window) -> Labels:
         """A window of the labels."""
         return self.masks.window(image_id, (0, 0), window)

@@ -12,7 +12,7 @@ from toolkit.core.images.value_range import ValueRange
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, Classes, OverlapError, UnknownValuesError
 from toolkit.core.masks.rle import RleError
-from toolkit.errors import DataError
+from toolkit.errors import DataError, counted, listing
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.image_files import find_image_files
 from toolkit.files.images.recently_decoded import RecentlyDecoded
@@ -20,9 +20,11 @@ from toolkit.files.images.window_reading import cut, refuse_outside
 from toolkit.files.masks.mask_files import EmptyMasks
 
 _TURNED = (
-    "If the image has an orientation tag (EXIF), its mask was drawn on the rotated image: save the image as it is "
-    "shown, without the tag."
+    "Height and width are swapped. Either the mask was written transposed: turn it. Or the image has an orientation "
+    "tag (EXIF) and its mask was drawn on the rotated image: save the image as it is shown, without the tag."
 )
+_OTHER_SIZE = "Check that data.images and data.masks belong together, or scale the mask to its image."
+_NO_MASK = "Check data.masks and data.mask_name, add the missing masks, or remove the images without one."
 _Read = TypeVar("_Read")
 
 
@@ -113,21 +115,41 @@ class LabelledImages:
     positives: Mapping[str, bool] | None = field(default=None, kw_only=True)
     _decoded: RecentlyDecoded = field(default_factory=RecentlyDecoded, init=False, repr=False, compare=False)
 
+    def refuse_missing_masks(self) -> None:
+        """Check that every image has a mask; nothing is read.
+
+        Raises:
+            DataError: some have none.
+        """
+        there = set(self.masks.ids)
+        missing = [image_id for image_id in self.images.ids if image_id not in there]
+        if missing:
+            which = f"{len(missing)} of {counted(len(self.images.ids), 'image')} in {self.images.origin}"
+            have = "has" if len(missing) == 1 else "have"
+            raise DataError(f"{which} {have} no mask: {listing(missing)}", _NO_MASK)
+
     def read_labels(self, image_id: str) -> Labels:
         """The class of each pixel of one image, `uint8 (height, width)`.
 
         Raises:
             DataError: the mask is missing or unreadable, has another size than its image, or has values of no class.
         """
+        return self.read_labels_and_values(image_id)[0]
+
+    def read_labels_and_values(self, image_id: str) -> tuple[Labels, npt.NDArray[Any] | None]:
+        """The labels of one image, and the values `(height, width)` that they come from, unless these are planes.
+
+        Raises:
+            DataError: as `read_labels`.
+        """
         height, width = size = self.images.size(image_id)
         raw = self._read(self.masks.read, image_id, size)
         if raw.shape[:2] != size:
-            turned = raw.shape[:2] == (width, height)
             raise DataError(
                 f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, but the image is {height}×{width}",
-                _TURNED if turned else "",
+                _TURNED if raw.shape[:2] == (width, height) else _OTHER_SIZE,
             )
-        return self._labels(image_id, raw)
+        return self._labels(image_id, raw), raw if raw.ndim == 2 else None
 
     def window_labels(self, image_id: str, window: Window) -> Labels:
         """The class of each pixel in a window of one image, `uint8 (height, width)`.
@@ -166,7 +188,7 @@ class LabelledImages:
         try:
             return read(image_id, size)
         except KeyError as error:
-            raise DataError(f"{image_id}: the mask is missing") from error
+            raise DataError(f"{image_id}: the mask is missing", _NO_MASK) from error
         except UnknownValuesError as error:
             raise _unknown(image_id, error) from error
         except RleError as error:
@@ -177,7 +199,7 @@ class LabelledImages:
 
 
 def _unknown(image_id: str, error: UnknownValuesError) -> DataError:
-    return DataError(f"{image_id}: the mask has {error}")
+    return DataError(f"{image_id}: the mask has {error}", error.advice)
 
 
 def find_images(folder: Path, key: str, channels: int = 3, ranges: tuple[ValueRange, ...] = ()) -> Images:

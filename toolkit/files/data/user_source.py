@@ -80,6 +80,7 @@ class UserItems:
 
     def __init__(self, source: Any, title: str, key: str) -> None:
         self.title = title
+        self.advice: str = getattr(source, "advice_on_items", _ITEMS)
         self._key = key
         self._source = source
         self.made_from: UserSource | None = None
@@ -133,7 +134,7 @@ class UserItems:
     def _find_ids(self) -> dict[str, int]:
         count = self._call(len, "__len__", self._source)
         if not count:
-            raise NothingToLearnError(f"{self._key}: {self.title} has no items")
+            raise NothingToLearnError(f"{self._key}: there are no items in {self.title}")
         given = getattr(self._source, "ids", None)
         if given is None:
             ids = [self._item(place).image_id for place in range(count)]
@@ -158,8 +159,10 @@ class UserItems:
             if not 2 <= len(found) <= 4:
                 raise DataError(
                     f"{where} is a tuple of length {len(found)}; expected (id, image), (id, image, mask) or "
-                    "(id, image, mask, objects)"
+                    "(id, image, mask, objects)",
+                    _ITEMS,
                 )
+            _refuse_other_order(found[0], where)
             image_id, image, mask, objects = (*found, None, None)[:4]
         else:
             try:
@@ -208,7 +211,23 @@ def _made(spec: UserSource, key: str) -> Any:
     return source
 
 
-_ITEMS = "An item is (id, image, mask), or an object with these attributes; see docs/data.md."
+_ITEMS = (
+    "An item of a source is (id, image, mask), or an object with these attributes; see docs/data.md. Only a dataset "
+    "that is given in Python, Experiment(path).fit(dataset), has the order (image, mask, id)."
+)
+
+
+def _refuse_other_order(first: Any, where: str) -> None:
+    """Refuse an item that begins with an image, or a batch of images, in the place of its id."""
+    shape = getattr(first, "shape", ())
+    if len(shape) > 3:
+        raise DataError(
+            f"{where} looks like a batch: it begins with an array of shape {tuple(shape)} instead of an id; each item "
+            "is a single image with its mask",
+            _ITEMS,
+        )
+    if len(shape) > 1:
+        raise DataError(f"{where} begins with an array of shape {tuple(shape)} instead of an id", _ITEMS)
 
 
 def _array(value: Any, what: str) -> npt.NDArray[Any]:
@@ -256,7 +275,7 @@ class UserImages:
         try:
             return with_channels(to_bytes(self.stored(image_id), self.ranges), self.channels)
         except ValueError as error:
-            raise UnreadableImageError(f"{image_id} of {self.origin}", str(error), _ITEMS) from error
+            raise UnreadableImageError(f"image {image_id} of {self.origin}", str(error), self.items.advice) from error
 
     def window(self, image_id: str, window: Window) -> Image:
         """A window of one image; raises as `read`, and ValueError outside the image."""
@@ -264,7 +283,7 @@ class UserImages:
         try:
             return with_channels(to_bytes(cut(self.stored(image_id), window), self.ranges), self.channels)
         except ValueError as error:
-            raise UnreadableImageError(f"{image_id} of {self.origin}", str(error), _ITEMS) from error
+            raise UnreadableImageError(f"image {image_id} of {self.origin}", str(error), self.items.advice) from error
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of an image."""

@@ -51,11 +51,21 @@ NOT_VALIDATED: tuple[float, dict[str, float]] = (math.nan, {})
 """The validation loss and the scores of an epoch that was not validated."""
 
 
+def is_better_epoch(epoch: Epoch, other: Epoch, is_better: Callable[[float, float], bool]) -> bool:
+    """Whether an epoch is better than an earlier one; of equal primary scores the lower validation loss decides.
+
+    `is_better` compares two scores.
+    """
+    if is_better(epoch.primary, other.primary) or is_better(other.primary, epoch.primary):
+        return is_better(epoch.primary, other.primary)
+    return epoch.validation_loss < other.validation_loss
+
+
 def best_epoch(history: Sequence[Epoch], is_better: Callable[[float, float], bool]) -> Epoch:
-    """The validated epoch with the best primary score, the first of several; `is_better` compares two scores."""
+    """The validated epoch that is better than all others, the first of several, see `is_better_epoch`."""
     best, *others = [epoch for epoch in history if epoch.is_validated] or history
     for epoch in others:
-        best = epoch if is_better(epoch.primary, best.primary) else best
+        best = epoch if is_better_epoch(epoch, best, is_better) else best
     return best
 
 

@@ -63,6 +63,16 @@ def refuse_fold_weights(path: Path, key: str) -> None:
             )
 
 
+def fold_with_weights(experiment: Experiment, path: Path) -> Path | None:
+    """The weights of a fold of an experiment beside this one that a file is a copy of; None if there are none."""
+    size = path.stat().st_size
+    for folder in sorted(experiment.folder.parent.glob("*/fold*")):
+        for weights in sorted(folder.rglob("*.weights.h5")):
+            if weights.stat().st_size == size and file_digest(weights) == file_digest(path):
+                return weights
+    return None
+
+
 def check_initial_weights(
     experiment: Experiment,
     value: str,

@@ -169,3 +169,13 @@ def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
     found = differences([before, after], with_order=False)
     changed = [one for one in found if not all(value in (None, ABSENT) for value in one.values)]
     return [f"{one.key}: {' → '.join(map(written, one.values))}" for one in changed]
+
+
+def is_of_dataset(experiment: Experiment, dataset: Any) -> bool:
+    """Whether what is trained was trained on a dataset that was given in Python; False if its digest is not known."""
+    known = vars(dataset).get("digest") if dataset is not None else None
+    return (
+        known is not None
+        and experiment.resolved.is_file()
+        and read_resolved(experiment).digests.get("dataset") == known
+    )

@@ -30,7 +30,8 @@ _Read = TypeVar("_Read")
 _OPENING = threading.Lock()
 _PIXELS_AT_MOST = 400_000_000
 _NO_IMAGE = "is not an image, is truncated, or is of an unsupported kind"
-_REPAIR = "Repair or remove this file, then run the command again."
+REPAIR = "Repair or remove this file, then run the command again."
+"""The advice about a file that cannot be decoded."""
 _SEVERAL_PAGES = "is a TIFF file with several pages; save each page as a separate file"
 # Pillow's limit is meant for web servers; microscope images exceed it.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -39,7 +40,7 @@ PillowImage.MAX_IMAGE_PIXELS = None
 class UnreadableImageError(DataError):
     """An image file that cannot be decoded completely; the message has its path and the reason."""
 
-    def __init__(self, path: Path | str, why: str, advice: str = _REPAIR) -> None:
+    def __init__(self, path: Path | str, why: str, advice: str = REPAIR) -> None:
         super().__init__(f"{path} {why}", advice)
 
 

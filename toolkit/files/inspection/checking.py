@@ -14,7 +14,7 @@ from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
-from toolkit.files.inspection import duplicate_findings, image_findings, label_findings
+from toolkit.files.inspection import duplicate_findings, image_findings, label_findings, value_findings
 from toolkit.files.inspection.data_findings import DataFinding, refuse_errors, warn_of
 from toolkit.files.inspection.examining import examine_images, examine_labelled
 from toolkit.files.inspection.image_facts import ImageFacts
@@ -114,13 +114,16 @@ def training_findings(
 ) -> list[DataFinding]:
     """All findings about training images and their masks, except duplicates."""
     usable = [one for one in facts if not one.problem]
-    found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin)]
+    coloured = value_findings.colours_advice(data) if any(one.unknown for one in facts) else ""
+    found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin, coloured)]
+    found += value_findings.unknown_labels(data)
     if not usable:
         return found
     if not extra:
         found += label_findings.nothing_to_learn(usable, data.images.origin, data.classes)
         found += label_findings.absent_classes(usable, data.classes, folds_count)
         found += label_findings.polarity(usable, data.classes)
+    found += value_findings.united_values(data, usable)
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
@@ -150,11 +153,13 @@ def duplicate_findings_of(
     return found + list(duplicate_findings.shared_with_test(facts, test) if test else ())
 
 
-def file_findings(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None) -> list[DataFinding]:
-    """All findings about the kinds of files, from their headers."""
+def file_findings(
+    facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None, *, pretrained: bool = True
+) -> list[DataFinding]:
+    """All findings about the kinds of files, from their headers; `pretrained` says whether the network is."""
     facts = [one for one in facts if not one.problem]
     ids = [one.image_id for one in facts]
-    found = list(image_findings.grey(facts))
+    found = list(image_findings.grey(facts, pretrained=pretrained))
     if isinstance(images, ImageFiles):
         of_images = {one: file_kind(images.paths[one]) for one in ids}
         found += chain(image_findings.kinds(of_images, "images"), image_findings.alpha(of_images))

@@ -10,6 +10,7 @@ from toolkit.messages import Progress
 Level = Literal["error", "warning", "note"]
 """An error makes training impossible or useless; a warning is suspicious; a note is information."""
 
+_DETAILS = 3
 NOTHING_TO_LEARN = "nothing to learn"
 
 
@@ -35,7 +36,10 @@ class DataFinding:
 
     def in_one_line(self, *, with_advice: bool = False) -> str:
         """The message with the first ids (for errors, the first details) and, if wanted, the advice."""
-        shown = listing(self.details if self.level == "error" and self.details else self.ids)
+        if self.level == "error" and self.details:  # they have commas themselves
+            shown = "; ".join([*self.details[:_DETAILS], *(["…"] if len(self.details) > _DETAILS else [])])
+        else:
+            shown = listing(self.ids)
         message = f"{self.message}: {shown}" if shown else self.message
         if not (with_advice and self.advice):
             return message

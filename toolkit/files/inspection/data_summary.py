@@ -7,16 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
-from toolkit.errors import listing
+from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByRange
+from toolkit.errors import counted, listing
 from toolkit.files.data.sources import Images, MaskSource
+from toolkit.files.data.user_source import UserMasks
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import Shapes
-from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
+from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
 
 _SHOWN = 4
+_NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class FileSummary:
         """Labels and texts for a table."""
         rows = [("images", str(self.images)), ("unusable", str(self.unusable))]
         rows += [("sizes", _counts_text(self.sizes)), ("files", _counts_text(self.kinds))]
-        rows += [("values", f"{self.values[0]}–{self.values[1]}"), ("constant", str(self.constant))]
+        values = f"{self.values[0]}–{self.values[1]}" if self.sizes else _NOTHING
+        rows += [("values", values), ("constant", str(self.constant))]
         if self.masks:
             rows += [("masks", self.masks)]
         if self.mask_kinds:
@@ -114,18 +118,49 @@ def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | 
     )
 
 
-def class_shares(facts: Sequence[ImageFacts], classes: Classes) -> list[ClassShare]:
+def class_shares(facts: Sequence[ImageFacts], classes: Classes, masks: MaskSource) -> list[ClassShare]:
     """The share of each class in pixels and images."""
     usable = [one for one in facts if not one.problem]
     if not usable:
         return []
     pixels = np.array([one.pixels for one in usable], np.float64)
     counted = sum(one.size[0] * one.size[1] * (1 - one.ignored) for one in usable)
-    codes = ["above 0"] if classes.values is None else [" ".join(map(str, values)) for values in classes.values]
+    codes = codes_of(classes, masks)
     return [
         ClassShare(name, code, float(plane.sum() / max(1, counted)), int((plane > 0).sum()), float((plane > 0).mean()))
         for name, code, plane in zip(classes.names, codes, pixels.T, strict=True)
     ]
+
+
+def codes_of(classes: Classes, masks: MaskSource) -> list[str]:
+    """What marks each class in the masks: values, colours, ranges, bits, channels, files, shapes or rows."""
+    coding = masks.coding if isinstance(masks, MaskFiles | MasksFromImages) else None
+    shown = classes.names[1:] if classes.activation == "softmax" else classes.names
+    planes: list[str] = []
+    if isinstance(coding, ByColour):
+        colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in coding.colours]
+        return _numbered(classes, colours, "all other colours" if coding.rest_is_background else "#000000")
+    if isinstance(coding, ByRange):
+        return _numbered(classes, [f"{low:g}–{high:g}" for low, high in coding.ranges], "all other values")
+    if isinstance(coding, ByBit):
+        planes = [f"bit {bit}" for bit in coding.bits]
+    elif isinstance(coding, ByChannel):
+        planes = [f"channel {channel}" for channel in coding.channels]
+    elif isinstance(masks, SeveralMaskFiles):
+        planes = ["above 0"] * len(shown)
+    elif isinstance(masks, Shapes):
+        planes = ["its shapes"] * len(shown)
+    elif isinstance(masks, MaskTable):
+        planes = ["its rows"] * len(shown)
+    if planes:
+        return [*["all other pixels"] * (classes.count - len(planes)), *planes]
+    return ["above 0"] if classes.values is None else [" ".join(map(str, values)) for values in classes.values]
+
+
+def _numbered(classes: Classes, codes: Sequence[str], rest: str) -> list[str]:
+    """The codes of classes whose numbers, from 1, count these codes; 0 is the rest."""
+    values = classes.values or ((1,),)
+    return [", ".join(codes[number - 1] if number else rest for number in sorted(several)) for several in values]
 
 
 def _counted(words: Sequence[str]) -> dict[str, int]:
@@ -133,8 +168,8 @@ def _counted(words: Sequence[str]) -> dict[str, int]:
 
 
 def _counts_text(counts: dict[str, int]) -> str:
-    if len(counts) == 1:
-        return next(iter(counts))
+    if len(counts) < 2:
+        return next(iter(counts), _NOTHING)
     return listing((f"{word} ({count})" for word, count in counts.items()), _SHOWN)
 
 
@@ -142,10 +177,14 @@ def _source(masks: MaskSource) -> str:
     if isinstance(masks, MaskTable):
         rows = [len(several) for several in masks.rows.values()]
         several = sum(count > 1 for count in rows)
-        note = f"; {several} images have several" if several else ""
-        return f"{sum(rows)} run-length encodings{note}"
+        note = f"; {counted(several, 'image has', 'images have')} several" if several else ""
+        return f"{counted(sum(rows), 'run-length encoding')}{note}"
     if isinstance(masks, Shapes):
         return "shapes in JSON files"
     if isinstance(masks, SeveralMaskFiles):
         return "several files per image"
-    return "files" if isinstance(masks, MaskFiles) else "several sources, or a source from plugins"
+    if isinstance(masks, MasksFromImages):
+        return "the images themselves, by value_ranges"
+    if isinstance(masks, UserMasks):
+        return masks.items.title
+    return "files" if isinstance(masks, MaskFiles) else "several sources"

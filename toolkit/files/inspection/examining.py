@@ -4,14 +4,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.config.data.competitions import Competition
 from toolkit.core.arrays import Image, Labels, Mask
 from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
+from toolkit.core.masks.mask_values import MaskValues, values_of_mask
 from toolkit.core.masks.misplaced_masks import (
     border_contrast,
     border_length,
@@ -30,6 +33,7 @@ from toolkit.messages import Progress
 
 _PIXELS_AT_ONCE = 1 << 26
 _COMPARED_AT_MOST = 300
+_COMPONENTS_OF = 40
 _PIXELS_COMPARED_AT_MOST = 4_000_000
 
 
@@ -44,14 +48,18 @@ def examine_labelled(
     form = data.masks.competition if isinstance(data.masks, MaskTable) else None
     every = -(-len(ids) // _COMPARED_AT_MOST)
     beside = {ids[place]: (ids[place - 1], ids[(place + 1) % len(ids)]) for place in range(0, len(ids), every)}
+    with_components = set(ids[:: -(-len(ids) // _COMPONENTS_OF) or 1])
 
     def examine(image_id: str) -> ImageFacts:
-        return _labelled(data, image_id, form, beside.get(image_id))
+        facts, values = _labelled(data, image_id, form, beside.get(image_id))
+        if values is None or data.classes.values is not None or isinstance(data.masks, MaskTable):
+            return facts
+        return replace(facts, values=_values(values, with_components=image_id in with_components))
 
     def stamp(image_id: str) -> bytes | None:
         own = data.images.stamp(image_id), (data.masks.stamp(image_id) if image_id in masks else b"")
         others = (data.images.stamp(other) for other in beside.get(image_id, ()))
-        return joined_stamps(read, *own, *others)
+        return joined_stamps(read, str(image_id in with_components).encode(), *own, *others)
 
     masks = set(data.masks.ids)
     read = repr((data.classes, data.masks.size, form)).encode()
@@ -136,9 +144,11 @@ def _is_constant(image: Image) -> bool:
 
 def _labelled(
     data: LabelledImages, image_id: str, form: Competition | None, beside: tuple[str, str] | None
-) -> ImageFacts:
+) -> tuple[ImageFacts, npt.NDArray[Any] | None]:
+    """The facts, and the values of the mask as it was read."""
     try:
-        image, labels = data.images.read(image_id), data.read_labels(image_id)
+        image = data.images.read(image_id)
+        labels, values = data.read_labels_and_values(image_id)
         facts = _of_image(image_id, image)
         is_scaled = data.masks.size not in (None, labels.shape)
         traces = None if beside is None or is_scaled else _traces(data.images, image, labels, form, beside)
@@ -146,10 +156,10 @@ def _labelled(
         content = digest(data.images.content(image_id), data.masks.content(image_id))
     except DataError as error:
         unknown = error.__cause__.values if isinstance(error.__cause__, UnknownValuesError) else ()
-        return ImageFacts(image_id, error.message, error.advice, unknown)
+        return ImageFacts(image_id, error.message, error.advice, unknown), None
     shown = labels != IGNORE
     counted = max(1, int(shown.sum()))
-    return replace(
+    facts = replace(
         facts,
         content=content,
         coverage=int(((labels > 0) & shown).sum()) / counted,
@@ -159,6 +169,14 @@ def _labelled(
         drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels).data),
         traces=traces,
     )
+    return facts, values
+
+
+def _values(values: npt.NDArray[Any], *, with_components: bool) -> MaskValues:
+    """The values of a mask, with components only if there are several."""
+    found = values_of_mask(values)
+    several = sum(value > 0 for value in found.values) > 1
+    return values_of_mask(values, with_components=True) if several and with_components else found
 
 
 def _traces(

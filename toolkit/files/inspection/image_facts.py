@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.core.images.duplicates import Thumbnail
+from toolkit.core.masks.mask_values import MaskValues
 from toolkit.core.masks.misplaced_masks import Contrasts
 
 
@@ -47,6 +48,7 @@ class ImageFacts:
         drawn: a digest of the labels.
         content: a digest of the files.
         thumbnail: for finding near duplicates.
+        values: the values of the mask, where every value above 0 is foreground; for some images with components.
         traces: of masks that are transposed or of another image, for some images.
     """
 
@@ -67,4 +69,5 @@ class ImageFacts:
     drawn: str = ""
     content: str = ""
     thumbnail: Thumbnail = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
+    values: MaskValues | None = None
     traces: Traces | None = None

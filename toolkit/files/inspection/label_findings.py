@@ -7,6 +7,7 @@ import numpy as np
 from toolkit.core.masks.labels import Classes, covers_most
 from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, is_torn
 from toolkit.core.masks.rle import PixelOrder
+from toolkit.errors import counted
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
@@ -16,7 +17,9 @@ def without_image(data: LabelledImages) -> Iterator[DataFinding]:
     """Masks without an image."""
     found = tuple(sorted(set(data.masks.ids) - set(data.images.ids)))
     if found:
-        message = f"{len(found)} masks have no image in {data.images.origin} and are ignored"
+        have = "mask has" if len(found) == 1 else "masks have"
+        are = "is" if len(found) == 1 else "are"
+        message = f"{len(found)} {have} no image in {data.images.origin} and {are} ignored"
         yield DataFinding("warning", "pairs", message, found)
 
 
@@ -54,12 +57,13 @@ def empty_masks(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
         yield DataFinding(
             "warning",
             "ignored",
-            f"{len(ignored)} masks have only ignored pixels: nothing is learned from them",
+            f"{counted(len(ignored), 'mask has', 'masks have')} only ignored pixels: nothing is learned from that",
             ignored,
         )
     empty = tuple(one.image_id for one in facts if not one.coverage and one.ignored < 1)
     if empty:
-        message = f"{len(empty)} of {len(facts)} masks ({len(empty) / len(facts):.0%}) are empty"
+        are = "is" if len(empty) == 1 else "are"
+        message = f"{len(empty)} of {counted(len(facts), 'mask')} ({len(empty) / len(facts):.0%}) {are} empty"
         yield DataFinding("note", "empty masks", message, empty)
 
 
@@ -95,7 +99,8 @@ def scaled(facts: Sequence[ImageFacts], data: LabelledImages) -> Iterator[DataFi
     found = tuple(one.image_id for one in facts if one.is_scaled)
     if found and data.masks.size is not None:
         height, width = data.masks.size
-        message = f"{len(found)} images are not {height}×{width}: their masks are scaled to the size of the image"
+        which = "image is" if len(found) == 1 else "images are"
+        message = f"{len(found)} {which} not {height}×{width}: masks are scaled to the size of their image"
         yield DataFinding("warning", "sizes", message, found)
 
 

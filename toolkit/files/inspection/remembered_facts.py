@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.core.masks.mask_values import MaskValues
 from toolkit.errors import StorageError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest
@@ -74,12 +75,30 @@ def _names(kind: Any) -> list[str]:
 
 
 def _plain(facts: ImageFacts) -> dict[str, Any]:
-    tree = {name: getattr(facts, name) for name in _names(ImageFacts) if name not in ("thumbnail", "traces")}
-    return tree | {"traces": None if facts.traces is None else asdict(facts.traces)}
+    tree = {name: getattr(facts, name) for name in _names(ImageFacts) if name != "thumbnail"}
+    values = (
+        None if facts.values is None else {name: _pairs(getattr(facts.values, name)) for name in _names(MaskValues)}
+    )
+    return tree | {"traces": None if facts.traces is None else asdict(facts.traces), "values": values}
+
+
+def _pairs(value: Any) -> Any:
+    """A mapping as pairs, because the keys of JSON are texts."""
+    return list(value.items()) if isinstance(value, Mapping) else value
 
 
 def _facts(plain: Mapping[str, Any], thumbnail: bytes) -> ImageFacts:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    traces = plain["traces"]
-    values["traces"] = None if traces is None else Traces(**{name: tuple(value) for name, value in traces.items()})
-    return ImageFacts(**values, thumbnail=np.frombuffer(thumbnail, np.uint8).reshape(_SIDE, _SIDE))
+    found: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    traces, values = plain["traces"], plain["values"]
+    found["traces"] = None if traces is None else Traces(**{name: tuple(value) for name, value in traces.items()})
+    found["values"] = (
+        None if values is None else MaskValues(**{name: _mapping(pairs) for name, pairs in values.items()})
+    )
+    return ImageFacts(**found, thumbnail=np.frombuffer(thumbnail, np.uint8).reshape(_SIDE, _SIDE))
+
+
+def _mapping(pairs: Any) -> Any:
+    """What `_pairs` was given; a key that is a list was a colour."""
+    if not isinstance(pairs, list):
+        return pairs
+    return {tuple(key) if isinstance(key, list) else key: value for key, value in pairs}

@@ -127,6 +127,15 @@ class Shapes:
         """That of the drawing, and the names of the classes."""
         return joined_stamps(self.drawings.stamp(image_id), repr(self.classes.names).encode())
 
+    def unknown_labels(self, drawing: Drawing) -> set[str]:
+        """The labels of shapes that are neither a class nor mark ignored pixels."""
+        names = self.classes.names
+        return {
+            name
+            for name, *_ in drawing.shapes
+            if name not in names and name not in _IGNORED_LABELS and self._place(name, names) is None
+        }
+
     def _drawing(self, image_id: str, size: tuple[int, int]) -> Drawing:
         drawing = self.drawings.read(image_id)
         if drawing.size != size:

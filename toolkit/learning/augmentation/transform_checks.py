@@ -127,11 +127,12 @@ def _tried(build: Builder, leaf: Transform, image: Image, labels: Labels, times:
         except Exception as error:
             what = f"an image of {image.shape[2]} channels and its labels"
             raise build.error(leaf, f"{leaf.name} cannot be applied to {what}: {readable(error)}") from error
-        for what, before, after in zip(("image", "labels"), (image, labels), results[-1], strict=True):
+        for what, before, after in zip(("image", "label map"), (image, labels), results[-1], strict=True):
             if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype != np.uint8:
                 became = f"{after.dtype} {after.shape}" if isinstance(after, np.ndarray) else type(after).__name__
                 raise build.error(
-                    leaf, f"{leaf.name} turns {what} uint8 {before.shape} into {became}; size and type must not change"
+                    leaf,
+                    f"{leaf.name} turns a trial {what} uint8 {before.shape} into {became}; neither may change",
                 )
     return results
 

@@ -1,5 +1,6 @@
 """Segmentation networks: from uint8 images to float32 logits."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +9,12 @@ from typing import Any
 
 from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
-from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
+from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
 from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.backbones.registry import has_own_weights
 from toolkit.learning.networks.fast_layers import with_fast_layers
-from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.networks.outputs import Outputs, final_activation
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, with_seeded_dropout
@@ -174,6 +175,7 @@ def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
 
     Raises:
         NetworkError: the function returns something else.
+        ConfigError: the model returns probabilities.
     """
     model = function(
         spec.shape, spec.classes, backbone=spec.backbone, encoder_weights=spec.encoder_weights, **spec.options
@@ -188,6 +190,13 @@ def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
     for what, found, wanted in (("input", model.input_shape, spec.shape), ("output", model.output_shape, output)):
         if not isinstance(found, tuple) or found[1:] != tuple(wanted):
             raise NetworkError(f"{where} has {what} shape {found}, expected (None, {', '.join(map(str, wanted))})")
+    activation = final_activation(model, spec.shape)
+    if activation:
+        raise ConfigError(
+            f"{where} ends in {activation}, so that it returns probabilities; networks return logits, and training and "
+            "prediction apply the activation of the configuration to these",
+            "Remove the activation of the last layer; with functions of segmentation_models: activation='linear'.",
+        )
     return Parts(model.input, model.output, _coarsest_features(model), ())
 
 
@@ -268,7 +277,9 @@ def _stored(path: Path) -> Any:
 def _explained(spec: NetworkSpec) -> Iterator[None]:
     """Turn errors of segmentation-models and Keras into errors that say what to do."""
     try:
-        yield
+        with warnings.catch_warnings():  # published weights fit any size, because the last layers are left out
+            warnings.filterwarnings("ignore", message=".*input_shape. is undefined or non-square")
+            yield
     except ToolkitError:
         raise
     except Exception as error:
@@ -291,7 +302,7 @@ def _download_error(spec: NetworkSpec, error: BaseException) -> WeightsError:
     _, notes = _published_weights(spec)
     failed = f"encoder_weights: the imagenet weights of {spec.backbone} could not be downloaded: {_first_line(error)}"
     return WeightsError(
-        "\n".join([*notes, failed]),
+        "\n".join([failed, *notes]),
         "Start from random weights: --set encoder_weights=null\n"
         "Or download a weight file on another machine and name it: --set encoder_weights=path/to/file.h5",
     )

@@ -1,6 +1,7 @@
 """Weight files: written and read by layer names, and fitted to a network by names and shapes."""
 
 import math
+import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,11 @@ def read_weights(path: Path) -> LayerWeights:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        if zipfile.is_zipfile(path):
+            raise WeightsError(
+                f"{path} holds a whole model in the format of Keras 3, not weights in HDF5",
+                "Save the weights alone as a .h5 file of Keras 2: model.save_weights('x.h5', save_format='h5').",
+            ) from error
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
 
 

@@ -42,9 +42,19 @@ def train_fold(
             )
         else:
             take_initial_weights(shared, experiment, stage, run, progress)
+            _tell_class_weights(data, stage, run, progress)
             train_stage(shared, stage, data, run, progress=progress, overall=overall)
         shared.use_shape(stage.shape)
         shared.network.load_weights(folder.best_weights)
+
+
+def _tell_class_weights(data: TrainingData, stage: Stage, run: Run, progress: Progress) -> None:
+    """Report the weights of the classes that follow from the fold's training images."""
+    weights = data.class_weights(stage, run.fold)
+    if stage.class_weights == "balanced" and weights is not None:
+        named = zip(data.reader.classes.names, weights, strict=True)
+        told = ", ".join(f"{name} {weight:.4g}" for name, weight in named)
+        progress.say(f"{run.title} · stage {stage.number}: balanced class weights: {told}")
 
 
 def take_initial_weights(

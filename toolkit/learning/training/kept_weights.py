@@ -120,10 +120,10 @@ class Candidates:
             yield "soup", soup(several)
 
     def _best(self, history: Sequence[Epoch]) -> set[int]:
-        """Numbers of the best epochs; among equal scores the earlier epoch is better."""
+        """Numbers of the best epochs; of equal scores the lower validation loss decides, then the earlier epoch."""
         if self._spec.soup is None:
             return set()
         sign = -1 if self._is_better(1.0, 0.0) else 1
         counted = [epoch for epoch in history if not math.isnan(epoch.primary)]
-        ranked = sorted(counted, key=lambda epoch: (sign * epoch.primary, epoch.number))
+        ranked = sorted(counted, key=lambda epoch: (sign * epoch.primary, epoch.validation_loss, epoch.number))
         return {epoch.number for epoch in ranked[: self._spec.soup.top]}

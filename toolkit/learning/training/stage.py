@@ -17,7 +17,7 @@ from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json
-from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, with_labels, write_history
+from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, is_better_epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
 from toolkit.learning.runtime import ahead_on_gpu, steps_between_reads, tf
@@ -97,7 +97,10 @@ class _StageTraining:
                 break
             # At least one epoch is trained: with a time limit below that, repeated runs would never advance.
             if self._shared.epochs_trained and self._data.deadline.is_over():
-                raise OutOfTimeError(f"the time is up before {self._where(number)}; finished epochs are kept")
+                raise OutOfTimeError(
+                    f"the time is up before {self._where(number)}; finished epochs are kept",
+                    f"To go on: tk fit {self._data.experiment.name}",
+                )
             self._finish_epoch(self._epoch(number, progress), progress)
             self._shared.epochs_trained += 1
             last = self._history[-1]
@@ -111,7 +114,7 @@ class _StageTraining:
         drawn = self._draw(number)
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
         validates = stage.validates(number)
-        with progress.task(title, len(drawn) + validates * len(self._validation)) as task:
+        with progress.task(f"{title} · images", len(drawn) + validates * len(self._validation)) as task:
             loss, training, learning_rate = self._train_on(drawn, number, draw, task)
             found = self._validate(number, task) if validates else NOT_VALIDATED
         seconds = time.perf_counter() - started
@@ -171,7 +174,7 @@ class _StageTraining:
                 validation_loss, scores = self._validate(epoch.number, task)
             epoch = replace(epoch, validation_loss=validation_loss, scores=scores)
         best = epoch.is_validated and all(
-            self._data.plan.is_better(epoch.primary, earlier.primary)
+            is_better_epoch(epoch, earlier, self._data.plan.is_better)
             for earlier in self._history
             if earlier.is_validated
         )

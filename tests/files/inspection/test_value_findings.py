@@ -1,0 +1,137 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.config.data.classes import task_classes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.masks.labels import Activation
+from toolkit.files.data.finding import find_source
+from toolkit.files.inspection.checking import training_findings
+from toolkit.files.inspection.data_findings import DataFinding
+from toolkit.files.inspection.data_summary import codes_of
+from toolkit.files.inspection.examining import examine_labelled
+from toolkit.messages import Silent
+
+Draw = Callable[..., Path]
+
+
+def findings(
+    keys: SourceKeys, names: tuple[str, ...] = ("foreground",), activation: Activation = "sigmoid"
+) -> list[DataFinding]:
+    data = find_source(keys, task_classes(names, activation, keys), 3, "data")
+    return training_findings(data, examine_labelled(data, Silent(), "examining"))
+
+
+def of(found: list[DataFinding], check: str) -> list[DataFinding]:
+    return [one for one in found if one.check == check]
+
+
+@pytest.fixture
+def keys(draw: Draw, tmp_path: Path) -> SourceKeys:
+    """Four images; each mask has every value from 0 to 3, in several components."""
+    values = np.tile(np.arange(4, dtype=np.uint8).repeat(2), (8, 2))
+    for number in range(4):
+        draw(f"images/{number}.png", np.random.default_rng(number).integers(0, 256, (8, 16), np.uint8))
+        draw(f"masks/{number}.png", np.roll(values, number))
+    return SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks")
+
+
+def test_values_that_a_single_class_unites_are_reported(keys: SourceKeys) -> None:
+    (told,) = of(findings(keys), "values")
+    assert told.level == "warning"
+    assert "masks hold the values 0, 1, 2, 3, but there is one class, foreground" in told.message
+    assert "data.mask_values: [[1, 2, 3]]" in told.advice
+    assert not of(findings(keys.model_copy(update={"mask_values": ((1, 2, 3),)})), "values")
+    assert not of(findings(keys, ("a", "b", "c", "d"), "softmax"), "values")
+
+
+def test_binary_masks_and_numbered_objects_are_not_taken_for_classes(draw: Draw, tmp_path: Path) -> None:
+    for number in range(6):
+        objects = np.zeros((8, 16), np.uint8)
+        for place in range(1, 3 + number):
+            objects[::2][place % 4, 2 * place : 2 * place + 1] = place
+        for name, mask in (("images", np.random.default_rng(number).integers(0, 256, (8, 16), np.uint8)),
+                           ("objects", objects), ("masks", (objects > 0) * np.uint8(255))):  # fmt: skip
+            draw(f"{name}/{number}.png", mask)
+    for masks in ("masks", "objects"):
+        assert not of(findings(SourceKeys(images=tmp_path / "images", masks=tmp_path / masks)), "values")
+
+
+def test_colours_without_data_colors_are_listed(keys: SourceKeys, draw: Draw, tmp_path: Path) -> None:
+    colours = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0)], np.uint8)
+    for number in range(4):
+        draw(f"masks/{number}.png", colours[np.tile(np.arange(4).repeat(2), (8, 2))])
+    (told,) = of(findings(keys, ("a", "b", "c", "d"), "softmax"), "files")
+    assert "data.colors" in told.advice
+    assert "4 colours" in told.advice
+    for colour in ("#000000", "#ff0000", "#00ff00", "#0000ff"):
+        assert colour in told.advice
+    assert "mask_values" not in told.advice
+    (told,) = of(findings(keys), "values")
+    assert "4 colours" in told.message
+    assert "data.colors" in told.advice
+
+
+def test_a_colour_that_differs_a_little_is_a_fault_of_the_configuration(keys: SourceKeys, draw: Draw) -> None:
+    for number in range(4):
+        draw(f"masks/{number}.png", np.full((8, 16, 3), (255, 0, 0), np.uint8))  # blue
+    colours = {"sea": (0, 0, 254), "land": (0, 255, 0)}
+    named = keys.model_copy(update={"colors": colours})
+    (told,) = of(findings(named, ("sea", "land")), "files")
+    assert "data.colors" in told.advice
+    assert "Repair" not in told.advice
+
+
+def test_labels_that_no_class_has_are_reported_with_the_nearest(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"images/{number}.png", np.random.default_rng(number).integers(0, 256, (8, 16), np.uint8))
+        points = [[1, 1], [6, 1], [6, 6]]
+        shapes = [{"label": "Cluster" if number < 3 else "cluster", "points": points, "shape_type": "polygon"}]
+        tree = {"imageHeight": 8, "imageWidth": 16, "shapes": shapes}
+        (tmp_path / "drawn").mkdir(exist_ok=True)
+        (tmp_path / "drawn" / f"{number}.json").write_text(json.dumps(tree))
+    keys = SourceKeys(images=tmp_path / "images", masks=tmp_path / "drawn", mask_name="{id}.json")
+    (told,) = of(findings(keys, ("background", "cluster"), "softmax"), "labels")
+    assert told.level == "warning"
+    assert "Cluster (in 3 files; did you mean cluster?)" in told.message
+    assert told.ids == ("0", "1", "2")
+    assert not of(findings(keys), "labels")  # a single unnamed class has every shape
+    assert not of(findings(keys, ("cluster", "Cluster")), "labels")
+
+
+@pytest.mark.parametrize(
+    ("keys", "classes", "codes"),
+    [
+        ({"value_ranges": {"dark": (0, 49), "light": (50, 255)}}, (("dark", "light"), "sigmoid"), ["0–49", "50–255"]),
+        (
+            {"value_ranges": {"low": (10, 49), "high": (50, 255)}},
+            (("rest", "low", "high"), "softmax"),
+            ["all other values", "10–49", "50–255"],
+        ),
+        (
+            {"masks": "masks", "colors": {"sea": "#0000ff", "land": "#00ff00"}},
+            (("sea", "land"), "sigmoid"),
+            ["#0000ff", "#00ff00"],
+        ),
+        ({"masks": "masks", "mask_encoding": "bits"}, (("a", "b"), "sigmoid"), ["bit 0", "bit 1"]),
+        ({"masks": "masks"}, (("a", "b"), "sigmoid"), ["1", "2"]),
+        ({"masks": "masks"}, (("one",), "sigmoid"), ["above 0"]),
+    ],
+)
+def test_classes_are_told_by_what_marks_them_in_the_files(
+    draw: Draw,
+    tmp_path: Path,
+    keys: dict[str, object],
+    classes: tuple[tuple[str, ...], Activation],
+    codes: list[str],
+) -> None:
+    names, activation = classes
+    draw("images/a.png")
+    draw("masks/a.png", np.zeros((6, 9), np.uint8))
+    folders = {key: tmp_path / str(value) for key, value in keys.items() if key == "masks"}
+    source = SourceKeys.model_validate({**keys, **folders, "images": tmp_path / "images"})
+    data = find_source(source, task_classes(names, activation, source), 3, "data")
+    assert codes_of(data.classes, data.masks) == codes
