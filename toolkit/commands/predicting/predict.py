@@ -106,11 +106,11 @@ def predict(
         formats=list(wanted),
         networks=fitted.count,
         views=views or _own_views(member),
-        engine=job.forecaster.engine,
         recipe=None if rule is None else _described(rule, classes_of(fitted)),
         out=str(out),
         table=str(folder.table),
         seconds=round(time.perf_counter() - started, 1),
+        engine=job.forecaster.engine,
     )
 
 

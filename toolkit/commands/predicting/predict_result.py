@@ -35,11 +35,11 @@ class PredictResult(Result):
     formats: list[str]
     networks: int
     views: str
-    engine: str
     recipe: str | None
     out: str
     table: str
     seconds: float
+    engine: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -56,8 +56,9 @@ class PredictResult(Result):
         ]
         networks = "1 network" if self.networks == 1 else f"{self.networks} networks"
         views = "" if self.views == "none" else f", {self.views}"
+        by = f", {self.engine}" if self.engine else ""
         masks = "" if self.recipe is None else f"; masks: {self.recipe}"
-        tables = [Table(f"{self.experiment}: {networks}{views}, {self.engine}{masks}", ("", "images"), rows)]
+        tables = [Table(f"{self.experiment}: {networks}{views}{by}{masks}", ("", "images"), rows)]
         if self.failed:
             shown = [(one.file, one.reason) for one in self.failed[:_LISTED]]
             more = f", the first {_LISTED}" if len(self.failed) > _LISTED else ""
