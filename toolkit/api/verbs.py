@@ -76,11 +76,13 @@ def import_config(
     images: AnyPath | None = None,
     masks: AnyPath | None = None,
     test: AnyPath | None = None,
+    classes_file: AnyPath | None = None,
+    skip: Sequence[str] = (),
     progress: Shown = None,
 ) -> ImportResult:
     """Translate the configuration of another system into experiments/NAME/config.yaml, as `tk import` does."""
-    data = DataFolders(_path(images), _path(masks), _path(test))
-    return import_command(_session(progress), Path(file), name=name, data=data)
+    data = DataFolders(_path(images), _path(masks), _path(test), _path(classes_file))
+    return import_command(_session(progress), Path(file), name=name, data=data, skip=skip)
 
 
 def init(folder: AnyPath, *, name: str = "baseline", progress: Shown = None) -> InitResult:

@@ -1,17 +1,19 @@
 """The defaults of a new experiment, and writing its config.yaml so that it stays only if it is valid."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
+from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.image_files import PATHS_OF_CONFIG
 from toolkit.files.submissions.layout import sample_layout
 
 HEADER = "# Every key and its default: docs/configuration.md\n"
@@ -48,6 +50,18 @@ def relative_path(path: Path, experiment: Experiment) -> str:
 
 
 @contextmanager
+def naming_origins(origins: Mapping[str, str]) -> Iterator[None]:
+    """Put what a path comes from, for example `--images`, in the place of its key in messages about missing data."""
+    try:
+        yield
+    except MissingFileError as error:
+        key, colon, text = error.message.partition(": ")
+        if not colon or key not in origins:
+            raise
+        raise MissingFileError(f"{origins[key]}: {text}", error.advice.replace(PATHS_OF_CONFIG, "")) from error
+
+
+@contextmanager
 def written_if_sound(experiment: Experiment, text: str) -> Iterator[None]:
     """Write config.yaml, and remove it again if the block raises."""
     before = experiment.folder.is_dir()
@@ -65,9 +79,18 @@ def check_data(config: Config) -> tuple[int, int]:
     """The numbers of training and test images; files are found, not decoded.
 
     Raises:
-        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found, or no image has a
+            mask.
     """
     training, tests = find_labelled(config), find_test_images(config.data, config.shape[2])
+    images, masks = sorted(training.images.ids), sorted(training.masks.ids)
+    if masks and set(images).isdisjoint(masks):
+        raise DataError(
+            f"no image has a mask: the images of {training.images.origin} are {listing(images, 3)}, "
+            f"the masks are {listing(masks, 3)}",
+            "The mask of an image has its name. Check both folders; for other names of masks: data.mask_name "
+            "(docs/data.md).",
+        )
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)
     return len(training.images.ids), 0 if tests is None else len(tests.ids)

@@ -136,13 +136,13 @@ def describe_value(several: Sequence[ErrorDetails]) -> str:
     if kind in ("missing", "too_long", "too_short"):
         return _describe_length(chosen)
     if kind not in (*_EXPECTED, "literal_error"):
-        return f"{details['msg'].replace('Input should be', 'must be')}, received {_received(details['input'])}"
+        return f"{details['msg'].replace('Input should be', 'must be')}, received {received(details['input'])}"
     words = [word for details in chosen if details["type"] == "literal_error" for word in _literals(details)]
     others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
     forms = list(dict.fromkeys([*words, *others]))
     if words and (isinstance(details["input"], str) or not others):
         return f"{not_valid(str(details['input']), words)}{''.join(f', or {other}' for other in others)}"
-    return f"expected {_either(forms)}, received {_received(details['input'])}"
+    return f"expected {_either(forms)}, received {received(details['input'])}"
 
 
 def _describe_length(several: Sequence[ErrorDetails]) -> str:
@@ -167,7 +167,8 @@ def _describe_error(problem: Exception) -> str:
     return not_valid(problem.received, problem.allowed) if isinstance(problem, UnknownNameError) else str(problem)
 
 
-def _received(value: Any) -> str:
+def received(value: Any) -> str:
+    """A value with its kind, for messages."""
     if value is None:
         return "nothing (null)"
     kinds = {str: "text", bool: "true/false", int: "a whole number", float: "a number", tuple: "a list", dict: "pairs"}
