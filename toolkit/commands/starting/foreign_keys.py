@@ -74,9 +74,8 @@ def read_class_numbers(file: Path) -> dict[str, int]:
     try:
         tree = json.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise MissingFileError(
-            f"--classes-file: cannot read {file}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise MissingFileError(f"--classes-file: cannot read {file}: {why}") from error
     except ValueError as error:
         raise ConfigError(f"--classes-file: {file} is not valid JSON: {error}") from error
     if isinstance(tree, Mapping) and tree and all(type(number) is int for number in tree.values()):
@@ -113,13 +112,9 @@ def not_valid_here(error: ConfigError, config: Path, found: Translation, foreign
     """The error about a translation that is not valid, in the words of the foreign file; config.yaml is not kept."""
     _, *lines = error.message.splitlines()
     texts = [re.sub(rf"^ *(?:{re.escape(str(config))}:\d+: )?", "", line) for line in lines]
+    told = [f"  {_retold(text, found, foreign)}" for text in texts]
     return ConfigError(
-        "\n".join(
-            [
-                f"{foreign.file} cannot be imported as it stands",
-                *(f"  {_retold(text, found, foreign)}" for text in texts),
-            ]
-        ),
+        "\n".join([f"{foreign.file} cannot be imported as it stands", *told]),
         f"Correct {foreign.file} and import it again. All keys and their values here: docs/configuration.md",
     )
 
@@ -160,7 +155,6 @@ def _without(tree: Any, path: KeyPath) -> Any:
         place = int(first)
         inner = (_without(tree[place], tuple(rest)),) if rest else ()
         return (*tree[:place], *inner, *tree[place + 1 :])
-    kept = {key: value for key, value in tree.items() if key != first}
-    return (
-        {key: _without(value, tuple(rest)) if key == first else value for key, value in tree.items()} if rest else kept
-    )
+    if not rest:
+        return {key: value for key, value in tree.items() if key != first}
+    return {**tree, str(first): _without(tree[first], tuple(rest))}

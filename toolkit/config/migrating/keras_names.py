@@ -147,7 +147,7 @@ def metric_of(value: Any) -> str:
     Other metrics may be functions of that program: they are left out, unless they look misspelt.
     """
     name = text(value).removeprefix("val_")
-    by_lower = {theirs.lower(): ours for theirs, ours in (METRICS | {ours: ours for ours in _OURS}).items()}
+    by_lower = {theirs.lower(): ours for theirs, ours in [*METRICS.items(), *((ours, ours) for ours in _OURS)]}
     if name.lower() in by_lower:
         return by_lower[name.lower()]
     near = misspelt(name, by_lower)

@@ -218,7 +218,7 @@ _RULES: Mapping[str, Rule] = {
     "data_augmentation": _augmentation,
     **dict.fromkeys(_AUGMENTATION, _elsewhere),
     "result_path": always(
-        "weights and predictions are in experiments/NAME; tk predict NAME FOLDER --out FOLDER writes others"
+        "everything is in experiments/NAME; tk predict NAME FOLDER --out FOLDER"
     ),
     "log_dir": _log_dir,
     "pretrained": _pretrained,

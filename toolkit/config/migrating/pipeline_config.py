@@ -146,8 +146,8 @@ def _shape(found: Translation, key: str, value: Any) -> None:
     if height % multiple or width % multiple:
         nearest_sides = [max(1, round(side / multiple)) * multiple for side in (height, width)]
         raise WrongValueError(
-            f"with crops: {cells} both sides must be multiples of {multiple}, so that the network can have a crop as its "
-            f"input; received {written(value)}; the nearest is {written([*nearest_sides, channels])}"
+            f"with crops: {cells} both sides must be multiples of {multiple}, because the network sees single crops; "
+            f"received {written(value)}; the nearest is {written([*nearest_sides, channels])}"
         )
     note = f"there the shape is divided by crops: {cells}; here it is that of the network"
     found.put(key, "shape", [height // cells, width // cells, channels], note)

@@ -147,7 +147,7 @@ def _loss(found: Translation, key: str, value: Any) -> None:
 def _loss_arguments(found: Translation, key: str, value: Any) -> None:
     """The arguments themselves are in the loss; here it is only recorded what became of each."""
     known = loss_argument_names(found.source.get("loss")) - {"alpha", "from_logits"}
-    rules = dict.fromkeys(known, always("see loss")) | _LOSS
+    rules = {**dict.fromkeys(known, always("see loss")), **_LOSS}
     apply_rules(found, rules, pairs(value), f"{key}.")
 
 
