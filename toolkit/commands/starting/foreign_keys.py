@@ -65,7 +65,8 @@ def read_foreign(file: Path, skip: Sequence[str]) -> Foreign:
 def read_class_numbers(file: Path) -> dict[str, int]:
     """The number of each class in mask files, from a JSON with all classes; 0 is left to the background.
 
-    The file holds a list of names, or names with their numbers; names with other values are numbered in order.
+    The file holds a list of names, names with their numbers, or keys with lists of values, which are named
+    `key:value`. Without numbers, classes are numbered in order, from 1.
 
     Raises:
         MissingFileError: there is no such file.
@@ -78,12 +79,17 @@ def read_class_numbers(file: Path) -> dict[str, int]:
         raise MissingFileError(f"--classes-file: cannot read {file}: {why}") from error
     except ValueError as error:
         raise ConfigError(f"--classes-file: {file} is not valid JSON: {error}") from error
+    if isinstance(tree, Mapping) and tree and all(isinstance(values, list) for values in tree.values()):
+        tree = [f"{key}:{value}" for key, values in tree.items() for value in values]  # as OpenStreetMap writes tags
     if isinstance(tree, Mapping) and tree and all(type(number) is int for number in tree.values()):
         numbers = dict(tree)
     elif isinstance(tree, list | Mapping) and tree and all(isinstance(name, str) for name in tree):
         numbers = {name: number for number, name in enumerate(tree, start=1)}
     else:
-        raise ConfigError(f"--classes-file: {file}: expected a list of class names, or names with their numbers")
+        raise ConfigError(
+            f"--classes-file: {file}: expected a list of class names, names with their numbers, or keys with lists "
+            "of values"
+        )
     return {name: number for name, number in numbers.items() if number != 0}
 
 

@@ -123,12 +123,12 @@ def import_config(
     found = translated(foreign.system, foreign.tree, foreign.file.parent, numbers)
     for key in skip:
         found.lose(key, "left out by --skip")
+    _add_data(found, data)
+    refuse_problems(found, foreign)
     if data.classes is not None and "mask_values" not in found.tree.get("data", {}):
         raise ConfigError(
             f"--classes-file: {foreign.system.name} has no such file", "It belongs to a JSON with the key classes."
         )
-    _add_data(found, data)
-    refuse_problems(found, foreign)
     with_name(found, experiment.name)
     return _write_checked(session, experiment, found, foreign)
 

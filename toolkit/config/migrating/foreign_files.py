@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.config.migrating.systems import SYSTEMS, system_of
 from toolkit.config.yaml.yaml_files import read_document
-from toolkit.errors import ConfigError, MissingFileError, listing
+from toolkit.errors import ConfigError, MissingFileError, listing, nearest
 
 GUIDE = "docs/migrating.md"
 
@@ -109,11 +109,16 @@ def about_unknown(path: Path, tree: Mapping[str, Any]) -> ConfigError:
 
 
 def missing(path: Path) -> MissingFileError:
-    """The error about a file to import that does not exist, with the files beside it that could be meant."""
+    """The error about a file of settings that does not exist, with the files that could be meant."""
     folder = path.parent
-    beside = sorted(one.name for one in folder.iterdir() if one.suffix in FILES) if folder.is_dir() else []
-    found = f"{folder} has {listing(beside)}" if beside else f"{folder} has no YAML or JSON file"
-    return MissingFileError(f"there is no file {path}", found if folder.is_dir() else f"There is no folder {folder}.")
+    if not folder.is_dir():
+        return MissingFileError(f"there is no file {path}", f"There is no folder {folder} either.")
+    beside = sorted(one.name for one in folder.iterdir() if one.suffix in FILES)
+    near = nearest(path.name, beside)
+    if near is not None:
+        return MissingFileError(f"there is no file {path}", f"Did you mean {folder / near}?")
+    where = "the working folder" if folder == Path() else folder
+    return MissingFileError(f"there is no file {path}", f"YAML and JSON files in {where}: {listing(beside) or 'none'}")
 
 
 def _section(names: Collection[str]) -> str | None:

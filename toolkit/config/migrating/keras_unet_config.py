@@ -217,9 +217,7 @@ _RULES: Mapping[str, Rule] = {
     "hyperparameters": section(_HYPERPARAMETERS),
     "data_augmentation": _augmentation,
     **dict.fromkeys(_AUGMENTATION, _elsewhere),
-    "result_path": always(
-        "everything is in experiments/NAME; tk predict NAME FOLDER --out FOLDER"
-    ),
+    "result_path": always("everything is in experiments/NAME; tk predict NAME FOLDER --out FOLDER"),
     "log_dir": _log_dir,
     "pretrained": _pretrained,
     "pretrained_weights_path": _weights_path,
