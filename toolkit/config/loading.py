@@ -19,7 +19,7 @@ from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.named_calls import ProblemsAtError
-from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
+from toolkit.config.yaml.plugin_names import PLUGINS, code_elsewhere, names_defined_beside
 from toolkit.config.yaml.trees import as_in, is_replaced, merged, replaced, value_at
 from toolkit.config.yaml.yaml_files import (
     Document,
@@ -370,6 +370,8 @@ def _invalid(problems: Sequence[str], document: Document, path: Path) -> ConfigE
         f"{count} in the configuration {path}\n{lines}",
         "All keys and their values: docs/configuration.md",
     )
+    others = sorted({Path(position.source) for position in document.positions.values() if position.line} - {path})
+    advice = "\n".join(filter(None, (code_elsewhere(path, others, message), advice)))
     system = system_of(document.tree)
     if system is None:
         return ConfigError(message, advice)

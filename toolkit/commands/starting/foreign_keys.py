@@ -105,10 +105,11 @@ def refuse_problems(found: Translation, foreign: Foreign) -> None:
     no_data = f"{file} names no images and masks; --images and --masks are required"
     has_data = {"images", "masks"} <= found.tree.get("data", {}).keys()
     if problems:
+        can_skip = any(_path(key) in foreign.positions for key in found.refused)
+        skip = ", or leave a key out with --skip KEY: the default of its counterpart is then used" if can_skip else ""
         raise ConfigError(
             "\n".join([f"{file} cannot be imported as it stands", *problems, *([] if has_data else [f"  {no_data}"])]),
-            f"Correct {file} and import it again, or leave a key out with --skip KEY: the default of its counterpart "
-            f"is then used. What the keys are here: {GUIDE}",
+            f"Correct {file} and import it again{skip}. What the keys are here: {GUIDE}",
         )
     if not has_data:
         raise ConfigError(no_data, f"Run: tk import {file} --images FOLDER --masks FOLDER_OR_CSV")

@@ -180,7 +180,8 @@ def _write_checked(session: Session, experiment: Experiment, found: Translation,
 
 def _training(config: Config, found: Translation) -> str:
     """How many networks are trained and for how long, and how to train a single one as the other system does."""
-    epochs = " + ".join(str(stage["epochs"]) for stage in found.tree["stages"])
+    numbers = [str(stage["epochs"]) for stage in found.tree["stages"]]
+    epochs = numbers[0] if len(numbers) == 1 else f"({' + '.join(numbers)})"
     folds = config.folds_count
     if folds == 1:
         return f"one network will be trained for {epochs} epochs"

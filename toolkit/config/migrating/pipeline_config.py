@@ -226,6 +226,10 @@ _RULES: Mapping[str, Rule] = {
     "testSplitSeed": to("testSplitSeed"),
     "stratified": to("stratified"),
     "stages": _stages,
+    **dict.fromkeys(
+        ("epochs", "negatives", "validation_negatives", "unfreeze_encoder", "initial_weights", "extra_callbacks"),
+        lost("it belongs to a stage: write it there"),
+    ),
     "extra_train_data": lost("it names a function; give folders: data.extra_train_data (docs/training.md)"),
     "dataset_augmenter": lost("it names a function; give a folder: data.external_negatives (docs/training.md)"),
     "dataset": lost("it names a function; give --images and --masks, or a class of plugins.py as data.source"),

@@ -1,12 +1,13 @@
 """Messages about an invalid configuration: the place, the value found, and what is allowed."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from toolkit.config.yaml.named_calls import MissingKeyError, ProblemsAtError, UnknownNameError
+from toolkit.config.yaml.wrong_keys import wrong_key
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position
 from toolkit.errors import choices_once, not_valid
 
@@ -120,8 +121,8 @@ def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, mo
         return f"required key {name} is missing"
     if kind == "extra_forbidden":
         inside = "".join(f"{part}." for part in (*prefix, *key[:-1])).removesuffix(".")
-        keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
-        return f"{inside + ': ' if inside else ''}key {not_valid(str(key[-1]), keys)}"
+        further = () if len(key) > 1 or prefix else ("extends",)
+        return f"{inside + ': ' if inside else ''}key {wrong_key(model, key[:-1], str(key[-1]), further)}"
     return f"{name}: {describe_value(several)}" if name else describe_value(several)
 
 
@@ -175,17 +176,3 @@ def received(value: Any) -> str:
     text = repr(list(value) if isinstance(value, tuple) else value)
     kind = kinds.get(type(value))
     return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
-
-
-def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
-    """The keys of a nested model."""
-    for part in key:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        model = next(kind for kind in _flat(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return list(model.model_fields)
-
-
-def _flat(annotation: Any) -> list[Any]:
-    return [annotation, *(inner for argument in get_args(annotation) for inner in _flat(argument))]
