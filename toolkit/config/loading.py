@@ -117,7 +117,7 @@ def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
 
 def names_defined_beside_members(path: Path, seen: tuple[Path, ...] = ()) -> frozenset[str]:
     """The names that the plugins.py of all members of an ensemble define; the metric may be one of them."""
-    names = names_defined_beside(path)
+    names: frozenset[str] = names_defined_beside(path)
     if path in seen or not path.is_file():
         return names
     with suppress(ConfigError):  # an invalid member is reported where it is used
@@ -356,7 +356,7 @@ def _validate(
         context = {"plugins": plugins, "plugins_file": _absolute(path.with_name(PLUGINS))}
         config = model.model_validate(document.tree, context=context)
         if isinstance(config, Config):
-            check_between_keys(config, sorted(plugins))
+            check_between_keys(config, plugins)
     except (ValidationError, ProblemsAtError) as error:
         raise _invalid(describe_problems(error, model, document, str(path)), document, path) from error
     return Loaded(config, path, document.positions, document.notes)

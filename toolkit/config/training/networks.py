@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
 from toolkit.config.yaml.named_calls import Call, UnknownNameError, checked_arguments, is_plugin
+from toolkit.config.yaml.plugin_names import names_of_kind
 
 # fmt: off
 BACKBONES = (
@@ -311,7 +312,7 @@ def parse_architecture(
         return checked_arguments(Call(name, options), ARCHITECTURES[name])
     if is_plugin(name, plugins):
         return None
-    raise UnknownNameError(name, [*ARCHITECTURES, *plugins])
+    raise UnknownNameError(name, [*ARCHITECTURES, *names_of_kind("architecture", plugins)])
 
 
 def has_backbone(architecture: str) -> bool:
