@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Protocol
 
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
+from rich.containers import Lines
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table as RichTable
@@ -125,8 +128,34 @@ def _drawn(table: Table) -> RichTable:
         numeric = number > 0 and all(_is_number(row[number]) for row in table.rows)
         drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*map(_Cell, row))
     return drawn
+
+
+class _Cell(Text):
+    """Text whose long words (dotted keys, paths, names) are broken after a dot, a slash or the like, if they must."""
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
+        """The lines of the text in a column of this width."""
+        if all(cell_len(word) <= width for word in self.plain.split()):
+            return super().wrap(console, width, **options)
+        lines = (Text(line) for paragraph in self.plain.split("\n") for line in _broken(paragraph, width))
+        return Lines(lines)
+
+
+_PIECES = re.compile(r"[^\s./:,=+-]*[./:,=+-]*\s*")
+"""What stays on one line: letters with the signs and spaces after them."""
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """The lines of one paragraph; only a piece that is wider than a line is broken inside."""
+    lines = [""]
+    for piece in filter(None, _PIECES.findall(text)):
+        if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        whole = chop_cells(piece, width) if cell_len(piece.rstrip()) > width else [piece]
+        lines[-1:] = [lines[-1] + whole[0], *whole[1:]]
+    return [line.rstrip() for line in lines]
 
 
 def _is_number(cell: str) -> bool:

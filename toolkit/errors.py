@@ -161,6 +161,13 @@ def nearest(word: str, allowed: Collection[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
+def misspelt(word: str, allowed: Collection[str]) -> str | None:
+    """The allowed word that `word` is a misspelling of, ignoring case; None if it is probably another word."""
+    by_lower = {name.lower(): name for name in reversed(list(allowed))}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.8)
+    return by_lower[found[0]] if found else None
+
+
 _CHOICES = "choose from "
 
 

@@ -323,8 +323,10 @@ def test_masks_without_images_are_reported_with_an_example() -> None:
     assert "t0_mask" in told
 
 
-def test_a_missing_folder_is_reported_with_its_key_and_the_existing_parent() -> None:
-    begin("new", CONFIG.replace("data/train/images", "data/trian/images"))
+def test_a_missing_folder_is_reported_with_its_key_and_what_exists_of_it() -> None:
+    begin("near", CONFIG.replace("data/train/images", "data/trian/images"))
+    assert "data/train/images? Paths in a config.yaml are relative" in refused(MissingFileError, "fit", "near")
+    begin("new", CONFIG.replace("data/train/images", "data/elsewhere/images"))
     told = refused(MissingFileError, "fit", "new")
     assert "data.images: there is no folder" in told
     assert "data exists; check the rest of the path" in told

@@ -65,8 +65,8 @@ def test_json_is_equivalent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("bacth: 3", "config.yaml:6: key 'bacth' is not valid; did you mean 'batch'? choose from data, architecture, "),
-        ("unheard_of: 3", "config.yaml:6: key 'unheard_of' is not valid; choose from data, architecture, "),
+        ("bacth: 3", "config.yaml:6: key 'bacth' is not valid; did you mean 'batch'?"),
+        ("unheard_of: 3", "config.yaml:6: key 'unheard_of' is not valid; no key has a similar name"),
         ("lr: fast", "config.yaml:6: lr: expected a number, received 'fast' (text)"),
         ("batch: 1.5", "config.yaml:6: batch: expected a whole number, received 1.5 (a number)"),
         ("batch: '16'", "config.yaml:6: batch: expected a whole number, received '16' (text)"),
@@ -141,11 +141,11 @@ def test_an_invalid_key_is_reported_with_file_line_and_allowed_values(tmp_path: 
         ("data: {images: a, masks: b}\nstages:\n- lr: 1", "config.yaml:3: required key stages.0.epochs is missing"),
         (
             "data: {images: a, masks: b}\nstages:\n- epochs: 1\n  los: x",
-            "config.yaml:4: stages.0: key 'los' is not valid; did you mean 'loss'? choose from epochs, lr, loss",
+            "config.yaml:4: stages.0: key 'los' is not valid; did you mean 'loss'?",
         ),
         (
             "data: {images: a, masks: b, maks: c}\nstages: [{epochs: 1}]",
-            "config.yaml:1: data: key 'maks' is not valid; did you mean 'masks'? choose from images, image_name, ",
+            "config.yaml:1: data: key 'maks' is not valid; did you mean 'masks'?",
         ),
     ],
 )

@@ -90,11 +90,13 @@ def import_config(
     images: AnyPath | None = None,
     masks: AnyPath | None = None,
     test: AnyPath | None = None,
+    classes_file: AnyPath | None = None,
+    skip: Sequence[str] = (),
     progress: Shown = None,
 ) -> ImportResult:
     """Translate the configuration of another system into experiments/NAME/config.yaml, as `tk import` does."""
-    data = DataFolders(as_path(images), as_path(masks), as_path(test))
-    return import_command(_session(progress), Path(file), name=name, data=data)
+    data = DataFolders(as_path(images), as_path(masks), as_path(test), as_path(classes_file))
+    return import_command(_session(progress), Path(file), name=name, data=data, skip=skip)
 
 
 @in_python

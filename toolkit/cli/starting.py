@@ -61,14 +61,22 @@ def import_(
     images: Annotated[Path | None, typer.Option(help="Folder of the training images.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Folder of mask files, or CSV of run-length encodings.")] = None,
     test: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
+    classes_file: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with all classes of the masks (classes.json), in the order of their numbers."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Leave out a key of the file, so that a default is used; can be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Translate the configuration of another system into experiments/NAME/config.yaml."""
     from toolkit.commands.starting.import_config import DataFolders, import_config
 
-    data = DataFolders(images, masks, test)
+    data = DataFolders(images, masks, test, classes_file)
 
-    run(lambda session: import_config(session, file, name=name, data=data), as_json)
+    run(lambda session: import_config(session, file, name=name, data=data, skip=skip or ()), as_json)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.named_calls import ProblemsAtError
-from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
+from toolkit.config.yaml.plugin_names import PLUGINS, code_elsewhere, names_defined_beside
 from toolkit.config.yaml.trees import as_in, is_replaced, merged, replaced, value_at
 from toolkit.config.yaml.yaml_files import (
     Document,
@@ -117,7 +117,7 @@ def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
 
 def names_defined_beside_members(path: Path, seen: tuple[Path, ...] = ()) -> frozenset[str]:
     """The names that the plugins.py of all members of an ensemble define; the metric may be one of them."""
-    names = names_defined_beside(path)
+    names: frozenset[str] = names_defined_beside(path)
     if path in seen or not path.is_file():
         return names
     with suppress(ConfigError):  # an invalid member is reported where it is used
@@ -356,7 +356,7 @@ def _validate(
         context = {"plugins": plugins, "plugins_file": _absolute(path.with_name(PLUGINS))}
         config = model.model_validate(document.tree, context=context)
         if isinstance(config, Config):
-            check_between_keys(config, sorted(plugins))
+            check_between_keys(config, plugins)
     except (ValidationError, ProblemsAtError) as error:
         raise _invalid(describe_problems(error, model, document, str(path)), document, path) from error
     return Loaded(config, path, document.positions, document.notes)
@@ -370,6 +370,8 @@ def _invalid(problems: Sequence[str], document: Document, path: Path) -> ConfigE
         f"{count} in the configuration {path}\n{lines}",
         "All keys and their values: docs/configuration.md",
     )
+    others = sorted({Path(position.source) for position in document.positions.values() if position.line} - {path})
+    advice = "\n".join(filter(None, (code_elsewhere(path, others, message), advice)))
     system = system_of(document.tree)
     if system is None:
         return ConfigError(message, advice)

@@ -11,6 +11,7 @@ from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.fields import plugin_names
 from toolkit.config.yaml.named_calls import Call, checked_arguments, checked_call, is_plugin, read_call, unknown_at
+from toolkit.config.yaml.plugin_names import names_of_kind
 from toolkit.config.yaml.yaml_files import Document, Position, read_value
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import Empty, MetricKind
@@ -64,7 +65,9 @@ def parse_metric(value: Any, plugins: Collection[str] = ()) -> MetricSpec:
     if spec.is_plugin and not is_plugin(spec.name, plugins):
         path, keras = _call(value).path, find_keras_metric(spec.name)
         if keras is None:
-            raise unknown_at(path, spec.name, [*METRICS, *_KERAS_NAMES, *KERAS_METRICS, *plugins])
+            raise unknown_at(
+                path, spec.name, [*METRICS, *_KERAS_NAMES, *KERAS_METRICS, *names_of_kind("loss", plugins)]
+            )
         checked_arguments(Call(spec.name, dict(spec.arguments), path), keras)
     return spec
 

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/starting/import_config.py, foreign_keys.py and mask_check.py."""
+
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +15,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.config.loading import load_config
 from toolkit.config.training.augmentation import parse_augmentation
-from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.augmentation.augmentation import Augmentation
 
@@ -195,9 +197,132 @@ def test_a_value_that_is_not_valid_here_names_the_foreign_file() -> None:
     Path("bad.yaml").write_text(FILES["pics.yaml"].replace("batch: 4", "batch: many"))
     told = call("bad.yaml", *DATA, code=ConfigError.exit_code).stderr
     assert "bad.yaml cannot be imported as it stands" in told
-    assert "\n  batch: expected a whole number, received 'many' (text)\n" in told
+    assert "\n  bad.yaml:5: batch: expected a whole number, received 'many' (text)\n" in told
     assert "config.yaml" not in told
     assert "Correct bad.yaml and import it again" in told
+
+
+def refine(**changed: Any) -> str:
+    """A file of RefineNet with other keys."""
+    Path("other.json").write_text(json.dumps(json.loads(FILES["refine.json"]) | changed))
+    return "other.json"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"input_shape": [32, 32]}, ":1: input_shape: expected 3 entries"),
+        ({"epochs": "300"}, ":1: epochs: expected a whole number, received '300' (text)"),
+        ({"name": "a: b"}, ":1: name: 'a: b' is not valid as the name"),
+        ({"backbone": "Resnet5O", "epoch": 3}, "backbone: there is no backbone 'Resnet5O' here; did you mean"),
+        ({"batch_size": 0}, "batch_size: must be greater than 0, received 0"),
+    ],
+)
+def test_errors_speak_of_the_keys_and_values_of_the_file(changed: dict[str, Any], told: str) -> None:
+    text = call(refine(**changed), *DATA, code=ConfigError.exit_code).stderr
+    assert f"other.json{told}" in text or f"other.json:1: {told}" in text
+    assert "stages.0" not in text
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = call(refine(backbone="Resnet5O", epoch=3), code=ConfigError.exit_code).stderr
+    for told in ("backbone:", "epoch: unknown key; did you mean 'epochs'?", "--images and --masks are required"):
+        assert told in text
+    assert "--skip KEY" in text
+
+
+def test_a_key_can_be_left_out_and_the_default_is_named() -> None:
+    shown = call(refine(backbone="Xception"), *DATA, "--skip", "backbone").stdout
+    assert "1 key was not translated: backbone" in shown
+    assert "the default is used: backbone: resnet34" in shown
+    told = call("pics.yaml", *DATA, "--skip", "nothing", code=ConfigError.exit_code).stderr
+    assert "has no such key" in told
+    shown = call("membrane.yaml", "--skip", "data_augmentation_params.rotation_range").stdout
+    assert "not translated: data_augmentation_params.rotation_range" in shown
+    assert "rotate" not in Path("experiments/membrane/config.yaml").read_text()
+
+
+def test_the_number_of_networks_is_said_and_is_a_comment() -> None:
+    shown = call("pics.yaml", *DATA).stdout
+    told = "5 networks will be trained, one for each fold: 5 folds × (2 + 1) epochs"
+    assert told in shown
+    assert f"# {told}" in Path("experiments/pics/config.yaml").read_text()
+    assert "2 keys were not translated: colour, stages.0.initial_weights" in shown
+
+
+def test_notes_name_the_experiment() -> None:
+    Path("logged.yaml").write_text(FILES["membrane.yaml"] + "log_dir: logs/\nresult_path: results/\n")
+    shown = call("logged.yaml").stdout
+    assert "tensorboard --logdir experiments/logged" in shown
+    assert "NAME" not in shown
+
+
+@pytest.mark.parametrize(
+    "text", ['["house", "street"]', '{"house": 1, "street": 2}', '{"house": null, "street": null}']
+)
+def test_classes_have_the_numbers_of_the_file_with_all_of_them(text: str) -> None:
+    Path("classes.json").write_text(text)
+    call(refine(classes=["street"]), *DATA, "--classes-file", "classes.json")
+    config = load_config(Path("experiments/houses/config.yaml")).config
+    assert config.task_classes.names == ("street",)
+    assert config.task_classes.values == ((2,),)
+
+
+def test_tags_with_lists_of_values_are_named_as_the_masks_name_them() -> None:
+    Path("classes.json").write_text('{"building": ["other"], "highway": ["other"]}')
+    call(refine(classes=["highway:other"]), *DATA, "--classes-file", "classes.json")
+    assert load_config(Path("experiments/houses/config.yaml")).config.task_classes.values == ((2,),)
+
+
+@pytest.mark.parametrize("text", ["3", "{", "[]", "[1]"])
+def test_another_file_of_classes_is_refused(text: str) -> None:
+    Path("classes.json").write_text(text)
+    told = call(refine(), *DATA, "--classes-file", "classes.json", code=ConfigError.exit_code).stderr
+    assert "--classes-file: classes.json" in told
+
+
+def test_masks_with_more_values_than_classes_are_a_warning() -> None:
+    told = call(refine(classes=["street"]), *DATA).stderr
+    assert "masks hold the values 0, 1, 2, and each above 0 counts as street" in told
+    call("pics.yaml", *DATA, "--name", "a")
+    assert "assumed: street is every value above 0" in told
+
+
+def test_masks_with_values_of_no_class_are_a_warning() -> None:
+    for path in Path("pics/train/masks").iterdir():
+        Image.fromarray(np.asarray(Image.open(path)) * np.uint8(100)).save(path)
+    assert "pixel values that no class has" in call(refine(), *DATA).stderr
+
+
+def test_images_without_any_mask_are_refused() -> None:
+    told = call("pics.yaml", "--images", "pics/train/images", "--masks", "elsewhere", code=4).stderr
+    assert "--masks: there is no folder" in told
+    assert "Paths in a config.yaml" not in told
+    Path("elsewhere").mkdir()
+    for path in Path("pics/train/masks").iterdir():
+        shutil.copy(path, f"elsewhere/mask{path.name}")
+    told = call("pics.yaml", *DATA[:2], "--masks", "elsewhere", code=DataError.exit_code).stderr
+    assert "no image has a mask" in told
+
+
+def test_a_folder_that_does_not_exist_has_a_near_name_or_inner_folders() -> None:
+    Path("near.yaml").write_text(FILES["membrane.yaml"].replace("pics/train", "pics/trian"))
+    told = call("near.yaml", code=MissingFileError.exit_code).stderr
+    assert "near.yaml:3: dataset.train_path: there is no folder" in told
+    assert "pics/train/images?" in told
+    assert "Paths in a config.yaml" not in told
+    Path("inner.yaml").write_text(FILES["membrane.yaml"].replace("pics/test/images", "pics/test"))
+    told = call("inner.yaml", code=NothingToLearnError.exit_code).stderr
+    assert "inner.yaml:3: dataset.test_path" in told
+    assert "pics/test/images" in told
+
+
+def test_a_module_names_its_section() -> None:
+    Path("configs").mkdir()
+    Path("configs/config.py").write_text("batch_size = 2\ndef get_model(): ...\n")
+    told = call("configs.config", code=ConfigError.exit_code).stderr
+    assert told.count("configs/config.py") == 1
+    assert "section patch_generator" in told
 
 
 @pytest.mark.train

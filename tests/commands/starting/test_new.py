@@ -65,7 +65,7 @@ def test_an_invalid_name_creates_no_folder(name: str) -> None:
 def test_missing_data_create_no_folder(option: str, value: str, error: type[ToolkitError]) -> None:
     told = new("exp042", *DATA, option, value, code=error.exit_code)
     assert Path(value).name in told
-    assert option.strip("-").replace("-", "_") in told or option == "--extends"
+    assert f"{option}:" in told or option == "--extends"
 
 
 def test_without_data_the_advice_is_the_whole_command() -> None:
@@ -134,3 +134,50 @@ def test_options_that_another_architecture_does_not_have_are_left_out() -> None:
     told = new("heir", "--extends", "base", "--set", "architecture=FPN")
     assert "FPN does not have the inherited architecture_options decoder_block_type" in " ".join(told.split())
     assert load_config(Path("experiments/heir/config.yaml")).config.architecture_options == {}
+
+
+PLUGINS = """\
+from nets import size
+
+def get_model(shape, classes, backbone=None, encoder_weights=None):
+    return size
+"""
+
+
+def test_the_code_of_an_experiment_is_copied_to_its_variant() -> None:
+    base = Path("experiments/base")
+    base.mkdir(parents=True)
+    (base / "plugins.py").write_text(PLUGINS)
+    (base / "nets.py").write_text("size = 3\n")
+    (base / "unused.py").write_text("size = 4\n")
+    new("base", *DATA, "--set", "architecture=get_model")
+    told = new("one", "--extends", "base")
+    assert "plugins.py" in told
+    assert sorted(path.name for path in Path("experiments/one").iterdir()) == ["config.yaml", "nets.py", "plugins.py"]
+    assert Path("experiments/one/plugins.py").read_text() == PLUGINS
+    assert load_config(Path("experiments/one/config.yaml")).config.architecture == "get_model"
+    new("two", "--extends", "base", "--set", "lr=fast", code=ConfigError.exit_code)
+    assert not Path("experiments/two").exists()
+
+
+def test_code_that_is_there_already_is_kept() -> None:
+    base, own = Path("experiments/base"), Path("experiments/own")
+    for folder in (base, own):
+        folder.mkdir(parents=True)
+        (folder / "plugins.py").write_text(f"def get_model(shape, classes):\n    return '{folder.name}'\n")
+    new("base", *DATA, "--set", "architecture=get_model")
+    new("own", "--extends", "base")
+    assert "'own'" in (own / "plugins.py").read_text()
+
+
+def test_a_variant_written_by_hand_is_told_where_the_code_is() -> None:
+    base, hand = Path("experiments/base"), Path("experiments/hand")
+    for folder in (base, hand):
+        folder.mkdir(parents=True)
+    (base / "plugins.py").write_text("def get_model(shape, classes):\n    return 1\n")
+    new("base", *DATA, "--set", "architecture=get_model")
+    (hand / "config.yaml").write_text("extends: ../base/config.yaml\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(hand / "config.yaml")
+    assert "experiments/base/plugins.py defines get_model" in raised.value.advice
+    assert "copy it to experiments/hand/plugins.py" in raised.value.advice

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 
 from toolkit.config.metrics import parse_metric
 from toolkit.config.migrating.keras_names import (
+    BACKBONE_OF,
     METRICS,
     callbacks_rule,
     learning_rate,
@@ -14,7 +16,7 @@ from toolkit.config.migrating.keras_names import (
     monitored,
     optimizer_argument,
 )
-from toolkit.config.migrating.translation import NoCounterpartError, Translation
+from toolkit.config.migrating.translation import NoCounterpartError, Translation, WrongValueError
 from toolkit.config.training.callbacks import parse_callbacks
 from toolkit.config.training.optimizers import OPTIMIZERS
 from toolkit.config.training.schedules import parse_schedule
@@ -40,6 +42,8 @@ def translated(rule: Any, value: Any) -> Translation:
         ("iou_loss", "jaccard_loss"),
         ("binary_crossentropy+0.1*iou_loss", "binary_crossentropy+0.1*jaccard_loss"),
         ("lovasz_loss", "lovasz_loss"),
+        ("Dice", "dice_loss"),
+        ("bce_jaccard_loss", "binary_crossentropy+jaccard_loss"),
     ],
 )
 def test_losses_have_other_names(theirs: str, ours: str) -> None:
@@ -51,9 +55,45 @@ def test_a_loss_keeps_its_arguments() -> None:
 
 
 @pytest.mark.parametrize("value", ["Unknown", "Huber + 1", 3])
-def test_an_unknown_loss_has_no_counterpart(value: Any) -> None:
-    with pytest.raises(NoCounterpartError):
+def test_an_unknown_loss_stops_the_import(value: Any) -> None:
+    with pytest.raises(WrongValueError):
         loss_of(value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("lovasz", "lovasz_loss"),
+        ("bce_dice", "binary_crossentropy+dice_loss"),
+        ("dice_coef_loss", "dice_loss"),
+        ("binary_crossentropy+0.1*dise_loss", "dice_loss"),
+    ],
+)
+def test_common_names_of_losses_are_told_what_to_write(theirs: str, ours: str) -> None:
+    with pytest.raises(WrongValueError, match=f"write {re.escape(ours)} "):
+        loss_of(theirs)
+
+
+def test_a_misspelt_word_is_told_from_one_without_counterpart() -> None:
+    for name, kind in (("val_mean_iuo", WrongValueError), ("my_own_score", NoCounterpartError)):
+        with pytest.raises(NoCounterpartError) as raised:
+            metric_of(name)
+        assert type(raised.value) is kind
+    assert metric_of("mean_iou") == "miou"
+    assert translated(callbacks_rule("callbacks"), {"EarlyStoping": {}}).refused == ["key.EarlyStoping"]
+    assert translated(callbacks_rule("callbacks"), {"EarlyStopping": {"patence": 1}}).refused == [
+        "key.EarlyStopping.patence"
+    ]
+    assert translated(optimizer_argument("Adam", "beta1"), 0.5).refused == ["key"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [("Resnet5O", "did you mean 'resnet50'"), ("ResNet50V2", "write resnet50"), ("Xception", "choose another one")],
+)
+def test_an_unknown_backbone_stops_the_import(theirs: str, told: str) -> None:
+    with pytest.raises(WrongValueError, match=told):
+        BACKBONE_OF(theirs)
 
 
 def test_every_metric_exists_here() -> None:

@@ -111,6 +111,7 @@ def test_without_augmentation_its_arguments_have_no_effect(translate: Any) -> No
     found = translate(TEXT, data_augmentation=False)
     assert "augmentation" not in found.tree
     assert all(one.here for one in found.keys)
+    assert [one.note for one in found.keys].count("data_augmentation is false") == 1
 
 
 def test_the_length_of_an_epoch_is_kept_for_the_number_of_epochs(translate: Any) -> None:
@@ -121,16 +122,37 @@ def test_the_length_of_an_epoch_is_kept_for_the_number_of_epochs(translate: Any)
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("{model: {name: resunet}, mode: train}", "model.name"),
-        ("{model: {name: unet, padding_type: valid}, mode: train}", "model.padding_type"),
-        ("{model: {name: unet, block_type: inception}, mode: train}", "model.block_type"),
-        ("{model: {name: unet, colour: red}, mode: train}", "model.colour"),
-        ("{model: {name: unet}, mode: test}", "mode"),
-        ("{model: {name: unet}, mode: train, pretrained: true}", "pretrained"),
-        ("{model: {name: unet}, mode: train, data_augmentation_params: 3}", "data_augmentation_params"),
+        ("{model: {name: unet, padding_type: valid}, mode: train, epochs: 1}", "model.padding_type"),
+        ("{model: {name: unet, colour: red}, mode: train, epochs: 1}", "model.colour"),
+        ("{model: {name: unet}, mode: train, pretrained: true, epochs: 1}", "pretrained"),
+        ("{model: {name: unet}, mode: train, epochs: 1, save_to_dir: x}", "save_to_dir"),
     ],
 )
 def test_what_cannot_be_translated_is_lost_with_a_reason(translate: Any, text: str, key: str) -> None:
-    (lost,) = (one for one in translate(text).keys if not one.here)
+    found = translate(text)
+    (lost,) = (one for one in found.keys if not one.here)
     assert lost.key == key
     assert lost.note
+    assert not found.refused
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("{model: {name: resunet}, mode: train, epochs: 1}", "model.name"),
+        ("{model: {name: unet, block_type: inception}, mode: train, epochs: 1}", "model.block_type"),
+        ("{model: {name: unet, pooling_numbr: 2}, mode: train, epochs: 1}", "model.pooling_numbr"),
+        ("{model: {name: unet}, mode: test, epochs: 1}", "mode"),
+        ("{model: {name: unet}, mode: train, data_augmentation_params: 3, epochs: 1}", "data_augmentation_params"),
+        ("{model: {name: unet}, mode: train, data_augmentation: 'true', epochs: 1}", "data_augmentation"),
+        ("{model: {name: unet}, mode: train, rotation_rnge: 3, epochs: 1}", "rotation_rnge"),
+        ("{model: {name: unet}, mode: predict}", "hyperparameters.epochs"),
+    ],
+)
+def test_what_says_nothing_stops_the_import(translate: Any, text: str, key: str) -> None:
+    assert translate(text).refused == [key]
+
+
+def test_the_optimizer_of_the_file_is_used_with_its_learning_rate(translate: Any) -> None:
+    found = translate("{model: {name: unet}, hyperparameters: {optimizer: sgd, epochs: 1}}")
+    assert (found.tree["optimizer"], found.tree["lr"]) == ("SGD", 0.01)

@@ -128,3 +128,28 @@ def test_weights_that_do_not_exist_are_lost(translate: Any) -> None:
     assert lost.key == "stages.2.initial_weights"
     assert "there is no file" in lost.note
     assert "initial_weights" not in found.tree["stages"][2]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "key"),
+    [
+        ({"bakbone": "vgg16"}, "bakbone"),
+        ({"backbone": "xception"}, "backbone"),
+        ({"augmentation": {"Flipup": 0.5}}, "augmentation.Flipup"),
+        ({"stages": 3}, "stages"),
+        ({"crops": 3}, "shape"),
+    ],
+)
+def test_what_says_nothing_stops_the_import(translate: Any, theirs: dict[str, Any], key: str) -> None:
+    assert translate(TEXT, **theirs).refused == [key]
+
+
+def test_crops_need_a_shape_that_can_be_cut(translate: Any) -> None:
+    found = translate(TEXT, crops=3, shape=(64, 64, 3), architecture="FPN")
+    (told,) = (one.note for one in found.keys if one.key == "shape")
+    assert "multiples of 96" in told
+    assert "[96, 96, 3]" in told
+
+
+def test_missing_stages_are_said(translate: Any) -> None:
+    assert translate("{architecture: Unet, backbone: vgg16}").refused == ["stages"]

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -80,7 +81,17 @@ def test_every_key_has_its_value(translate: Any) -> None:
             {"loss": "focal_loss(alpha=0.25)"},
         ),
         ({"loss": "CategoricalFocalCrossentropy", "loss_kwargs": {}}, {"loss": "focal_loss", "activation": "softmax"}),
-        ({"loss": "CategoricalCrossentropy"}, {"loss": "categorical_crossentropy", "activation": "softmax"}),
+        (
+            {"loss": "CategoricalCrossentropy"},
+            {
+                "loss": "categorical_crossentropy",
+                "activation": "softmax",
+                "classes": ["background", "building:other", "highway:other"],
+            },
+        ),
+        ({"loss": "Huber", "loss_kwargs": {"delta": 0.5}}, {"loss": "Huber(delta=0.5)", "activation": "sigmoid"}),
+        ({"loss": "Dice"}, {"loss": "dice_loss", "activation": "sigmoid"}),
+        ({"refine_net_blocks": ()}, {"architecture_options": {"refine_net_blocks": None, "reduce_channel_scale": 2}}),
         ({"augment": {"flip": True, "multiplier": 3}}, {"augmentation": {"Sequential": {"p": 0.75, "transforms": [
             {"HorizontalFlip": 0.5}, {"VerticalFlip": 0.5}]}}}),
         (
@@ -116,21 +127,63 @@ def test_nothing_is_augmented(translate: Any, augment: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("theirs", "keys"),
     [
-        ({"type": "PSPNet"}, ["type"]),
-        ({"backbone": "Xception"}, ["backbone"]),
         ({"classes": ()}, ["classes", "benchmark_class"]),
         ({"benchmark_class": "river"}, ["benchmark_class"]),
-        ({"loss": "Unknown"}, ["loss"]),
         ({"optimizer_kwargs": {"decay": 0.1}}, ["optimizer_kwargs.decay"]),
-        ({"optimizer": "Unknown"}, ["optimizer", "optimizer_kwargs"]),
         ({"refine_net_kwargs": {"mrf_kwargs": {"use_deconv": True}}}, ["refine_net_kwargs.mrf_kwargs.use_deconv"]),
         ({"augment": {"blur": 2}}, ["augment.blur"]),
-        ({"augment": {"multiplier": "twice"}}, ["augment"]),
+        ({"loss_kwargs": {"colour": 1}}, ["loss_kwargs.colour"]),
     ],
 )
 def test_what_cannot_be_translated_is_lost_with_a_reason(
     translate: Any, theirs: dict[str, Any], keys: list[str]
 ) -> None:
-    lost = [one for one in translate(TEXT, **theirs).keys if not one.here]
+    found = translate(TEXT, **theirs)
+    lost = [one for one in found.keys if not one.here]
     assert [one.key for one in lost] == keys
     assert all(one.note for one in lost)
+    assert not found.refused
+
+
+@pytest.mark.parametrize(
+    ("theirs", "keys"),
+    [
+        ({"type": "PSPNet"}, ["type"]),
+        ({"backbone": "Xception"}, ["backbone"]),
+        ({"loss": "Unknown"}, ["loss"]),
+        ({"optimizer": "Unknown"}, ["optimizer", "optimizer_kwargs"]),
+        ({"augment": {"multiplier": "twice"}}, ["augment"]),
+        ({"backbon": "ResNet50"}, ["backbon"]),
+        ({"refine_net_blocks": (("conv5_block3_ot",),)}, ["refine_net_blocks"]),
+        ({"classes": (1, 2)}, ["classes", "benchmark_class"]),
+    ],
+)
+def test_what_says_nothing_stops_the_import(translate: Any, theirs: dict[str, Any], keys: list[str]) -> None:
+    assert translate(TEXT, **theirs).refused == [key for key in keys if key != "benchmark_class"]
+
+
+def test_classes_left_out_are_said_as_an_empty_list_is(translate: Any) -> None:
+    text = re.sub(r'"classes": \[.*?\],', "", TEXT)
+    (lost, empty) = (
+        next(one.note for one in found.keys if one.key.startswith("classes"))
+        for found in (translate(text), translate(TEXT, classes=()))
+    )
+    assert lost == empty
+    assert "--classes-file" in lost
+
+
+def test_a_part_of_the_classes_keeps_the_numbers_of_the_file_with_all(translate: Any) -> None:
+    numbers = {"building:other": 1, "highway:other": 2}
+    found = translate(TEXT, numbers=numbers, classes=("highway:other",), benchmark_class="highway:other")
+    assert found.tree["classes"] == ["highway:other"]
+    assert found.tree["data"]["mask_values"] == numbers
+    assert not found.warnings
+    assert translate(TEXT, numbers=numbers, classes=()).tree["classes"] == list(numbers)
+    exclusive = translate(TEXT, numbers=numbers, loss="CategoricalCrossentropy").tree
+    assert exclusive["data"]["mask_values"] == {"background": 0} | numbers
+    assert translate(TEXT, numbers=numbers, classes=("river",)).refused == ["classes"]
+
+
+def test_assumed_numbers_are_a_warning(translate: Any) -> None:
+    (told,) = translate(TEXT).warnings
+    assert "building:other is 1, highway:other is 2" in told

@@ -86,6 +86,8 @@ def test_an_unknown_key_is_lost_with_the_nearest_known_one() -> None:
     (lost,) = found_for({"epoch": 2}, epochs=to("epochs")).keys
     assert (lost.key, lost.here) == ("epoch", "")
     assert lost.note == "unknown key; did you mean 'epochs'?"
+    assert found_for({"epoch": 2}, epochs=to("epochs")).refused == ["epoch"]
+    assert found_for({"activation": 2}, normalization=to("x")).refused == []
 
 
 @pytest.mark.parametrize("value", ["x", ("a",), 3])

@@ -145,3 +145,11 @@ def test_all_problems_are_reported_at_once() -> None:
     assert list(problems({"A": 2, "OneOf": {"transforms": {"B": "x", "C": 1, "D": 3}}})) == [
         ("A",), ("OneOf", "transforms", "B"), ("OneOf", "transforms", "D")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [15, 0.2, {"a": 1}])
+def test_an_argument_of_another_program_is_no_transform_whatever_its_value(value: Any) -> None:
+    with pytest.raises(ProblemsAtError, match=r"there is no transform 'rotation_range'; write Affine: .*Rotate"):
+        parse_augmentation({"rotation_range": value})
+    with pytest.raises(ProblemsAtError, match="there is no transform 'horizontalflip'; did you mean 'HorizontalFlip'"):
+        parse_augmentation({"horizontalflip": value})

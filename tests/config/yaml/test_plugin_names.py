@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.config.loading import load_config
-from toolkit.config.yaml.plugin_names import names_defined_beside
+from toolkit.config.yaml.plugin_names import names_defined_beside, names_of_kind
 from toolkit.errors import ConfigError
 
 CODE = '''\
@@ -79,7 +79,7 @@ def test_a_file_that_is_not_text_is_rejected(tmp_path: Path) -> None:
         "primary_metric: my_loss",
         "augmentation: [my_loss, {HorizontalFlip: 0.5}]",
         "transforms: {my_loss: {anything: goes}}",
-        "architecture: my_loss\narchitecture_options: {anything: goes}\nbackbone: null\nshape: [33, 7, 2]",
+        "architecture: MyCallback\narchitecture_options: {anything: goes}\nbackbone: null\nshape: [33, 7, 2]",
     ],
 )
 def test_names_of_plugins_are_valid_in_the_configuration(tmp_path: Path, line: str) -> None:
@@ -100,3 +100,42 @@ def test_a_misspelt_plugin_is_reported_with_the_right_name(tmp_path: Path) -> No
         load_config(path)
     assert f"{path}:3: loss: character 1: loss 'my_los' is not valid; did you mean 'my_loss'?" in caught.value.message
     assert f"{path}:4: callbacks: 'MyCalback' is not valid; did you mean 'MyCallback'?" in caught.value.message
+
+
+KINDS = """
+from tf_keras.callbacks import Callback
+
+def get_model(shape, classes): ...
+def my_loss(y_true, y_pred): ...
+def noise(image, labels, generator): ...
+def other(a, b): ...
+class Mine(Callback): ...
+"""
+
+
+def test_kinds_are_read_from_first_parameters(tmp_path: Path) -> None:
+    (tmp_path / "plugins.py").write_text(KINDS)
+    names = names_defined_beside(tmp_path / "config.yaml")
+    assert names_of_kind("loss", names) == ["my_loss", "other"]
+    assert names_of_kind("architecture", names) == ["get_model", "other"]
+    assert names_of_kind("callback", names) == ["Mine", "other"]
+    assert names_of_kind("loss", frozenset({"b", "a"})) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("loss: get_model", "get_model of plugins.py is no loss: by its first parameter it is an architecture"),
+        ("architecture: my_loss", "my_loss of plugins.py is no architecture"),
+    ],
+)
+def test_a_function_of_another_kind_is_refused(tmp_path: Path, key: str, told: str) -> None:
+    (tmp_path / "plugins.py").write_text(KINDS)
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}{key}\n")
+    with pytest.raises(ConfigError, match=told):
+        load_config(tmp_path / "config.yaml")
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}loss: my_los\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(tmp_path / "config.yaml")
+    assert "my_loss" in raised.value.message
+    assert "get_model" not in raised.value.message

@@ -221,3 +221,8 @@ def test_scaled_views_are_undone_to_the_image_size(view: View, shape: tuple[int,
     assert error < 8
     if resize == "pad" and shape == (64, 96):
         assert error == 0
+
+
+def test_other_names_of_sets_are_offered_too() -> None:
+    with pytest.raises(ValueError, match=r"did you mean 'ttflips'\? choose from none, .*ttflips"):
+        parse_views("ttflip")

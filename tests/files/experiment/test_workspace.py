@@ -150,3 +150,24 @@ def test_without_a_finished_experiment_the_next_command_is_reported(workspace: W
     with pytest.raises(MissingFileError, match=r"no experiment in .* is finished") as told:
         workspace.last_finished()
     assert "tk fit" in told.value.advice
+
+
+@pytest.mark.parametrize("folder", ["", "sub/"])
+def test_a_file_of_another_system_names_the_command_that_translates_it(workspace: Workspace, folder: str) -> None:
+    path = workspace.root / folder / "pics.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("architecture: Unet\nstages: [{epochs: 1}]\n")
+    with pytest.raises(ConfigError) as raised:
+        workspace.find(f"{folder}pics.yaml")
+    assert "tk import" in raised.value.advice
+
+
+def test_a_module_and_a_missing_file_are_told_apart(workspace: Workspace) -> None:
+    (workspace.root / "configs").mkdir()
+    (workspace.root / "configs" / "config.py").write_text("def get_model(): ...\nbatch_size = 1\n")
+    for name in ("configs.config", "configs/config.py"):
+        with pytest.raises(ConfigError) as raised:
+            workspace.find(name)
+        assert "section patch_generator" in raised.value.advice
+    with pytest.raises(MissingFileError, match="there is no file"):
+        workspace.find("nothing.yaml")

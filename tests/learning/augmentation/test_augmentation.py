@@ -284,3 +284,13 @@ def test_fixed_transforms_take_images_of_any_size_and_functions_of_plugins() -> 
 def test_fixed_transforms_refuse_chance_and_movement(value: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         fixed(value)
+
+
+def test_all_wrong_arguments_are_told_at_once_with_near_ones() -> None:
+    with pytest.raises(ConfigError) as raised:
+        augmentation({"Affine": {"rotation": [-5, 5], "p": 1}, "GaussNoise": {"std": 1, "colour": 2}})
+    told = raised.value.message
+    assert "'rotation' is not valid, did you mean 'rotate'?" in told
+    assert "choose from scale, translate_percent" in told
+    assert "GaussNoise: 'std' is not valid" in told
+    assert "'colour' is not valid" in told

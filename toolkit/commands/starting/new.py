@@ -1,6 +1,6 @@
 """`tk new`: a new experiment with a config.yaml to start from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,18 @@ from toolkit.commands.starting.starting_point import (
     HEADER,
     STARTING_POINT,
     check_data,
+    naming_origins,
     relative_path,
     written_if_sound,
 )
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.loading import settings_of, with_settings
 from toolkit.config.models import Config
+from toolkit.config.stage_values import dotted_names
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
+from toolkit.files.code.own_modules import sources_of
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -88,12 +92,37 @@ def new(
             f"Run: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
         )
     tree: dict[str, Any] = {"data": data} if data else {}
+    code: dict[Path, str] = {}
     if extends is None:
         defined = DEFINED_BY_COMPETITION if files.competition is not None else ()
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
     else:
-        tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
-    return _write_checked(session, experiment, tree, overrides, recognise=extends is None)
+        parent = session.workspace.find(extends)
+        code = _code_of(parent, experiment)
+        tree = {"extends": relative_path(parent.config, experiment)} | tree
+    origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in data}
+    with naming_origins(origins):
+        result = _write_checked(session, experiment, tree, overrides, code, recognise=extends is None)
+    if code:
+        copied = ", ".join(path.as_posix() for path in code)
+        session.progress.say(f"copied from {extends}, because the code of an experiment is its own: {copied}")
+    return result
+
+
+def _code_of(parent: Experiment, experiment: Experiment) -> dict[Path, str]:
+    """The plugins.py of an experiment and its modules that plugins.py or the configuration uses, by relative path.
+
+    Nothing if the new experiment has a plugins.py already. Modules in the working folder are not copied: they are found
+    from every experiment.
+    """
+    if experiment.plugins.exists() or not any(parent.folder.glob("**/*.py")):
+        return {}
+    config = load_experiment(parent).config
+    folder = parent.folder.absolute()
+    modules = sources_of(parent.folder, dotted_names(config, names_defined_beside(parent.config))).values()
+    own = [path for path in modules if path.absolute().is_relative_to(folder)]
+    files = [*([parent.plugins] if parent.plugins.is_file() else []), *sorted(own)]
+    return {path.absolute().relative_to(folder): path.read_text("utf-8") for path in files}
 
 
 def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
@@ -112,11 +141,17 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
 
 
 def _write_checked(
-    session: Session, experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str], *, recognise: bool
+    session: Session,
+    experiment: Experiment,
+    tree: dict[str, Any],
+    overrides: Sequence[str],
+    code: Mapping[Path, str],
+    *,
+    recognise: bool,
 ) -> NewResult:
     """Write config.yaml; with `recognise` it has a class for each value of the masks, unless classes are given."""
     header = HEADER if experiment.dataset is None else HEADER + _GIVEN
-    with written_if_sound(experiment, header + write_yaml(tree)):
+    with written_if_sound(experiment, header + write_yaml(tree), code):
         loaded = load_experiment(experiment, overrides)
         if recognise and "classes" not in settings_of(overrides, experiment.folder):
             tree = _with_classes(tree, loaded.config, session.progress)

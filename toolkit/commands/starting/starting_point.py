@@ -1,17 +1,20 @@
 """The defaults of a new experiment, and writing its config.yaml so that it stays only if it is valid."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
+from toolkit.errors import DataError, ToolkitError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.image_files import PATHS_OF_CONFIG
 from toolkit.files.submissions.layout import sample_layout
 
 HEADER = "# Every key and its default: docs/configuration.md\n"
@@ -42,22 +45,41 @@ DEFINED_BY_COMPETITION = ("classes", "activation", "primary_metric")
 """Keys that are left out if a competition is named, because it defines them."""
 
 
+NO_CODE: Mapping[Path, str] = MappingProxyType({})
+
+
 def relative_path(path: Path, experiment: Experiment) -> str:
     """A path relative to the folder of an experiment, as its config.yaml spells it."""
     return Path(os.path.relpath(path, experiment.folder)).as_posix()
 
 
 @contextmanager
-def written_if_sound(experiment: Experiment, text: str) -> Iterator[None]:
-    """Write config.yaml, and remove it again if the block raises."""
+def naming_origins(origins: Mapping[str, str]) -> Iterator[None]:
+    """Put what a path comes from, for example `--images`, in the place of its key in messages about missing data."""
+    try:
+        yield
+    except ToolkitError as error:
+        key, colon, text = error.message.partition(": ")
+        if not colon or key not in origins:
+            raise
+        raise type(error)(f"{origins[key]}: {text}", error.advice.replace(PATHS_OF_CONFIG, "")) from error
+
+
+@contextmanager
+def written_if_sound(experiment: Experiment, text: str, code: Mapping[Path, str] = NO_CODE) -> Iterator[None]:
+    """Write config.yaml and files of code, whose paths are relative; remove them again if the block raises."""
     before = experiment.folder.is_dir()
-    write_text(experiment.config, text)
+    written = {experiment.config: text, **{experiment.folder / path: source for path, source in code.items()}}
+    for path, content in written.items():
+        write_text(path, content)
     try:
         yield
     except BaseException:
-        experiment.config.unlink(missing_ok=True)
-        if not before:
-            experiment.folder.rmdir()
+        for path in written:
+            path.unlink(missing_ok=True)
+        for folder in sorted({path.parent for path in written}, reverse=True):
+            if not any(folder.iterdir()) and (folder != experiment.folder or not before):
+                folder.rmdir()
         raise
 
 
@@ -65,9 +87,18 @@ def check_data(config: Config) -> tuple[int, int]:
     """The numbers of training and test images; files are found, not decoded.
 
     Raises:
-        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found, or no image has a
+            mask.
     """
     training, tests = find_labelled(config), find_test_images(config.data, config.shape[2])
+    images, masks = sorted(training.images.ids), sorted(training.masks.ids)
+    if masks and set(images).isdisjoint(masks):
+        raise DataError(
+            f"no image has a mask: the images of {training.images.origin} are {listing(images, 3)}, "
+            f"the masks are {listing(masks, 3)}",
+            "The mask of an image has its name. Check both folders; for other names of masks: data.mask_name "
+            "(docs/data.md).",
+        )
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)
     return len(training.images.ids), 0 if tests is None else len(tests.ids)

@@ -16,6 +16,7 @@ from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.networks import check_backbone, check_shape, parse_architecture
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
+from toolkit.config.yaml.plugin_names import refuse_other_kind
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.metrics.metric import class_label
 from toolkit.core.metrics.registry import ALWAYS_RECORDED
@@ -124,6 +125,8 @@ def _check_class_weights(config: Config, weights: Literal["balanced"] | Sequence
 
 def _check_network(config: Config, found: _Found, plugins: Collection[str]) -> None:
     at: KeyPath = ("architecture_options",)
+    if not found.check(("architecture",), refuse_other_kind, "architecture", config.architecture, plugins):
+        return
     try:
         options = parse_architecture(config.architecture, config.architecture_options, plugins)
     except UnknownNameError as error:

@@ -11,6 +11,7 @@ from toolkit.config.migrating.translation import (
     NoCounterpartError,
     Rule,
     Translation,
+    WrongValueError,
     always,
     apply_rules,
     choice,
@@ -19,6 +20,7 @@ from toolkit.config.migrating.translation import (
     to,
     truth,
 )
+from toolkit.config.yaml.error_texts import received
 from toolkit.config.yaml.key_differences import written
 
 _OFF = (None, False, 0)
@@ -140,7 +142,7 @@ def _shear(found: Translation, key: str, value: Any) -> None:
 def _zoom(value: Any) -> list[float]:
     if isinstance(value, tuple):
         if len(value) != 2:
-            raise NoCounterpartError(f"expected a number or two numbers, received {written(value)}")
+            raise WrongValueError(f"expected a number or two numbers, received {received(value)}")
         low, high = sorted(map(number, value))
     else:
         low, high = 1 - number(value), 1 + number(value)
@@ -151,7 +153,7 @@ def _zoom(value: Any) -> list[float]:
 
 def _brightness(value: Any) -> dict[str, Any]:
     if not isinstance(value, tuple) or len(value) != 2:
-        raise NoCounterpartError(f"expected two numbers, received {written(value)}")
+        raise WrongValueError(f"expected two numbers, received {received(value)}")
     factors = sorted(map(number, value))
     return {"multiplier": factors, "per_channel": False, "elementwise": False, "p": 1.0}
 

@@ -7,6 +7,7 @@ from toolkit.config.migrating.translation import (
     NoCounterpartError,
     Rule,
     Translation,
+    WrongValueError,
     apply_rules,
     choice,
     lost,
@@ -15,7 +16,8 @@ from toolkit.config.migrating.translation import (
     to,
 )
 from toolkit.config.training.augmentation import BACKGROUND_REPLACER, FLIPS
-from toolkit.config.yaml.key_differences import written
+from toolkit.config.yaml.error_texts import received
+from toolkit.errors import misspelt
 
 _BORDER_MODES: Mapping[str, int] = {"constant": 0, "edge": 1, "symmetric": 2, "wrap": 3, "reflect": 4}
 """OpenCV's border modes by imgaug's names."""
@@ -31,14 +33,21 @@ def augmenters_rule(ours: str) -> Rule:
             inside = f"{key}.{name}"
             try:
                 if name not in _AUGMENTERS:
-                    raise NoCounterpartError("not translated from imgaug; choose a transform of albumentations")
+                    raise _no_augmenter(name)
                 _AUGMENTERS[name](found.part(tree, f"{ours}."), inside, arguments)
             except NoCounterpartError as error:
-                found.lose(inside, str(error))
+                found.fail(inside, error)
         if tree:
             found.tree[ours] = tree
 
     return rule
+
+
+def _no_augmenter(name: str) -> NoCounterpartError:
+    near = misspelt(name, _AUGMENTERS)
+    if near:
+        return WrongValueError(f"there is no augmenter {name!r} here; did you mean {near!r}?")
+    return NoCounterpartError("not translated from imgaug; choose a transform of albumentations")
 
 
 def _flip(name: str) -> Rule:
@@ -63,7 +72,7 @@ def _range(value: Any) -> list[float]:
     """Both ends of a range; a number is a range with one value."""
     both = value if isinstance(value, tuple) else (value, value)
     if len(both) != 2:
-        raise NoCounterpartError(f"expected a number or a range, received {written(value)}")
+        raise WrongValueError(f"expected a number or a range, received {received(value)}")
     return [number(end) for end in both]
 
 

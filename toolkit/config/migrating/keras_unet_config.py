@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.config.migrating.image_data_generator import generator_rules, translate_generator
-from toolkit.config.migrating.keras_names import learning_rate, loss_of, metrics_rule
+from toolkit.config.migrating.keras_names import OPTIMIZER_OF, learning_rate, loss_of, metrics_rule
 from toolkit.config.migrating.translation import (
     NoCounterpartError,
     Rule,
     Translation,
+    WrongValueError,
     always,
     apply_rules,
     choice,
+    lost,
     one_stage,
     pairs,
     section,
@@ -20,6 +22,8 @@ from toolkit.config.migrating.translation import (
     truth,
     whole,
 )
+from toolkit.config.yaml.error_texts import received
+from toolkit.errors import listing
 
 _SIDE = 256
 _FILL = "nearest"
@@ -29,7 +33,7 @@ _DEFAULTS: Mapping[str, tuple[Any, str]] = {
     "architecture_options.start_filters": (64, "the default there"),
     "architecture_options.upsampling": ("nearest", "always so there"),
     "backbone": (None, "it has no pretrained encoder"),
-    "optimizer": ("Adam", "always so there"),
+    "optimizer": ("Adam", "the default there"),
 }
 _AUGMENTATION = ("data_augmentation_params", "data_augmentation_parameters", "augmentation_params")
 """Names under which the arguments of ImageDataGenerator may be grouped; they may also be at the top of the file."""
@@ -40,26 +44,48 @@ def translate_keras_unet(found: Translation) -> None:
     source = found.source
     generator = generator_rules(_size(source))
     loose = {name: value for name, value in source.items() if name in generator}
-    apply_rules(found, _RULES, {name: source[name] for name in source if name not in loose})
+    apply_rules(found, _RULES, {name: source[name] for name in source if name not in loose}, further=generator)
+    _need_epochs(found)
     defaults = {ours: given for ours, given in _DEFAULTS.items() if not _is_set(found.tree, ours)}
     for ours, (value, why) in defaults.items():
         found.put("(not given)", ours, value, why)
     if "lr" not in found.tree:
-        found.put("lr (not given)", "lr", learning_rate("Adam"), "Keras's default for Adam")
+        rate = learning_rate(found.tree.get("optimizer"))
+        found.put("lr (not given)", "lr", rate, "Keras's default for the optimizer")
+    _translate_augmentation(found, generator, loose)
+
+
+def _need_epochs(found: Translation) -> None:
+    """A file that is only for prediction names no training, which an experiment here begins with."""
+    if "stages" in found.tree or any(key.endswith("epochs") for key in found.refused):
+        return
+    mode = " (mode: predict: the file is for a network that is already trained)"
+    found.refuse(
+        "hyperparameters.epochs",
+        f"the key is missing{mode if found.source.get('mode') == 'predict' else ''}; networks cannot be taken over: "
+        "import the file that the network was trained with, run tk fit, then tk predict NAME FOLDER --out FOLDER",
+    )
+
+
+def _translate_augmentation(found: Translation, generator: Mapping[str, Rule], loose: Mapping[str, Any]) -> None:
+    """Translate the arguments of ImageDataGenerator, wherever the file has them; `loose` are those at its top."""
+    source = found.source
     switch = source.get("data_augmentation")
     groups = {f"{name}.": source[name] for name in _AUGMENTATION if name in source} | {"": loose}
     if isinstance(switch, Mapping):
         groups["data_augmentation."] = switch
+    if switch is False:
+        unused = [f"{prefix}{name}" for prefix, arguments in groups.items() for name in pairs(arguments)]
+        if unused:
+            found.say(listing(unused, 3), "(nothing to write)", "data_augmentation is false")
+        return
     part = found.part({}, "augmentation.")
     transforms: dict[str, Any] = {}
     for prefix, arguments in groups.items():
-        if switch is False:
-            for name in pairs(arguments):
-                found.say(f"{prefix}{name}", "(nothing to write)", "data_augmentation is false")
-        elif isinstance(arguments, Mapping):
+        if isinstance(arguments, Mapping):
             transforms |= translate_generator(part, generator, arguments, prefix, _FILL)
         else:
-            found.lose(prefix.removesuffix("."), "expected `argument: value` pairs")
+            found.refuse(prefix.removesuffix("."), "expected `argument: value` pairs")
     if transforms:
         found.tree["augmentation"] = transforms
 
@@ -87,13 +113,16 @@ def _shape(value: Any) -> list[int]:
         known = {"height": _SIDE, "width": _SIDE, "channels": 1} | dict(pairs(value))
         sides = [known[name] for name in ("height", "width", "channels")]
     if len(sides) != 3:
-        raise NoCounterpartError("expected height, width and channels")
+        raise WrongValueError(f"expected height, width and channels, received {received(value)}")
     return [whole(side) for side in sides]
 
 
 def _name(found: Translation, key: str, value: Any) -> None:
     if text(value).lower() != "unet":
-        raise NoCounterpartError("write it as a function in plugins.py and name it in architecture (docs/networks.md)")
+        raise WrongValueError(
+            f"there is no model {value!r} here, only unet; another one is a function in plugins.py, which architecture "
+            "names (docs/networks.md)"
+        )
     found.put(key, "architecture", "ModularUnet", "a plain U-Net; its lowest level has no dropout")
 
 
@@ -127,21 +156,22 @@ def _augmentation(found: Translation, key: str, value: Any) -> None:
 
 def _train_path(found: Translation, key: str, value: Any) -> None:
     for part, note in (("images", ""), ("masks", "every value above 0 is foreground")):
-        _set_folder(found, part, f"{text(value)}/{part}")
+        _set_folder(found, key, part, f"{text(value)}/{part}")
         found.say(key, f"data.{part}: {value}/{part}", note)
 
 
 def _test_path(found: Translation, key: str, value: Any) -> None:
-    _set_folder(found, "test", value)
+    _set_folder(found, key, "test", value)
     found.say(key, f"data.test: {value}")
 
 
-def _set_folder(found: Translation, part: str, value: Any) -> None:
+def _set_folder(found: Translation, key: str, part: str, value: Any) -> None:
+    found.origins[f"data.{part}"] = key
     found.tree.setdefault("data", {})[part] = found.path(value)
 
 
 def _log_dir(found: Translation, key: str, _: Any) -> None:
-    found.put(key, "callbacks.TensorBoard", {}, "logs are in experiments/NAME/foldK/stageK/tensorboard")
+    found.put(key, "callbacks.TensorBoard", {}, "tensorboard --logdir experiments/NAME; the callback adds pictures")
 
 
 def _steps(found: Translation, key: str, value: Any) -> None:
@@ -153,6 +183,8 @@ def _elsewhere(_: Translation, __: str, ___: Any) -> None:
     """Arguments of ImageDataGenerator are translated together."""
 
 
+_SAVED = lost("augmented images are not saved; tk preview NAME --count N draws them beside the originals")
+
 _HYPERPARAMETERS: Mapping[str, Rule] = {
     "lr": to("lr"),
     "learning_rate": to("lr"),
@@ -161,7 +193,7 @@ _HYPERPARAMETERS: Mapping[str, Rule] = {
     "steps_per_epoch": _steps,
     "loss": to("loss", loss_of),
     "metrics": metrics_rule,
-    "optimizer": to("optimizer", choice({"Adam": "Adam"}, "optimizer")),
+    "optimizer": to("optimizer", OPTIMIZER_OF),
 }
 
 _MODEL: Mapping[str, Rule] = {
@@ -185,10 +217,14 @@ _RULES: Mapping[str, Rule] = {
     "hyperparameters": section(_HYPERPARAMETERS),
     "data_augmentation": _augmentation,
     **dict.fromkeys(_AUGMENTATION, _elsewhere),
-    "result_path": always("weights and predictions are in experiments/NAME"),
+    "result_path": always("everything is in experiments/NAME; tk predict NAME FOLDER --out FOLDER"),
     "log_dir": _log_dir,
     "pretrained": _pretrained,
     "pretrained_weights_path": _weights_path,
     "model_path": always("tk predict NAME uses the best weights of the experiment"),
+    "save_to_dir": _SAVED,
+    "save_dir": _SAVED,
+    "save_prefix": _SAVED,
+    "save_format": _SAVED,
     "save_predictions_images": always("tk predict NAME FOLDER --out FOLDER --format maps,png"),
 }

@@ -18,6 +18,7 @@ from toolkit.config.migrating.translation import (
     NoCounterpartError,
     Rule,
     Translation,
+    WrongValueError,
     apply_rules,
     choice,
     lost,
@@ -28,6 +29,7 @@ from toolkit.config.migrating.translation import (
     whole,
 )
 from toolkit.config.training.networks import ARCHITECTURES
+from toolkit.config.yaml.error_texts import received
 from toolkit.config.yaml.key_differences import written
 
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -53,6 +55,7 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 """Keys that only one architecture has, and the names of these options here."""
 
+_ARCHITECTURE_OF = choice({name: name for name in ARCHITECTURES}, "architecture")
 _NOT_A_METRIC = "a metric decides here, not a loss"
 
 
@@ -62,6 +65,8 @@ def translate_pipeline(found: Translation) -> None:
     options = _OPTIONS.get(str(source.get("architecture", "Unet")), {})
     rules = {**_RULES, **{theirs: to(f"architecture_options.{ours}") for theirs, ours in options.items()}}
     apply_rules(found, rules, source)
+    if "stages" not in found.tree and "stages" not in found.refused:
+        found.refuse("stages", "the key is missing; expected a list, for example stages: [{epochs: 20}]")
     if "lr" not in found.tree:
         rate = learning_rate(found.tree.get("optimizer"))
         found.put("lr (not given)", "lr", rate, "Keras's default for the optimizer")
@@ -83,7 +88,7 @@ def _record_monitored(found: Translation) -> None:
 
 def _architecture(found: Translation, key: str, value: Any) -> None:
     note = "DeepLabV3+, as there" if value == "DeepLabV3" else ""
-    found.put(key, "architecture", choice({name: name for name in ARCHITECTURES}, "architecture", "Unet")(value), note)
+    found.put(key, "architecture", _ARCHITECTURE_OF(value), note)
 
 
 def _encoder_weights(found: Translation, key: str, value: Any) -> None:
@@ -137,8 +142,21 @@ def _shape(found: Translation, key: str, value: Any) -> None:
         return
     height, width, channels = map(whole, value)
     cells = whole(crops)
+    multiple = cells * _side_multiple(found.source.get("architecture"))
+    if height % multiple or width % multiple:
+        nearest_sides = [max(1, round(side / multiple)) * multiple for side in (height, width)]
+        raise WrongValueError(
+            f"with crops: {cells} both sides must be multiples of {multiple}, because the network sees single crops; "
+            f"received {written(value)}; the nearest is {written([*nearest_sides, channels])}"
+        )
     note = f"there the shape is divided by crops: {cells}; here it is that of the network"
     found.put(key, "shape", [height // cells, width // cells, channels], note)
+
+
+def _side_multiple(architecture: Any) -> int:
+    """What the sides of the network's input must be multiples of, with the default options."""
+    options = ARCHITECTURES.get(architecture) if isinstance(architecture, str) else None
+    return (options or ARCHITECTURES["Unet"])().side_multiple
 
 
 def _first_convolution(found: Translation, key: str, value: Any) -> None:
@@ -147,7 +165,7 @@ def _first_convolution(found: Translation, key: str, value: Any) -> None:
 
 def _stages(found: Translation, key: str, value: Any) -> None:
     if not isinstance(value, tuple):
-        raise NoCounterpartError("expected a list of stages")
+        raise WrongValueError(f"expected a list of stages, received {received(value)}")
     stages: tuple[dict[str, Any], ...] = tuple({} for _ in value)
     found.tree["stages"] = stages
     for number, (ours, theirs) in enumerate(zip(stages, value, strict=True)):
@@ -208,6 +226,10 @@ _RULES: Mapping[str, Rule] = {
     "testSplitSeed": to("testSplitSeed"),
     "stratified": to("stratified"),
     "stages": _stages,
+    **dict.fromkeys(
+        ("epochs", "negatives", "validation_negatives", "unfreeze_encoder", "initial_weights", "extra_callbacks"),
+        lost("it belongs to a stage: write it there"),
+    ),
     "extra_train_data": lost("it names a function; give folders: data.extra_train_data (docs/training.md)"),
     "dataset_augmenter": lost("it names a function; give a folder: data.external_negatives (docs/training.md)"),
     "dataset": lost("it names a function; give --images and --masks, or a class of plugins.py as data.source"),

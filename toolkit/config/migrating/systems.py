@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from toolkit.config.migrating.keras_unet_config import translate_keras_unet
 from toolkit.config.migrating.pipeline_config import translate_pipeline
 from toolkit.config.migrating.refinenet_config import translate_refinenet
 from toolkit.config.migrating.translation import Translation
+
+NO_NUMBERS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,12 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "segmentation_training_pipeline",
-        (("architecture", "stages"), ("backbone", "stages")),
+        (
+            ("architecture", "backbone"),
+            ("architecture", "stages"),
+            ("backbone", "stages"),
+            ("backbone", "encoder_weights"),
+        ),
         True,
         translate_pipeline,
     ),
@@ -66,8 +74,13 @@ def system_of(tree: Mapping[str, Any]) -> System | None:
     return next((system for system in SYSTEMS if system.recognises(tree)), None)
 
 
-def translated(system: System, tree: Mapping[str, Any], folder: Path) -> Translation:
-    """The translation of a configuration of a system; relative paths in it begin at `folder`."""
-    found = Translation(tree, folder)
+def translated(
+    system: System, tree: Mapping[str, Any], folder: Path, numbers: Mapping[str, int] = NO_NUMBERS
+) -> Translation:
+    """The translation of a configuration of a system; relative paths in it begin at `folder`.
+
+    `numbers` has the number of each class in mask files, where a file says it.
+    """
+    found = Translation(tree, folder, numbers=numbers)
     system.translate(found)
     return found

@@ -1,21 +1,31 @@
 """What becomes of each key of another system's configuration, and the rules that say so."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from toolkit.config.yaml.error_texts import received
 from toolkit.config.yaml.key_differences import written
-from toolkit.errors import nearest
+from toolkit.errors import misspelt, nearest
 
 EPOCHS = "stages.0.epochs"
+_LISTED = 12
 
 Rule = Callable[["Translation", str, Any], None]
 """Translates one key: called with the translation so far, the dotted key of the foreign file, and its value."""
 
 
 class NoCounterpartError(ValueError):
-    """A value that cannot be translated; the text says why."""
+    """A value that has no counterpart here; the text says why. It is left out, and listed as not translated."""
+
+
+class WrongValueError(NoCounterpartError):
+    """A value that says nothing: a word that is not known, or a value of another kind. It stops the import."""
+
+
+UNKNOWN = NoCounterpartError("unknown key")
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,10 @@ class Translation:
         keys: what each foreign key became.
         label: begins the names of keys here, if `tree` is a part of the configuration.
         batches_per_epoch: length of an epoch, if the foreign system does not show every image once.
+        numbers: the number of each class in mask files, from the file with all classes, if there is one.
+        refused: the foreign keys that stop the import; `keys` says why.
+        origins: the foreign key that each of our dotted keys comes from.
+        warnings: what the user has to check.
     """
 
     source: Mapping[str, Any]
@@ -49,6 +63,10 @@ class Translation:
     keys: list[TranslatedKey] = field(default_factory=list)
     label: str = ""
     batches_per_epoch: int | None = None
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def put(self, key: str, ours: str, value: Any, note: str = "") -> None:
         """Set the value of one of our keys, which is dotted."""
@@ -57,6 +75,7 @@ class Translation:
         for part in around:
             place = place.setdefault(part, {})
         place[last] = value
+        self.origins[f"{self.label}{ours}"] = key
         self.keys.append(TranslatedKey(key, f"{self.label}{ours}: {written(value)}", note))
 
     def say(self, key: str, here: str, note: str = "") -> None:
@@ -67,27 +86,45 @@ class Translation:
         """Record that a key could not be translated."""
         self.keys.append(TranslatedKey(key, "", why))
 
+    def refuse(self, key: str, why: str) -> None:
+        """Record that the import cannot go on with this key."""
+        self.lose(key, why)
+        self.refused.append(key)
+
+    def fail(self, key: str, error: NoCounterpartError) -> None:
+        """Record why a key could not be translated, and whether this stops the import."""
+        (self.refuse if isinstance(error, WrongValueError) else self.lose)(key, str(error))
+
     def part(self, tree: dict[str, Any], label: str) -> "Translation":
         """The translation of a part of the configuration; what became of its keys is recorded here."""
-        return Translation(self.source, self.folder, tree, self.keys, f"{self.label}{label}")
+        return replace(self, tree=tree, label=f"{self.label}{label}")
 
     def path(self, value: Any) -> str:
         """The absolute path that a value of the foreign file names."""
         return str((self.folder / text(value)).absolute())
 
 
-def apply_rules(found: Translation, rules: Mapping[str, Rule], tree: Mapping[str, Any], prefix: str = "") -> None:
-    """Translate each key of a mapping by the rule of its name."""
+def apply_rules(
+    found: Translation,
+    rules: Mapping[str, Rule],
+    tree: Mapping[str, Any],
+    prefix: str = "",
+    further: Collection[str] = (),
+) -> None:
+    """Translate each key of a mapping by the rule of its name; `further` are names that have no rule here.
+
+    A name that looks misspelt stops the import: its value would be lost, and a default used in its place.
+    """
     for name, value in tree.items():
         key = f"{prefix}{name}"
         if name not in rules:
-            near = nearest(name, rules)
-            found.lose(key, f"unknown key{f'; did you mean {near!r}?' if near else ''}")
+            near = misspelt(name, [*rules, *further])
+            found.fail(key, WrongValueError(f"unknown key; did you mean {near!r}?") if near else UNKNOWN)
             continue
         try:
             rules[name](found, key, value)
         except NoCounterpartError as error:
-            found.lose(key, str(error))
+            found.fail(key, error)
 
 
 def same(value: Any) -> Any:
@@ -122,9 +159,19 @@ def lost(why: str) -> Rule:
     return rule
 
 
+def refused(why: str) -> Rule:
+    """A rule: the import cannot go on with this key."""
+
+    def rule(found: Translation, key: str, _: Any) -> None:
+        found.refuse(key, why)
+
+    return rule
+
+
 def one_stage(found: Translation, key: str, value: Any) -> None:
     """The rule of a number of epochs where training has no stages."""
     found.tree["stages"] = ({"epochs": value},)
+    found.origins[EPOCHS] = key
     found.say(key, f"{EPOCHS}: {value}")
 
 
@@ -137,18 +184,26 @@ def section(rules: Mapping[str, Rule]) -> Rule:
     return rule
 
 
-def choice(words: Mapping[str, Any], what: str, default: str = "") -> Callable[[Any], Any]:
-    """Convert a word by a table that ignores case; `default` is used here instead of an unknown word."""
+def choice(
+    words: Mapping[str, Any], what: str, instead: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Any], Any]:
+    """Convert a word by a table that ignores case.
+
+    Args:
+        words: what each foreign word is here.
+        what: the kind of thing, for messages.
+        instead: what to write for words that have no exact counterpart, in lower case.
+    """
     by_lower = {word.lower(): ours for word, ours in words.items()}
 
     def convert(value: Any) -> Any:
-        try:
-            return by_lower[text(value).lower()]
-        except KeyError:
-            near = nearest(str(value), words)
-            guess = f"; the nearest is {near!r}" if near else ""
-            instead = f"; {default}, the default, is used" if default else ""
-            raise NoCounterpartError(f"there is no {what} {value!r} here{guess}{instead}") from None
+        word = text(value).lower()
+        if word in by_lower:
+            return by_lower[word]
+        near = nearest(word, words)
+        guess = instead.get(word) or (f"did you mean {near!r}?" if near else "")
+        few = "" if guess and len(words) > _LISTED else f"choose from {', '.join(words)}"
+        raise WrongValueError("; ".join(filter(None, (f"there is no {what} {value!r} here", guess, few))))
 
     return convert
 
@@ -158,33 +213,33 @@ def pairs(value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise NoCounterpartError(f"expected `key: value` pairs, received {written(value)}")
+        raise WrongValueError(f"expected `key: value` pairs, received {received(value)}")
     return value
 
 
 def text(value: Any) -> str:
     """A value that is text."""
     if not isinstance(value, str):
-        raise NoCounterpartError(f"expected text, received {written(value)}")
+        raise WrongValueError(f"expected text, received {received(value)}")
     return value
 
 
 def truth(value: Any) -> bool:
     """A value that is true or false."""
     if not isinstance(value, bool):
-        raise NoCounterpartError(f"expected true or false, received {written(value)}")
+        raise WrongValueError(f"expected true or false, received {received(value)}")
     return value
 
 
 def number(value: Any) -> float:
     """A value that is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise NoCounterpartError(f"expected a number, received {written(value)}")
+        raise WrongValueError(f"expected a number, received {received(value)}")
     return value
 
 
 def whole(value: Any) -> int:
     """A value that is a whole number above 0."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise NoCounterpartError(f"expected a whole number above 0, received {written(value)}")
+        raise WrongValueError(f"expected a whole number above 0, received {received(value)}")
     return value

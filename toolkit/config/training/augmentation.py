@@ -9,8 +9,18 @@ from pydantic import Field
 
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import Count, Share
-from toolkit.config.yaml.named_calls import Call, checked_arguments, is_plugin, problem_at, read_all, unknown_at
+from toolkit.config.yaml.named_calls import (
+    Call,
+    ProblemsAtError,
+    checked_arguments,
+    is_plugin,
+    problem_at,
+    read_all,
+    unknown_at,
+)
+from toolkit.config.yaml.plugin_names import names_of_kind
 from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.errors import nearest
 
 GROUPS = ("OneOf", "SomeOf", "Sequential")
 """Transforms that hold other transforms."""
@@ -151,7 +161,7 @@ def _word(word: str, path: KeyPath, plugins: Collection[str]) -> tuple[Transform
     if word in PRESETS and word not in plugins:
         return tuple(_of_preset(transform, word, path) for transform in _many(PRESETS[word], (), ()))
     if not word[:1].isupper() and not is_plugin(word, plugins):
-        raise unknown_at(path, word, [*PRESETS, *plugins])
+        raise unknown_at(path, word, [*PRESETS, *names_of_kind("transform", plugins)])
     return (_named(word, None, path, plugins),)
 
 
@@ -162,11 +172,11 @@ def _of_preset(transform: Transform, preset: str, path: KeyPath) -> Transform:
 
 
 def _named(name: str, value: Any, path: KeyPath, plugins: Collection[str]) -> Transform:
+    if not name[:1].isupper() and not is_plugin(name, plugins):
+        raise _no_transform(name, path)
     arguments = _arguments(value, path)
     if is_plugin(name, plugins):
         return Transform(name, arguments, (), path)
-    if name in PRESETS:
-        raise problem_at(path, f"the preset {name} takes no parameters; write it as an entry of a list: - {name}")
     if name in GROUPS:
         return _group(name, arguments, path, plugins)
     if name == BACKGROUND_REPLACER:
@@ -174,6 +184,33 @@ def _named(name: str, value: Any, path: KeyPath, plugins: Collection[str]) -> Tr
     if name == "Affine" and arguments and "p" not in arguments:
         arguments = _affine_of_imgaug(arguments)
     return Transform(FLIPS.get(name, name), arguments, (), path)
+
+
+_INSTEAD: Mapping[str, str] = {
+    "rotation_range": "Affine: {rotate: [-15, 15], p: 1}, or Rotate",
+    "rotate_range": "Affine: {rotate: [-15, 15], p: 1}, or Rotate",
+    "width_shift_range": "Affine: {translate_percent: {x: [-0.05, 0.05], y: [0, 0]}, p: 1}",
+    "height_shift_range": "Affine: {translate_percent: {x: [0, 0], y: [-0.05, 0.05]}, p: 1}",
+    "shear_range": "Affine: {shear: {x: [-5, 5], y: [0, 0]}, p: 1}",
+    "zoom_range": "Affine: {scale: [0.8, 1.25], p: 1}",
+    "horizontal_flip": "HorizontalFlip: 0.5",
+    "vertical_flip": "VerticalFlip: 0.5",
+    "channel_shift_range": "RandomBrightnessContrast: {brightness_limit: [-0.2, 0.2], contrast_limit: [0, 0], p: 1}",
+    "brightness_range": "MultiplicativeNoise: {multiplier: [0.8, 1.2], per_channel: false, p: 1}",
+}
+"""What to write for arguments of Keras's ImageDataGenerator."""
+
+
+def _no_transform(name: str, path: KeyPath) -> ProblemsAtError:
+    """Names of transforms begin with a capital letter, those of presets, functions and foreign arguments do not."""
+    if name in PRESETS:
+        return problem_at(path, f"the preset {name} takes no parameters; write it as an entry of a list: - {name}")
+    if name in _INSTEAD:
+        return problem_at(path, f"there is no transform {name!r}; write {_INSTEAD[name]}")
+    known = [*GROUPS, *FLIPS, *FLIPS.values(), *PRESETS, "Affine", "Rotate"]
+    near = nearest(name.replace("_", ""), known)
+    guess = f"; did you mean {near!r}?" if near else ""
+    return problem_at(path, f"there is no transform {name!r}{guess} (names: docs/augmentation.md)")
 
 
 def _affine_of_imgaug(arguments: Mapping[str, Any]) -> Mapping[str, Any]:

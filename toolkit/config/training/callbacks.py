@@ -19,6 +19,7 @@ from toolkit.config.yaml.named_calls import (
     read_calls,
     unknown_at,
 )
+from toolkit.config.yaml.plugin_names import names_of_kind
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.metrics.metric import class_label
 
@@ -159,4 +160,4 @@ def _spec(call: Call, plugins: Collection[str]) -> CallbackSpec:
         return CallbackSpec(call.name, call.arguments, call.path)
     if call.name in _REFUSED:
         raise problem_at(call.path, f"{call.name} is not supported here: {_REFUSED[call.name]}")
-    raise unknown_at(call.path, call.name, [*CALLBACKS, *plugins])
+    raise unknown_at(call.path, call.name, [*CALLBACKS, *names_of_kind("callback", plugins)])

@@ -21,6 +21,7 @@ from toolkit.config.yaml.named_calls import (
     read_call,
     unknown_at,
 )
+from toolkit.config.yaml.plugin_names import names_of_kind, refuse_other_kind
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import not_valid
 
@@ -291,15 +292,17 @@ def _find(name: str, plugins: Collection[str]) -> tuple[str, type[ClosedModel] |
 
     Raises:
         UnknownNameError: there is no such loss.
+        ValueError: the name is a plugin of another kind.
     """
     if name in LOSSES:
         return name, LOSSES[name].arguments
     if is_plugin(name, plugins):
+        refuse_other_kind("loss", name, plugins)
         return name, None
     keras = _KERAS_FUNCTIONS.get(name, name)
     if keras in KERAS_LOSSES:
         return keras, KERAS_LOSSES[keras].arguments
-    raise UnknownNameError(name, [*LOSSES, *KERAS_LOSSES, *plugins])
+    raise UnknownNameError(name, [*LOSSES, *KERAS_LOSSES, *names_of_kind("loss", plugins)])
 
 
 def _called(call: Call, plugins: Collection[str]) -> LossTerm:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
 from toolkit.config.yaml.named_calls import Call, UnknownNameError, checked_arguments, is_plugin
+from toolkit.config.yaml.plugin_names import names_of_kind
 
 # fmt: off
 BACKBONES = (
@@ -31,6 +32,21 @@ BACKBONES = (
 
 _WITHOUT_HALF = ("convnexttiny", "convnextsmall", "convnextbase", "convnextlarge")
 """Encoders whose finest features have a quarter of the input's sides."""
+
+_RESNET_BLOCKS = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
+
+
+def keras_block_names(backbone: str) -> tuple[str, ...]:
+    """Keras's names of the outputs of a ResNet's blocks, `conv2_block1_out` first; none for other encoders."""
+    blocks = _RESNET_BLOCKS.get(backbone, ())
+    return tuple(f"conv{s}_block{b}_out" for s, count in enumerate(blocks, start=2) for b in range(1, count + 1))
+
 
 LayerName = Annotated[str, Field(min_length=1)]
 FirstConvolution = Literal["mean", "copy", "zero"]
@@ -307,7 +323,7 @@ def parse_architecture(
         return checked_arguments(Call(name, options), ARCHITECTURES[name])
     if is_plugin(name, plugins):
         return None
-    raise UnknownNameError(name, [*ARCHITECTURES, *plugins])
+    raise UnknownNameError(name, [*ARCHITECTURES, *names_of_kind("architecture", plugins)])
 
 
 def has_backbone(architecture: str) -> bool:

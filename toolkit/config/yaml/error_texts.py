@@ -1,12 +1,13 @@
 """Messages about an invalid configuration: the place, the value found, and what is allowed."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from toolkit.config.yaml.named_calls import MissingKeyError, ProblemsAtError, UnknownNameError
+from toolkit.config.yaml.wrong_keys import wrong_key
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position
 from toolkit.errors import choices_once, not_valid
 
@@ -120,8 +121,8 @@ def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, mo
         return f"required key {name} is missing"
     if kind == "extra_forbidden":
         inside = "".join(f"{part}." for part in (*prefix, *key[:-1])).removesuffix(".")
-        keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
-        return f"{inside + ': ' if inside else ''}key {not_valid(str(key[-1]), keys)}"
+        further = () if len(key) > 1 or prefix else ("extends",)
+        return f"{inside + ': ' if inside else ''}key {wrong_key(model, key[:-1], str(key[-1]), further)}"
     return f"{name}: {describe_value(several)}" if name else describe_value(several)
 
 
@@ -136,13 +137,13 @@ def describe_value(several: Sequence[ErrorDetails]) -> str:
     if kind in ("missing", "too_long", "too_short"):
         return _describe_length(chosen)
     if kind not in (*_EXPECTED, "literal_error"):
-        return f"{details['msg'].replace('Input should be', 'must be')}, received {_received(details['input'])}"
+        return f"{details['msg'].replace('Input should be', 'must be')}, received {received(details['input'])}"
     words = [word for details in chosen if details["type"] == "literal_error" for word in _literals(details)]
     others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
     forms = list(dict.fromkeys([*words, *others]))
     if words and (isinstance(details["input"], str) or not others):
         return f"{not_valid(str(details['input']), words)}{''.join(f', or {other}' for other in others)}"
-    return f"expected {_either(forms)}, received {_received(details['input'])}"
+    return f"expected {_either(forms)}, received {received(details['input'])}"
 
 
 def _describe_length(several: Sequence[ErrorDetails]) -> str:
@@ -167,24 +168,11 @@ def _describe_error(problem: Exception) -> str:
     return not_valid(problem.received, problem.allowed) if isinstance(problem, UnknownNameError) else str(problem)
 
 
-def _received(value: Any) -> str:
+def received(value: Any) -> str:
+    """A value with its kind, for messages."""
     if value is None:
         return "nothing (null)"
     kinds = {str: "text", bool: "true/false", int: "a whole number", float: "a number", tuple: "a list", dict: "pairs"}
     text = repr(list(value) if isinstance(value, tuple) else value)
     kind = kinds.get(type(value))
     return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
-
-
-def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
-    """The keys of a nested model."""
-    for part in key:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        model = next(kind for kind in _flat(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return list(model.model_fields)
-
-
-def _flat(annotation: Any) -> list[Any]:
-    return [annotation, *(inner for argument in get_args(annotation) for inner in _flat(argument))]

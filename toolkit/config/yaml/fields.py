@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationInfo
 
 from toolkit.config.yaml.named_calls import UnknownNameError
+from toolkit.config.yaml.plugin_names import PluginNames
 
 FilePath = Annotated[Path, Strict(False), PlainSerializer(lambda path: path.as_posix(), return_type=str)]
 Count = Annotated[int, Field(ge=0)]
@@ -27,7 +28,8 @@ Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left
 
 def plugin_names(info: ValidationInfo) -> Collection[str]:
     """The names that the plugins.py beside the configuration defines, sorted."""
-    return sorted((info.context or {}).get("plugins", ()))
+    names = (info.context or {}).get("plugins", ())
+    return names if isinstance(names, PluginNames) else sorted(names)
 
 
 def checked_by(parse: Callable[..., Any]) -> BeforeValidator:

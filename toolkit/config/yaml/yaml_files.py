@@ -59,8 +59,12 @@ def read_document(path: Path) -> Document:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingFileError(f"cannot read {path}: {error}") from error
+    except FileNotFoundError as error:
+        raise MissingFileError(f"cannot read {path}: there is no such file") from error
+    except OSError as error:
+        raise MissingFileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise MissingFileError(f"cannot read {path}: it is not text in UTF-8") from error
     node = _compose(text, str(path))
     if not isinstance(node, yaml.MappingNode):
         received = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
@@ -140,7 +144,9 @@ def _compose(text: str, source: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         last = text.rstrip().count("\n")  # what is missing at the end is found missing in the line after it
         line = min(error.problem_mark.line, last) + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}:{line}: invalid YAML: {error.problem}") from error
+        before = "; is there a comma at the end of the line before?" if "expected ','" in str(error.problem) else ""
+        kind = "JSON" if source.endswith(".json") else "YAML"
+        raise ConfigError(f"{source}:{line}: invalid {kind}: {error.problem}{before}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: invalid YAML: {error}") from error
     except RecursionError as error:  # libyaml has a limit of its own

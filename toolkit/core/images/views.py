@@ -173,7 +173,7 @@ def _parse_factor(text: str) -> tuple[View, ...]:
         return tuple(_parse_view(value.strip()) for value in values.split(","))
     text = _ALSO_CALLED.get(text, text)
     if text not in VIEWS:
-        raise ValueError(f"{not_valid(text, [*VIEWS, 'scales:', 'view:'])}; for example {_EXAMPLES}")
+        raise ValueError(f"{not_valid(text, [*VIEWS, *_ALSO_CALLED, 'scales:', 'view:'])}; for example {_EXAMPLES}")
     return VIEWS[text]
 
 

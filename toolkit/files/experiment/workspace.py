@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.config.migrating.foreign_files import FILES, about_file, file_of_module, missing
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.experiment.folder import Experiment, cache_beside
@@ -60,12 +61,14 @@ class Workspace:
 
         Raises:
             MissingFileError: it does not exist.
+            ConfigError: it is the configuration file of another system, or one that is in no experiment.
         """
         given = Path(name_or_path)
         for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
             config = Experiment(folder).config
             if config.is_file() and given.name in (folder.name, config.name):
                 return self._at(folder)
+        self._refuse_file(name_or_path)
         known = ", ".join(experiment.name for experiment in self.all()) or "none"
         places = f"neither {self.experiments / given} nor {self.root / given} holds a config.yaml"
         if given.is_absolute():
@@ -74,6 +77,15 @@ class Workspace:
             f"there is no experiment {name_or_path!r}: {places}; existing experiments: {known}",
             f"To create it: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
         )
+
+    def _refuse_file(self, name_or_path: str) -> None:
+        """Raise what is known about a file that is given in the place of an experiment."""
+        path = file_of_module(name_or_path, self.root) or self.root / name_or_path
+        error = about_file(path) if path.is_file() else None
+        if error is not None:
+            raise error
+        if path.suffix in FILES and path.name != Experiment(path.parent).config.name:
+            raise missing(path)
 
     def last_finished(self) -> Experiment:
         """The most recently finished experiment or ensemble.
@@ -106,7 +118,7 @@ class Workspace:
             raise ConfigError(
                 f"{name_or_path!r} is not valid as the name of an experiment: it may have at most 200 letters, digits "
                 "and . _ + -, and starts with a letter or digit",
-                "Choose another name, for example exp042; for an ensemble with: --name NAME",
+                "Choose another name, for example exp042; with --name NAME where the command has this option.",
             )
         return experiment
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange
 from toolkit.core.images.windows import Window
-from toolkit.errors import DataError, MissingFileError, listing
+from toolkit.errors import DataError, MissingFileError, listing, nearest
 from toolkit.files.disk.digests import file_stamp, joined_stamps
 from toolkit.files.images.decoding import (
     IMAGE_SUFFIXES,
@@ -235,8 +235,22 @@ def _of_folder(folder: Path, key: str, pattern: str | None) -> dict[str, Path]:
     return files_by_id(folder, IMAGE_SUFFIXES, key, pattern)
 
 
+PATHS_OF_CONFIG = " Paths in a config.yaml are relative to its folder."
+
+
 def path_advice(path: Path, key: str) -> str:
-    """Advice for the path of a key or option that does not exist: the part of it that does."""
+    """Advice for the path of a key or option that does not exist: a near name, or the part of it that does."""
     parent = next(folder for folder in path.parents if folder.is_dir())
-    of_file = "" if key.startswith("--") else " Paths in a config.yaml are relative to its folder."
+    of_file = "" if key.startswith("--") else PATHS_OF_CONFIG
+    near = _near_path(path, parent)
+    if near is not None:
+        return f"Did you mean {near}?{of_file}"
     return f"{parent.absolute()} exists; check the rest of the path.{of_file}"
+
+
+def _near_path(path: Path, parent: Path) -> Path | None:
+    """A path that exists and differs in the spelling of one name; `parent` is the part of `path` that exists."""
+    first, *rest = path.relative_to(parent).parts
+    kept = [one.name for one in parent.iterdir() if one.joinpath(*rest).exists()]
+    name = nearest(first, kept)
+    return None if name is None else parent.joinpath(name, *rest)

@@ -57,8 +57,14 @@ def named_files(folder: Path, suffixes: Sequence[str], key: str, pattern: str | 
         found.setdefault(image_id, []).append((class_name, path))
     if not found:
         wanted = f"file that matches {pattern}" if pattern else f"file that ends in {', '.join(suffixes)}"
-        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}")
+        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}", _folders_inside(folder, suffixes))
     return found
+
+
+def _folders_inside(folder: Path, suffixes: Sequence[str]) -> str:
+    """Advice if the files are one level deeper than a path says."""
+    inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and _in_folder(one, suffixes)]
+    return f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}" if inside else ""
 
 
 def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Path]]:

@@ -28,11 +28,19 @@ def checked(
         allowed: the labels that a sample may have.
 
     Raises:
-        ConfigError: a transform fails, or its result is not a valid sample for the network.
+        ConfigError: transforms fail, or their results are not valid samples for the network; lists all of them.
     """
     possible = _possible(transforms, build, shape, allowed)
+    problems = []
     for leaf in _leaves(possible):
-        _try(build, leaf, shape, allowed)
+        try:
+            _try(build, leaf, shape, allowed)
+        except ConfigError as error:
+            problems.append(error)
+    if len(problems) > 1:
+        raise ConfigError("\n".join(problem.message for problem in problems), problems[0].advice)
+    if problems:
+        raise problems[0]
     return possible
 
 

@@ -123,6 +123,7 @@ class Builder:
             )
             return partial(_of_function, replacer, 1.0 - arguments["rate"], children)
         kind = plugin or self._kind(name)
+        _check_names(kind, arguments)
         factory = partial(_library_transform, kind, self._filled(kind, arguments))
         with _BUILDING:
             factory()  # checks that it can be built
@@ -158,6 +159,27 @@ def sent(build: Builder) -> Builder:
 
 def _dotted(key: KeyPath) -> str:
     return ".".join(map(str, key))
+
+
+def _check_names(kind: Any, arguments: Mapping[str, Any]) -> None:
+    """Check the names of arguments; albumentations names no near ones.
+
+    Raises:
+        ValueError: arguments that the transform does not have; lists all of them, and those that it has.
+    """
+    known = inspect.signature(kind.__init__).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    names = [name for name in known if name != "self"]
+    unknown = [name for name in arguments if name not in names]
+    if unknown:
+        told = "; ".join(f"{name!r} is not valid{_guess(name, names)}" for name in unknown)
+        raise ValueError(f"{kind.__name__}: {told}; choose from {', '.join(names)}")
+
+
+def _guess(name: str, names: Sequence[str]) -> str:
+    near = nearest(name, names)
+    return f", did you mean {near!r}?" if near else ""
 
 
 def _is_kind(kind: Any) -> bool:

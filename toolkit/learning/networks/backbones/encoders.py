@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.config.training.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec, keras_block_names
 from toolkit.errors import NetworkError, nearest
 from toolkit.learning.networks.backbones.registry import has_own_weights, library, own_weights
 from toolkit.learning.networks.rebuilding import Layer, rebuilt
@@ -90,8 +90,9 @@ def feature_named(encoder: Any, backbone: str, name: str) -> Tensor:
     names = [layer.name for layer in encoder.layers]
     found = name if name in names else _name_in_resnet(name, names)
     if found is None:
-        near = nearest(name, names)
-        guess = f"Did you mean {near!r}?" if near else f"Its last layers are {', '.join(names[-3:])}."
+        of_keras = keras_block_names(backbone)
+        near = nearest(name, [*of_keras, *names])
+        guess = f"Did you mean {near!r}?" if near else f"Its last layers are {', '.join(of_keras[-3:] or names[-3:])}."
         raise NetworkError(
             f"refine_net_blocks: {backbone} has no layer {name}",
             f"{guess} Without refine_net_blocks the default four layers are used.",
