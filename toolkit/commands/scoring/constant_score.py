@@ -1,12 +1,12 @@
 """What costs nothing: the scores of constant masks, and what to try where predictions are not better."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.constant_masks import ConstantMasks
-from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.metrics.uncertainty.bootstrap import exceeds_noise, paired
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.messages import score_text
@@ -35,14 +35,29 @@ class ConstantScore:
         rows = [("empty masks", score_text(self.empty))]
         return rows if self.best == self.empty else [*rows, (f"{self.masks} everywhere", score_text(self.best))]
 
+    def with_score(self, score: float | None, direction: Direction) -> "ConstantScore":
+        """The same for predictions with another score, for example with the tuned recipe."""
+        if score is None or self.best is None:
+            return self
+        return replace(self, gain=finite_or_none(score - self.best if direction == "max" else self.best - score))
+
     def advice(self, *, tuned: bool = False) -> list[str]:
         """What to try if the predictions are not better than constant masks by more than the standard error."""
         if self.best is None or self.gain is None or exceeds_noise(self.gain, self.standard_error or 0):
             return []
-        found = f"not better than {self.masks} masks for every image ({score_text(self.best)})"
+        is_worse = exceeds_noise(-self.gain, self.standard_error or 0)
+        found = (
+            f"{'worse' if is_worse else 'not better'} than if every image had {self._called} ({score_text(self.best)})"
+        )
         first = "the network has not learnt the task: try" if tuned else "tk tune may help; otherwise try"
-        advice = "more epochs, another lr (tk lr-find), a region loss (dice_loss), or a lower share of negatives"
-        return [f"{found}; {first} {advice}"]
+        advice = ["more epochs", "another lr (tk lr-find)", "a region loss (dice_loss)"]
+        if self.masks == "empty":  # else there is too little foreground
+            advice.append("a lower share of negatives if there are images without foreground")
+        return [f"{found}; {first} {', '.join(advice[:-1])}, or {advice[-1]}"]
+
+    @property
+    def _called(self) -> str:
+        return "an empty mask" if self.masks == "empty" else f"a mask of {self.masks}"
 
 
 def constant_score(

@@ -27,7 +27,7 @@ class SimulateResult(Result):
         made = self.simulation
         total = sum(counted.pixels for counted in self.classes)
         rows = [
-            (counted.name, f"{counted.pixels:,}", f"{100 * counted.pixels / total:.3f} %", f"{counted.images:,}")
+            (counted.name, f"{counted.pixels:,}", f"{counted.pixels / total:.3%}", f"{counted.images:,}")
             for counted in self.classes
         ]
         height, width = made.size

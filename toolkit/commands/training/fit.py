@@ -20,6 +20,7 @@ from toolkit.commands.scoring.scores import (
     score_stores,
     write_scores,
 )
+from toolkit.commands.scoring.stage_scores import better_stage
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
@@ -27,6 +28,7 @@ from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
+from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
@@ -150,12 +152,15 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
 
 
 def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
+    from toolkit.learning.plugins import Plugins
+
     pictures = str(experiment.overlays), str(experiment.curves)
     if not scored:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
         return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures)
     score = read_json(experiment.score)
     untrained = untrained_folds(experiment, read_resolved(experiment).config)
+    metric = build_metric(config.metric_specs[0], config.class_count, config.activation, Plugins.of(experiment))
     return FitResult(
         experiment.name,
         untrained is None,
@@ -170,6 +175,8 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         read_constant(score, score["metric"]),
         read_optimism(score, score["metric"]),
         untrained,
+        score.get("metrics", {}),
+        better_stage(experiment, config, metric.is_better),
     )
 
 

@@ -14,9 +14,10 @@ ValueRange = tuple[float, float]
 
 
 class UnknownRangeError(ValueError):
-    """Pixels have a type without a known range; `low` and `high` are their lowest and highest values."""
+    """Pixels have the type `dtype` without a known range; `low` and `high` are their lowest and highest values."""
 
     def __init__(self, pixels: npt.NDArray[Any]) -> None:
+        self.dtype = str(pixels.dtype)
         self.low, self.high = _limits(pixels)
         super().__init__(
             f"has pixels of type {pixels.dtype}, from {self.low:g} to {self.high:g}: which are black and white? "
