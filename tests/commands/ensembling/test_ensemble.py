@@ -99,11 +99,12 @@ def test_what_was_concluded_from_other_predictions_goes(fitted: Callable[..., Ex
     for name, probability in (("good", 0.9 * TRUTH), ("bad", 0.2 * HALF_RIGHT)):
         fitted(name, probability)
     made = Workspace(tmp_path).find(make(tmp_path, "good", "bad").experiment)
-    concluded = [made.tuned, made.surface, made.evaluation, made.confusion]
-    for path in concluded:
+    concluded = [made.surface, made.evaluation, made.confusion]
+    for path in (*concluded, made.tuned):
         path.write_text("{}")
     make(tmp_path, "good", "bad", weights=[0.9, 0.1])
     assert not any(path.exists() for path in concluded)
+    assert made.tuned.exists()  # it names the predictions that it was tuned on, so that it is refused with a reason
 
 
 ERROR = """\
@@ -513,6 +514,6 @@ def test_what_constant_masks_score_is_shown_and_told_where_it_is_not_beaten(
         rows = result.tables()[-1].rows
         assert [row[0] for row in rows[-2:]] == ["empty masks", "all foreground everywhere"]
         assert {len(row) for row in rows} == {len(result.tables()[-1].columns)}
-    told = "not better than all foreground masks for every image (0.6667)"
+    told = "not better than if every image had a mask of all foreground (0.6667)"
     assert not any(told in step for step in good.next_steps())
     assert any(told in step for step in full.next_steps())

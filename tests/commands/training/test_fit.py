@@ -16,6 +16,7 @@ from toolkit.cli import app
 from toolkit.commands.comparing.evaluate import evaluate
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.predicting.predict import predict
+from toolkit.commands.scoring.stage_scores import BetterStage
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.oof import submit_oof
 from toolkit.commands.submitting.submit import SubmitOptions, submit
@@ -303,6 +304,16 @@ def test_after_several_classes_tune_is_the_next_command() -> None:
     result = FitResult("exp", True, "miou", [0.5], 0.5, classes, [], 1.0, "pictures", "curves")
     assert result.next_steps()[-1] == "next: tk tune exp"
     assert result.tables()[1].rows == [("sky", "0.5000"), ("road", "–")]
+    further = dataclasses.replace(result, metrics={"miou": 0.5, "pixel_accuracy": 0.9}, optimism=0.00001)
+    assert further.tables()[1].rows == [("pixel_accuracy", "0.9000")]
+    assert not any("optimism" in line for line in further.next_steps())
+    of_one = {name: {"miou[sky]": 0.5, "miou": score} for name, score in (("sky", 0.5), ("road", 0.1))}
+    of_one_class = dataclasses.replace(
+        result, metric="miou[sky]", metrics={"miou[sky]": 0.5, "miou": 0.3}, classes=of_one
+    )
+    assert of_one_class.tables()[2].columns == ("class", "miou")
+    worse = dataclasses.replace(result, better_stage=BetterStage("exp", 0, 0.9, 1, 0.5))
+    assert worse.next_steps()[0].startswith("stage 0 ended better")
     one = dataclasses.replace(result, classes={})
     assert one.next_steps()[-1] == "next: tk tune exp"
 

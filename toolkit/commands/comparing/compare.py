@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.commands.comparing.candidates import NOT_FITTED, Candidate, candidates_of, experiments_among, matched
+from toolkit.commands.comparing.comparable import NOT_FITTED, Candidate, candidates_of, experiments_among, matched
 from toolkit.commands.comparing.compare_result import (
     ALL,
     Compared,

@@ -32,6 +32,7 @@ from toolkit.files.disk.png import write_png
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, write_json, write_text
 from toolkit.files.experiment.fitted import Fitted, find_fitted, first_networks
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import find_member
 from toolkit.files.inspection.checking import DataIndex, check_training_data
 from toolkit.files.predictions.output_folder import PredictionFolder
@@ -41,7 +42,9 @@ from toolkit.report.drawing import Picture
 from toolkit.report.plots.confusion_matrix import confusion_picture
 from toolkit.report.prediction_picture import Truth, prediction_picture
 
-_FIGURES, _IMAGES, _CLASSES, _CONFUSION = "evaluation.json", "images.csv", "classes.csv", "confusion.png"
+_AS_IN_EXPERIMENTS = Experiment(Path())
+_FIGURES, _CONFUSION = _AS_IN_EXPERIMENTS.evaluation.name, _AS_IN_EXPERIMENTS.confusion.name
+_IMAGES, _CLASSES = "images.csv", "classes.csv"
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,17 @@ def format_of_file(out: Path, inputs: Sequence[Path], formats: Sequence[str] | N
         ChangedError: the file exists.
     """
     allowed = _FORMATS_OF.get(out.suffix.lower(), ())
-    asked = [*allowed[:1]] if formats is None else [word for text in formats for word in text.split(",")]
-    parse_formats(asked)
     folder = f"Choose a folder: --out {out.with_suffix('')}"
+    if not allowed:
+        raise ConfigError(f"--out: no format has files that end in {out.suffix}: {', '.join(_FORMATS_OF)}", folder)
+    asked = [*allowed[:1]] if formats is None else [word.strip() for text in formats for word in text.split(",")]
+    parse_formats(asked)
     if not all(path.is_file() for path in inputs):
         raise ConfigError(f"--out: {out} is a single file, but a folder of images is predicted", folder)
     if len(asked) != 1 or asked[0] not in allowed:
-        suits = f"; {out.suffix} is for {', '.join(allowed)}" if allowed else ""
-        raise ConfigError(f"--out: {out} cannot hold the format {', '.join(asked)}{suits}", folder)
+        raise ConfigError(
+            f"--out: {out} cannot hold the format {', '.join(asked)}; {out.suffix} is for {', '.join(allowed)}", folder
+        )
     if out.exists():
         raise ChangedError(f"--out: {out} exists already and is not replaced", "Delete it, or choose another name.")
     return asked[0]
