@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.history import Epoch, write_history
-from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityWriter, store_digest
@@ -286,6 +287,11 @@ def test_what_is_no_experiment_is_skipped(fitted: Callable[..., Experiment], wor
         assert f"experiments/{name} is skipped: it is no experiment, because it holds no config.yaml" in found["notes"]
     assert "note: experiments/old is skipped" in tk("compare", *everything).stdout
     assert "there is no experiment 'c'" in tk("compare", "a", "b", "c", code=4).stderr
+    broken = workspace.experiments / "broken" / "config.yaml"
+    broken.parent.mkdir()
+    broken.write_text("extends: ../a/config.yaml\nfolds_cuont: 3\n")
+    assert "broken is skipped: its configuration is not valid" in compared("a", "b", "broken")["notes"][0]
+    assert "folds_cuont" in tk("compare", "a", "broken", code=3).stderr
     told = tk("compare", "experiments/notes.txt", "experiments/old", code=4).stderr
     assert "none of these is an experiment: experiments/notes.txt, experiments/old" in told
     shutil.rmtree(workspace.experiments / "b" / "predictions")
@@ -335,7 +341,7 @@ def test_the_baseline_is_the_first_that_is_fitted(fitted: Callable[..., Experime
     assert found["baseline"] == "b"
     assert found["experiments"]["c"]["difference"]["verdict"] == "better"
     assert found["notes"] == [
-        "the baseline is b, the first experiment that has been fitted; another: --baseline",
+        "the baseline is b, the first fitted experiment with its data on disk; another: --baseline",
         "not fitted yet, so only keys are compared: a",
     ]
     assert compared("a", "b", "c", "--baseline", "a")["baseline"] == "a"
@@ -377,7 +383,10 @@ def test_a_tuned_score_that_is_better_than_constant_masks_is_enough(fitted: Call
 
 def test_a_better_earlier_stage_is_noted(fitted: Callable[..., Experiment]) -> None:
     fitted("a")
-    experiment = fitted("b", lines="stages: [{epochs: 1}, {epochs: 1}]\n")
+    experiment = fitted("b")
+    resolved = read_resolved(experiment)
+    stages = {"stages": [*resolved.config["stages"], *resolved.config["stages"]]}
+    write_resolved(experiment, replace(resolved, config={**resolved.config, **stages}))
     for fold in (0, 1):
         for number, score in enumerate((0.9, 0.3)):
             stage = experiment.stage(fold, number)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from toolkit.config.data.classes import task_classes
+from toolkit.config.loading import load_config, load_ensemble
 from toolkit.config.yaml.key_differences import written
 from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError, listing
 from toolkit.files.experiment.folder import Experiment
@@ -39,19 +40,30 @@ class Candidate:
 def experiments_among(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], list[str]]:
     """The names of experiments, and a note on each file or folder that is none, as `experiments/*` has them.
 
+    An experiment that was not fitted and whose configuration is not valid is skipped too, as long as two are left.
+
     Raises:
         MissingFileError: there is nothing by a name, or nothing is an experiment.
+        ConfigError: a configuration is not valid, and there are not two others.
     """
     found, notes = [], []
+    invalid: ConfigError | None = None
     for name in names:
         try:
-            workspace.find(name)
+            experiment = workspace.find(name)
+            if not experiment.resolved.is_file():
+                (load_ensemble if experiment.is_ensemble else load_config)(experiment.config)
         except MissingFileError:
             if not (workspace.root / name).exists() or len(names) == 1:
                 raise
             notes.append(f"{name} is skipped: it is no experiment, because it holds no config.yaml")
+        except ConfigError as error:
+            invalid = error
+            notes.append(f"{name} is skipped: its configuration is not valid. To see why: tk config show {name}")
         else:
             found.append(name)
+    if invalid is not None and len(found) < 2:
+        raise invalid
     if not found:
         raise MissingFileError(f"none of these is an experiment: {listing(names)}", "To list experiments: tk ls")
     return found, notes
@@ -62,7 +74,7 @@ def candidates_of(
 ) -> tuple[list[Candidate], int, list[str]]:
     """All experiments, the index of the baseline among them, and notes about it.
 
-    Without a name, the baseline is the first experiment that was fitted. One that is not in `names` comes first.
+    Without a name, the baseline is the first experiment that was fitted to data on disk. One that is not in `names` comes first.
     """
     given = list(names)
     found = [workspace.find(name) for name in names]
@@ -85,11 +97,23 @@ def candidates_of(
     labels = [name if known.count(name) == 1 else text for name, text in zip(known, given, strict=True)]
     candidates = [_candidate(label, experiment) for label, experiment in zip(labels, found, strict=True)]
     fitted = [number for number, one in enumerate(candidates) if one.resolved is not None]
-    if baseline is not None or not fitted or fitted[0] == 0:
+    # Without the images of the baseline nothing is scored; those of a dataset in Python are in one process alone.
+    on_disk = [number for number in fitted if not _is_in_memory(candidates[number])]
+    place = place if baseline is not None else next(iter([*on_disk, *fitted]), place)
+    if baseline is not None or place == 0:
         return candidates, place, []
-    place = fitted[0]
-    note = f"the baseline is {candidates[place].name}, the first experiment that has been fitted; another: --baseline"
+    name = candidates[place].name
+    note = f"the baseline is {name}, the first fitted experiment with its data on disk; another: --baseline"
     return candidates, place, [note]
+
+
+def _is_in_memory(candidate: Candidate) -> bool:
+    """Whether an experiment was fitted to a dataset given in Python that this process does not have."""
+    return (
+        candidate.resolved is not None
+        and "dataset" in candidate.resolved.digests
+        and candidate.experiment.dataset is None
+    )
 
 
 def _candidate(name: str, experiment: Experiment) -> Candidate:
