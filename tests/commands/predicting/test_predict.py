@@ -197,7 +197,7 @@ def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_
         run(fitted_competition, "plain", images, out, "maps")
     assert run(fitted_competition, "plain", images, out, "npy").predicted == 1
     with pytest.raises(DataError) as error:
-        run(fitted_competition, "plain", images, out, "maps", "overlay")
+        run(fitted_competition, "plain", images, out, "maps, overlay")
     assert error.value.advice.endswith("--format npy,overlay")
     (images / "odd.png").write_bytes(b"no image")
     (images / "021.png").write_bytes(b"no image")

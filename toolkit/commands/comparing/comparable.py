@@ -74,7 +74,8 @@ def candidates_of(
 ) -> tuple[list[Candidate], int, list[str]]:
     """All experiments, the index of the baseline among them, and notes about it.
 
-    Without a name, the baseline is the first experiment that was fitted to data on disk. One that is not in `names` comes first.
+    Without a name, the baseline is the first experiment that was fitted to data on disk. One that is not in `names`
+    comes first.
     """
     given = list(names)
     found = [workspace.find(name) for name in names]

@@ -276,12 +276,11 @@ def _notes_of_scores(candidates: Sequence[Candidate], rows: Sequence[Compared], 
 
 def _better_stage(candidate: Candidate) -> BetterStage | None:
     experiment, resolved = candidate.experiment, candidate.resolved
-    if resolved is None or experiment.is_ensemble:
-        return None
+    if resolved is None or experiment.is_ensemble or resolved.primary_metric.is_plugin:
+        return None  # the code of others is not run to learn which scores of their own metrics are better
     try:
         config = config_of(experiment, resolved)
     except (ValidationError, ToolkitError):  # written by another version, or with plugins that no longer exist
         return None
-    plugins = Plugins.of(experiment)
-    metric = build_metric(config.metric_specs[0], config.class_count, config.activation, plugins)
+    metric = build_metric(config.metric_specs[0], config.class_count, config.activation)
     return better_stage(experiment, config, metric.is_better)

@@ -36,11 +36,12 @@ def refuse_other_sizes(images: Images, formats: Sequence[str]) -> None:
         except DataError:  # reported when it is read
             continue
     if len(sizes) > 1:
+        words = (word.strip() for text in formats for word in text.split(","))
+        instead = ["npy" if word == "maps" else word for word in words]
         common = listing((f"{height}×{width} ({count})" for (height, width), count in sizes.most_common()), 3)
         raise DataError(
             f"--format maps: the images have {len(sizes)} sizes, {common}; one array holds maps of one size only",
-            "Write one array for each image instead: --format "
-            f"{','.join(dict.fromkeys('npy' if one == 'maps' else one for one in formats))}",
+            f"Write one array for each image instead: --format {','.join(dict.fromkeys(instead))}",
         )
 
 
