@@ -167,11 +167,16 @@ def test_a_part_of_the_folds_is_a_result(
     for name, verb in verbs.items():
         heard = Heard()
         verb(Session(shared_competition, heard))
-        assert (missing in heard.lines) == (name != "ensemble"), name
+        effect = "1 of 2 folds predicts" if name in ("submit", "predict") else "only the images that the others hold"
+        told = [line for line in heard.lines if line.startswith("fold 0 of some is not trained: ")]
+        assert len(told) == (name != "ensemble"), name
+        assert all(effect in line for line in told), name
     assert ProbabilityStore(shared_competition.find("some-flipped").predictions("oof")).ids == tuple(sorted(held_out))
     again = fit(Session(shared_competition), "some")
     assert again.finished
     assert (again.folds, again.all, again.untrained) == (straight.folds, straight.all, None)
+    with pytest.raises(ChangedError, match="have changed since, for example because a fold was added"):
+        submit(Session(shared_competition), "some")
     assert outcome(experiment) == outcome(shared_competition.find("straight"))
 
 
