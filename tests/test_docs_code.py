@@ -75,4 +75,4 @@ def test_the_commands_for_evaluating_run(workspace: Workspace) -> None:
         found = CliRunner().invoke(app, shlex.split(command))
         assert found.exit_code == 0, found.output
     assert (workspace.root / "evaluations" / "exp042-validation-images" / "overlay" / "020.png").is_file()
-    assert (workspace.root / "validated" / "figures.json").is_file()
+    assert (workspace.root / "validated" / "evaluation.json").is_file()

@@ -18,7 +18,9 @@ def evaluate(
     recipe: Annotated[
         str | None, typer.Option(help="tuned or untuned; default: tuned, if there is a tuned recipe.")
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="A plain threshold for every class, in place of any recipe.")
+    ] = None,
     worst: Annotated[int, typer.Option(help="Number of worst images to list.", min=0)] = 10,
     csv: Annotated[Path | None, typer.Option(help="Write one row for each class to this file.")] = None,
     images: Annotated[
@@ -61,7 +63,8 @@ def evaluate(
 def compare(
     experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments and ensembles.")],
     baseline: Annotated[
-        str | None, typer.Option(metavar="EXPERIMENT", help="Experiment to compare with; default: the first one.")
+        str | None,
+        typer.Option(metavar="EXPERIMENT", help="Experiment to compare with; default: the first that is fitted."),
     ] = None,
     sort_by: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Sort by a column of the CSV file, for example all or seconds.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, Engine, parse_numbers
+from toolkit.cli.options import AsJson, Engine, parse_names, parse_numbers
 from toolkit.cli.running import run
 
 app = typer.Typer()
@@ -26,14 +26,18 @@ def predict(
             help="Folder of images, or one image; several if the channels are in several folders.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write to; created if missing.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder to write to; created if missing. For one image in one format also a file: one.png."),
+    ],
     formats: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--format",
-            help="png, npz, npy, mask, overlay, maps (one array of all), rle (one table); several separated by commas.",
+            help="png, npz, npy, mask, overlay, maps (one array of all), rle (one table); several separated by commas; "
+            "default: png.",
         ),
-    ] = ["png"],  # noqa: B006 # typer reads it, nobody changes it
+    ] = None,
     views: Annotated[
         str | None,
         typer.Option(
@@ -47,8 +51,18 @@ def predict(
     recipe: Annotated[
         str | None, typer.Option(help="Recipe of masks, tuned or untuned; default: tuned, if there is a tuned recipe.")
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="A plain threshold for every class, in place of any recipe.")
+    ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", help="Predict images in subfolders too.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Columns of the table of --format rle, for example image,rle_mask; default: those of the sample "
+            "submission, or id,rle_mask.",
+        ),
+    ] = None,
     engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +77,14 @@ def predict(
             paths,
             out=out,
             options=PredictOptions(
-                formats, parse_numbers("--folds", folds), stage, views, recipe, threshold, recursive
+                formats or None,
+                parse_numbers("--folds", folds),
+                stage,
+                views,
+                recipe,
+                threshold,
+                recursive,
+                parse_names("--columns", columns),
             ),
         ),
         as_json,

@@ -14,7 +14,9 @@ app = typer.Typer()
 @app.command()
 def submit(
     experiment: OptionalName = None,
-    threshold: Annotated[float | None, typer.Option(help="Threshold; default: the tuned recipe.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="A plain threshold for every class, in place of any recipe.")
+    ] = None,
     min_area: Annotated[
         int | None, typer.Option(help="Empty masks with fewer pixels; replaces the tuned minimum area.")
     ] = None,

@@ -1,9 +1,10 @@
-"""Covers toolkit/commands/comparing/compare.py, compare_result.py and differing_keys.py."""
+"""Covers toolkit/commands/comparing/compare.py, comparable.py, compare_result.py and differing_keys.py."""
 
 import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.history import Epoch, write_history
-from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityWriter, store_digest
@@ -163,7 +164,7 @@ def test_other_images_leave_scores_and_keys(fitted: Callable[..., Experiment], w
         for image_id in IDS[1:]:
             writer.append(image_id, truth(image_id))
     path = workspace.find("masks").resolved
-    path.write_text(path.read_text().replace("training_data: ", "training_data: 0"))
+    path.write_text(path.read_text().replace("training_data: ", "training_data: 0").replace("pixels: ", "pixels: 0"))
     found = compared("base", "ids", "masks")
     assert found["experiments"]["base"]["all"] > 0.7
     for name in ("ids", "masks"):
@@ -184,8 +185,7 @@ def test_missing_images_and_unfitted_experiments(fitted: Callable[..., Experimen
     found = compared("base", "new", "other")
     assert found["experiments"]["new"]["keys"] == {"lr": "0.5"}
     assert found["experiments"]["new"]["all"] is None
-    assert found["notes"] == ["new is not compared image by image: it has not been fitted yet"]
-    assert compared("new", "base")["notes"][0].startswith("new is not compared")
+    assert found["notes"] == ["not fitted yet, so only keys are compared: new"]
     for folder in ("images", "masks"):
         shutil.copy(workspace.root / folder / "i00.png", workspace.root / folder / "later.png")
     assert "1 images have no fold (later)" in compared("base", "other")["notes"][0]
@@ -287,11 +287,16 @@ def test_what_is_no_experiment_is_skipped(fitted: Callable[..., Experiment], wor
         assert f"experiments/{name} is skipped: it is no experiment, because it holds no config.yaml" in found["notes"]
     assert "note: experiments/old is skipped" in tk("compare", *everything).stdout
     assert "there is no experiment 'c'" in tk("compare", "a", "b", "c", code=4).stderr
+    broken = workspace.experiments / "broken" / "config.yaml"
+    broken.parent.mkdir()
+    broken.write_text("extends: ../a/config.yaml\nfolds_cuont: 3\n")
+    assert "broken is skipped: its configuration is not valid" in compared("a", "b", "broken")["notes"][0]
+    assert "folds_cuont" in tk("compare", "a", "broken", code=3).stderr
     told = tk("compare", "experiments/notes.txt", "experiments/old", code=4).stderr
     assert "none of these is an experiment: experiments/notes.txt, experiments/old" in told
     shutil.rmtree(workspace.experiments / "b" / "predictions")
     (workspace.experiments / "b" / "resolved.yaml").unlink()
-    assert "b is not compared image by image: it has not been fitted yet" in compared(*everything)["notes"]
+    assert "not fitted yet, so only keys are compared: b" in compared(*everything)["notes"]
 
 
 def test_markdown_tables(fitted: Callable[..., Experiment]) -> None:
@@ -311,6 +316,86 @@ def test_invalid_options(fitted: Callable[..., Experiment]) -> None:
     assert "a is named twice" in tk("compare", "a", "a", code=3).stderr
     assert "there is no experiment 'b'" in tk("compare", "a", "b", code=4).stderr
     assert "there is no experiment 'c'" in tk("compare", "a", "--baseline", "c", code=4).stderr
+
+
+def test_experiments_that_are_not_fitted_show_their_keys(workspace: Workspace) -> None:
+    for name in ("new", "newer"):
+        folder = workspace.experiments / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"{CONFIG}lr: {len(name)}.0\n")
+    found = compared("new", "newer")
+    assert {name: one["keys"] for name, one in found["experiments"].items()} == {
+        "new": {"lr": "3.0"},
+        "newer": {"lr": "5.0"},
+    }
+    assert found["notes"] == ["not fitted yet, so only keys are compared: new, newer"]
+    assert tk("compare", "new", "newer").stdout.splitlines()[-1] == "next: tk fit new"
+
+
+def test_the_baseline_is_the_first_that_is_fitted(fitted: Callable[..., Experiment], workspace: Workspace) -> None:
+    for name, wrong in (("b", 0.2), ("c", 0.05)):
+        fitted(name, wrong)
+    (workspace.experiments / "a").mkdir()
+    (workspace.experiments / "a" / "config.yaml").write_text("extends: ../b/config.yaml\n")
+    found = compared("a", "b", "c")
+    assert found["baseline"] == "b"
+    assert found["experiments"]["c"]["difference"]["verdict"] == "better"
+    assert found["notes"] == [
+        "the baseline is b, the first fitted experiment with its data on disk; another: --baseline",
+        "not fitted yet, so only keys are compared: a",
+    ]
+    assert compared("a", "b", "c", "--baseline", "a")["baseline"] == "a"
+    assert tk("compare", "a", "b", "c").stdout.splitlines()[-1] == "next: tk evaluate c"
+
+
+def test_other_spellings_are_no_differences(fitted: Callable[..., Experiment]) -> None:
+    fitted("a", lines="metrics: [binary_accuracy]\naugmentation: {Fliplr: 0.5}\n")
+    fitted("b", lines="metrics: [val_pixel_accuracy]\naugmentation: {HorizontalFlip: {p: 0.5}}\n")
+    assert compared("a", "b")["experiments"]["a"]["keys"] == {}
+
+
+@pytest.mark.parametrize("pixels", ["same", "other", "unknown"])
+def test_pixels_decide_whether_a_dataset_of_python_is_compared(fitted: Callable[..., Experiment], pixels: str) -> None:
+    fitted("files")
+    path = fitted("given").resolved
+    text = path.read_text().replace("training_data: ", "dataset: abc\n  training_data: 0")
+    text = {"same": text, "other": text.replace("pixels: ", "pixels: 0"), "unknown": text.replace("_pixels: ", "_: ")}[
+        pixels
+    ]
+    path.write_text(text)
+    found = compared("files", "given")
+    assert (found["experiments"]["given"]["difference"] is not None) == (pixels == "same")
+    notes = " ".join(found["notes"])
+    assert ("different content" in notes) == (pixels == "other")
+    assert ("a version that did not record whether the pixels" in notes) == (pixels == "unknown")
+
+
+def test_a_tuned_score_that_is_better_than_constant_masks_is_enough(fitted: Callable[..., Experiment]) -> None:
+    fitted("good", 0.05)
+    experiment = fitted("noise", 0.5)
+    digest = store_digest(experiment.predictions("oof"))
+    for nested, expected in ((0.9, []), (0.1, ["noise: worse than if every image had a mask of all foreground"])):
+        tuned = TunedRecipe("dice", IDENTITY, IDENTITY, IDENTITY, 0.5, 0.9, nested, (0.5, 1), 0.1, 0.1, digest)
+        write_tuned(experiment, tuned)
+        notes = [note.partition(" (")[0] for note in compared("good", "noise")["notes"]]
+        assert notes == expected
+
+
+def test_a_better_earlier_stage_is_noted(fitted: Callable[..., Experiment]) -> None:
+    fitted("a")
+    experiment = fitted("b")
+    resolved = read_resolved(experiment)
+    stages = {"stages": [*resolved.config["stages"], *resolved.config["stages"]]}
+    write_resolved(experiment, replace(resolved, config={**resolved.config, **stages}))
+    for fold in (0, 1):
+        for number, score in enumerate((0.9, 0.3)):
+            stage = experiment.stage(fold, number)
+            write_history(stage, [Epoch(0, 0.1, 1.0, 1.0, {"dice": score}, 24, 1.0)])
+            write_json(stage.state, {"complete": True})
+            stage.best_weights.touch()
+    (note,) = compared("a", "b")["notes"]
+    assert note.startswith("stage 0 ended better on the validation images (0.9000) than stage 1 (0.3000)")
+    assert "tk ensemble b:stage0 --name b-stage0" in note
 
 
 def test_equal_configurations(fitted: Callable[..., Experiment]) -> None:

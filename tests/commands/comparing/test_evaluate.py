@@ -144,7 +144,11 @@ def test_the_recipe_can_be_chosen(single: Experiment, tmp_path: Path) -> None:
     assert tuned["confusion"]["counts"] != untuned["confusion"]["counts"]
     assert evaluated(tmp_path, "--recipe", "tuned") == tuned
     assert evaluated(tmp_path, "--recipe", "untuned") == untuned
-    assert evaluated(tmp_path, "--threshold", "0.6")["recipe_text"] == "threshold 0.600, minimum area 11"
+    assert (untuned["recipe_source"], tuned["recipe_source"]) == ("untuned recipe", "tuned recipe")
+    plain = evaluated(tmp_path, "--threshold", "0.6")
+    assert (plain["recipe_text"], plain["recipe_source"]) == ("threshold 0.600", "plain threshold")
+    told = tk(tmp_path, "evaluate", "exp", "--recipe", "tuned", "--threshold", "0.6", code=3).stderr
+    assert "a plain threshold in place of the tuned recipe" in told
     assert (
         "'best' is not valid; choose from tuned, untuned"
         in tk(tmp_path, "evaluate", "exp", "--recipe", "best", code=3).stderr
@@ -192,7 +196,10 @@ def test_exclusive_classes_with_ignored_pixels(tmp_path: Path) -> None:
         assert re.search(row, shown), row
     assert "macro avg" in shown
     assert "weighted avg" in shown
-    assert "take no threshold" in tk(tmp_path, "evaluate", "exp", "--threshold", "0.2", code=3).stderr
+    # Nothing is certain enough for a high threshold: the rest is background.
+    strict = evaluated(tmp_path, "--threshold", "0.8")
+    assert strict["confusion"]["counts"] == [[45, 0, 0], [2, 8, 0], [0, 0, 0]]
+    assert strict["recipe_text"] == "road: threshold 0.800; car: threshold 0.800; between classes most_probable"
 
 
 @pytest.mark.parametrize("lines", [SINGLE, SEVERAL, SEVERAL.replace("softmax", "sigmoid")])

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.comparing.evaluate import evaluate
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.predict import PredictOptions, predict
@@ -94,9 +96,9 @@ def test_results_are_written_beside_each_other_and_not_into_the_experiment(
     result = run(fitted_competition, "plain", images, solution, tmp_path / "out", worst=2, csv=tmp_path / "more.csv")
     assert sorted(fitted_competition.find("plain").folder.rglob("*")) == before
     written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
-    files = {"figures.json", "images.csv", "classes.csv", "confusion_matrix.png", "predictions.json", ".predicting"}
+    files = {"evaluation.json", "images.csv", "classes.csv", "confusion.png", "predictions.json", ".predicting"}
     assert written - files == {f"overlay/{number:03}.png" for number in range(20, 26)}
-    figures = json.loads((tmp_path / "out" / "figures.json").read_text(), parse_constant=pytest.fail)
+    figures = json.loads((tmp_path / "out" / "evaluation.json").read_text(), parse_constant=pytest.fail)
     assert figures["scores"] == result.evaluation.scores
     assert figures["folders"] == [str(images)]
     table = pd.read_csv(tmp_path / "out" / "images.csv", dtype={"image_id": str}, keep_default_na=False)
@@ -138,12 +140,14 @@ def test_the_recipe_that_is_applied_is_named(
     digest = store_digest(experiment.predictions("oof"))
     write_tuned(experiment, TunedRecipe("dice", recipe, recipe, recipe, 0.5, 0.7, 0.6, (0.5, 0.7), 0.1, 0.1, digest))
     result = run(workspace, "plain", images, solution, tmp_path / "out")
-    assert (result.evaluation.recipe_choice, result.evaluation.recipe_text) == ("tuned", "threshold 0.300")
+    assert (result.evaluation.recipe_source, result.evaluation.recipe_text) == ("tuned recipe", "threshold 0.300")
     assert "threshold 0.300 (tuned recipe)" in result.tables()[1].title
     assert run(workspace, "plain", images, solution, tmp_path / "out", recipe="untuned").evaluation == untuned
     told = Told()
     run(workspace, "plain:fold0", images, solution, tmp_path / "out", progress=told)
-    assert told.lines == ["the recipe of plain was tuned on other predictions than those of a part of it"]
+    metric, part = told.lines
+    assert metric.startswith("the recipe of plain was tuned for dice, but its metric is salt_map.")
+    assert part.endswith("but here only plain:fold0 predicts: it may not suit them")
 
 
 def test_training_images_are_reported(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
@@ -177,7 +181,11 @@ def test_training_images_are_reported(fitted_competition: Workspace, images: Pat
     }
     unseen = table[table["like_training"] == ""]["dice"].astype(float)
     assert (found.unseen, found.unseen_scores["dice"]) == (7, pytest.approx(unseen.mean()))
-    assert result.tables()[0].columns[-1] == "the 7 that are not training images"
+    assert result.tables()[0].columns[-1] == "the 7 new images"
+    one = replace(result, evaluation=replace(found, unseen=1))
+    assert one.tables()[0].columns[-1] == "the one that is no training image"
+    none = replace(result, evaluation=replace(found, unseen=0))
+    assert none.tables()[0].columns == ("", "all images")
     # What fold 1 holds out is new to its networks alone.
     of_fold = run(fitted_competition, "plain:fold1", images, masks, tmp_path / "out").evaluation
     assert of_fold.same_as_training == ["renamed"]
@@ -213,12 +221,16 @@ def test_several_classes_with_ignored_pixels(
         workspace,
         "two",
         "data: {masks: ../../data/masks, mask_values: {background: 0, salt: 7, corner: 9}, ignore: 3}\n"
-        "activation: softmax\nprimary_metric: miou\n",
+        "activation: softmax\nprimary_metric: miou\nbenchmark_class: corner\n",
     )
     fit(Session(workspace), "two")
     images = workspace.root / "data" / "test" / "images"
     told = Told()
-    found = run(workspace, "two", images, masks, tmp_path / "out", progress=told).evaluation
+    result = run(workspace, "two", images, masks, tmp_path / "out", progress=told)
+    found = result.evaluation
+    # The class is called by its name, as in the tables of the out-of-fold images.
+    assert found.metric == "miou[corner]" == evaluate(Session(workspace), "two").evaluation.metric
+    assert list(found.scores)[:2] == ["miou[corner]", "miou"]
     assert any("20 masks have no image in" in line for line in told.lines)
     assert found.confusion.names == ["background", "salt", "corner"]
     assert sum(found.confusion.pixels) == 6 * 39 * 48  # the last row is ignored

@@ -99,11 +99,12 @@ def test_what_was_concluded_from_other_predictions_goes(fitted: Callable[..., Ex
     for name, probability in (("good", 0.9 * TRUTH), ("bad", 0.2 * HALF_RIGHT)):
         fitted(name, probability)
     made = Workspace(tmp_path).find(make(tmp_path, "good", "bad").experiment)
-    concluded = [made.tuned, made.surface, made.evaluation, made.confusion]
-    for path in concluded:
+    concluded = [made.surface, made.evaluation, made.confusion]
+    for path in (*concluded, made.tuned):
         path.write_text("{}")
     make(tmp_path, "good", "bad", weights=[0.9, 0.1])
     assert not any(path.exists() for path in concluded)
+    assert made.tuned.exists()  # it names the predictions that it was tuned on, so that it is refused with a reason
 
 
 ERROR = """\

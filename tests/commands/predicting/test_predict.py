@@ -196,10 +196,55 @@ def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_
     with pytest.raises(DataError, match=r"2 sizes, 40×48 \(6\), 7×9 \(1\)"):
         run(fitted_competition, "plain", images, out, "maps")
     assert run(fitted_competition, "plain", images, out, "npy").predicted == 1
+    with pytest.raises(DataError) as error:
+        run(fitted_competition, "plain", images, out, "maps, overlay")
+    assert error.value.advice.endswith("--format npy,overlay")
+    (images / "odd.png").write_bytes(b"no image")
+    (images / "021.png").write_bytes(b"no image")
+    (images / "021b.png").write_bytes(b"no image")
+    run(fitted_competition, "plain", images, out, "maps")
+    found, table = np.load(out / "predictions_maps.npy"), pd.read_csv(out / "predictions.csv")
+    assert len(found) == len(table) == 8
+    assert np.isnan(found).all(axis=(1, 2, 3)).tolist() == table.failure.notna().tolist()
+    assert np.array_equal(found[0], np.load(out / "npy" / "020.npy"))
     for path in images.iterdir():
         path.write_bytes(b"no image")
-    assert len(run(fitted_competition, "plain", images, out, "maps").failed) == 7
+    assert len(run(fitted_competition, "plain", images, out, "maps").failed) == 8
     assert not (out / "predictions_maps.npy").exists()
+
+
+def test_one_image_becomes_one_file(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    run(fitted_competition, "plain", images, tmp_path / "all", "mask", "png", "npz", threshold=0.5)
+    session, one = Session(fitted_competition), [images / "020.png"]
+    for name, formats in (("m.png", ("mask",)), ("p.png", None), ("p.npz", None)):
+        options = PredictOptions(formats, threshold=0.5 if formats else None)
+        result = predict(session, "plain", one, out=tmp_path / "single" / name, options=options)
+        assert (result.out, result.table) == (str(tmp_path / "single" / name), "")
+        assert len(result.next_steps()) == 1
+    assert sorted(path.name for path in (tmp_path / "single").iterdir()) == ["m.png", "p.npz", "p.png"]
+    for name, other in (("m.png", "mask/020.png"), ("p.png", "png/020.png"), ("p.npz", "npz/020.npz")):
+        assert (tmp_path / "single" / name).read_bytes() == (tmp_path / "all" / other).read_bytes()
+    one[0].write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"020\.png"):
+        predict(session, "plain", one, out=tmp_path / "q.png")
+    assert not (tmp_path / "q.png").exists()
+
+
+def test_nothing_is_written_into_an_experiment(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    folder = fitted_competition.find("plain").folder
+    for out in (folder, folder / "predicted", folder / "one.png"):
+        with pytest.raises(ConfigError, match="is inside the experiment plain"):
+            run(fitted_competition, "plain", images, out)
+    assert not (folder / "predicted").exists()
+
+
+def test_numbers_that_the_networks_do_not_take_are_explained(
+    fitted_competition: Workspace, images: Path, tmp_path: Path
+) -> None:
+    np.save(images / "float.npy", np.linspace(14.5, 200, 40 * 48, dtype=np.float32).reshape(40, 48))
+    (failed,) = run(fitted_competition, "plain", images, tmp_path / "out").failed
+    assert "pixels of type float32, from 14.5 to 200, but plain was fitted without data.value_range" in failed.reason
+    assert "Add to data" not in failed.reason
 
 
 def test_one_file_and_subfolders(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
@@ -294,6 +339,7 @@ def test_tables_list_failures() -> None:
     assert len(table.rows) == 20
     assert (result.exit_code, replace(result, failed=[]).exit_code) == (5, 0)
     assert "overlay" in replace(result, failed=[]).next_steps()[-1]
+    assert replace(result, failed=[], asked=True).next_steps() == ["png: out", "table: out/predictions.csv"]
 
 
 def test_large_images_are_predicted_by_tiles(

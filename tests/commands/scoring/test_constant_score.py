@@ -5,6 +5,7 @@ import pytest
 
 from toolkit.commands.scoring.constant_score import ConstantScore, constant_score, read_constant
 from toolkit.core.metrics.constant_masks import ConstantMasks
+from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import PluginMetric
 from toolkit.core.metrics.uncertainty.bootstrap import paired
 
@@ -40,6 +41,15 @@ def test_where_predictions_are_not_better_the_advice_names_the_masks() -> None:
     assert advice.startswith("not better than masks with sky everywhere")
     assert ConstantScore(0.8978, 0.8978, "empty", 0.03, 0.02).advice() == []
     assert ConstantScore(None, None, "empty", None, None).advice() == []
+
+
+@pytest.mark.parametrize(("direction", "score"), [("max", 0.6), ("min", 0.4)])
+def test_a_better_score_of_the_tuned_recipe_needs_no_advice(direction: Direction, score: float) -> None:
+    found = ConstantScore(0.5, 0.5, "empty", -0.1, 0.02)
+    assert found.advice()
+    assert found.with_score(score, direction).gain == pytest.approx(0.1)
+    assert found.with_score(score, direction).advice() == []
+    assert found.with_score(None, direction) == found
 
 
 def test_a_table_shows_the_best_masks_only_where_they_are_not_empty() -> None:

@@ -19,7 +19,7 @@ from toolkit.config.data.competitions import PRESETS, Competition, find_competit
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.images.resizing import scale_map
 from toolkit.core.masks.rle import encode
-from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.core.recipe.plain_recipes import plain_threshold
 from toolkit.errors import ConfigError
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.tables import format_table
@@ -123,7 +123,8 @@ def test_the_out_of_fold_score_is_that_of_its_submission(tmp_path: Path, preset:
     experiment = fitted(tmp_path, form, activation)
     truth = truth_of(experiment, read_resolved(experiment))
     store = ProbabilityStore(experiment.predictions("oof"))
-    scoring = Scoring([truth.metric], IDENTITY, truth.rules)
+    recipe = plain_threshold(0.5, truth.classes.count, truth.classes.activation)
+    scoring = Scoring([truth.metric], recipe, truth.rules)
     (scores,) = score_stores([store], truth.labelled, np.arange(6) % 2, scoring, Silent())
     told = submit_oof(Session(Workspace(tmp_path)), "a", options=SubmitOptions(threshold=0.5))
     assert told.score == scores.all

@@ -10,8 +10,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.session import Session
+from toolkit.commands.submitting.score import ScoreOptions, score_submission
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, SubmissionError
+from toolkit.files.experiment.workspace import Workspace
 
 SIZE = (10, 14)
 
@@ -222,6 +225,23 @@ def test_classes_of_a_competition_are_numbered_from_one() -> None:
     masks_in("mine", a=5 * box(0, 4, 0, 2))
     told = scored("mine", "truth", "--competition", "form.yaml", code=SubmissionError.exit_code)
     assert "mine/a.png: the mask has pixel values that no class has: 5" in told
+
+
+def test_what_the_competition_does_not_score_is_said() -> None:
+    Path("form.yaml").write_text("extends: severstal\noutput_size: [10, 14]\nlabel_size: null\n")
+    masks_in("truth", a=2 * box(0, 4, 0, 4))
+    masks_in("mine", a=2 * box(0, 4, 0, 2))
+    session = Session(Workspace(Path()))
+
+    def told(**options: Any) -> list[str]:
+        result = score_submission(session, Path("mine"), solution=Path("truth"), options=ScoreOptions(**options))
+        return result.next_steps()
+
+    (line,) = told(competition="form.yaml")
+    assert line == (
+        "dice is over 1, 2, 3, 4: the competition does not score background, which the averages of the report count"
+    )
+    assert told(metric="miou") == []  # numbered classes are scored with their background
 
 
 def test_masks_are_scaled_to_the_size_of_the_competition() -> None:

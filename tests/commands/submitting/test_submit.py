@@ -243,7 +243,8 @@ def test_forbidden_overlaps_are_refused_and_nothing_is_written() -> None:
 def test_classes_that_differ_from_the_competition_are_refused() -> None:
     experiment = finish(more="classes: [x, y]\nactivation: sigmoid", classes=2)
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
-    assert "predicts 2 classes (x, y), but rows of plain have only one" in told
+    assert "predicts 2 classes (x, y), but without data.competition a submission has a single mask" in told
+    assert "YAML file with `rows: class`" in told
     resolved = read_resolved(experiment)
     config = {**resolved.config, "data": {**resolved.config["data"], "competition": "clouds"}}
     write_resolved(experiment, replace(resolved, config=config))

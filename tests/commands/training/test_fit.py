@@ -18,6 +18,7 @@ from toolkit.cli import app
 from toolkit.commands.comparing.evaluate import evaluate
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.predicting.predict import predict
+from toolkit.commands.scoring.stage_scores import BetterStage
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.oof import submit_oof
 from toolkit.commands.submitting.submit import SubmitOptions, submit
@@ -173,11 +174,16 @@ def test_a_part_of_the_folds_is_a_result(
     for name, verb in verbs.items():
         heard = Heard()
         verb(Session(shared_competition, heard))
-        assert (missing in heard.lines) == (name != "ensemble"), name
+        effect = "1 of 2 folds predicts" if name in ("submit", "predict") else "only the images that the others hold"
+        told = [line for line in heard.lines if line.startswith("fold 0 of some is not trained: ")]
+        assert len(told) == (name != "ensemble"), name
+        assert all(effect in line for line in told), name
     assert ProbabilityStore(shared_competition.find("some-flipped").predictions("oof")).ids == tuple(sorted(held_out))
     again = fit(Session(shared_competition), "some")
     assert again.finished
     assert (again.folds, again.all, again.untrained) == (straight.folds, straight.all, None)
+    with pytest.raises(ChangedError, match="have changed since, for example because a fold was added"):
+        submit(Session(shared_competition), "some")
     assert outcome(experiment) == outcome(shared_competition.find("straight"))
 
 
@@ -310,6 +316,16 @@ def test_after_several_classes_tune_is_the_next_command() -> None:
     result = FitResult("exp", True, "miou", [0.5], 0.5, classes, [], 1.0, "pictures", "curves")
     assert result.next_steps()[-1] == "next: tk tune exp"
     assert result.tables()[1].rows == [("sky", "0.5000"), ("road", "–")]
+    further = dataclasses.replace(result, metrics={"miou": 0.5, "pixel_accuracy": 0.9}, optimism=0.00001)
+    assert further.tables()[1].rows == [("pixel_accuracy", "0.9000")]
+    assert not any("optimism" in line for line in further.next_steps())
+    of_one = {name: {"miou[sky]": 0.5, "miou": score} for name, score in (("sky", 0.5), ("road", 0.1))}
+    of_one_class = dataclasses.replace(
+        result, metric="miou[sky]", metrics={"miou[sky]": 0.5, "miou": 0.3}, classes=of_one
+    )
+    assert of_one_class.tables()[2].columns == ("class", "miou")
+    worse = dataclasses.replace(result, better_stage=BetterStage("exp", 0, 0.9, 1, 0.5))
+    assert worse.next_steps()[0].startswith("stage 0 ended better")
     one = dataclasses.replace(result, classes={})
     assert one.next_steps()[-1] == "next: tk tune exp"
 

@@ -385,7 +385,7 @@ def test_two_exclusive_classes_with_a_threshold_equal_one_independent_class() ->
 @pytest.mark.parametrize(
     ("recipe", "activation", "words"),
     [
-        (Recipe((ClassRecipe(0.4),)), "softmax", r"take no threshold unless .* received 0\.400"),
+        (Recipe((ClassRecipe(0.4),)), "softmax", r"set between: most_probable .* received thresholds 0\.400"),
         (Recipe((ClassRecipe(), ClassRecipe())), "softmax", "rules for 2 classes; expected one for all or 3"),
         (Recipe((ClassRecipe(),) * 4), "sigmoid", "rules for 4 classes; expected one for all or 3"),
         (Recipe(between="independent"), "softmax", "cannot be independent"),

@@ -10,9 +10,10 @@ import pytest
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.registry import MetricSpec, PluginMetric
 from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.metrics.uncertainty.bootstrap import Interval
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Recipe, Watershed
-from toolkit.core.tuning.recipe_search import Tuned, tune
+from toolkit.core.tuning.recipe_search import Tuned, tune, without_optimism
 from toolkit.core.tuning.task import STEPS, RecipeTask
 
 SIZE = (16, 16)
@@ -402,3 +403,14 @@ def test_steps_have_an_order_whatever_they_are_asked_in(task_of: Callable) -> No
     task = task_of(*faint(8), np.arange(8) // 2 % 2, plugins={"mine": without_border})
     assert task.ordered(STEPS[::-1]) == STEPS
     assert task.ordered(("split", "mine", "threshold")) == ("threshold", "mine", "split")
+
+
+def test_without_optimism_nothing_leaves_the_range_of_the_metric(task_of: Callable) -> None:
+    task = task_of(*crumbs(), np.arange(40) // 2 % 4)
+    tuned = tune(task, ("threshold",))
+    low = Interval(0.02, 0.04, 0.01)
+    tuned = replace(tuned, nested=0.03, kept_score=0.03, interval=low, test_intervals=(low,))
+    found = without_optimism(tuned, 0.05, task.metric)
+    assert (found.nested, found.kept_score) == (0, 0)
+    assert (found.interval.low, found.interval.high, found.test_intervals[0].low) == (0, 0, 0)
+    assert without_optimism(tuned, 0.01, task.metric).nested == pytest.approx(0.02)

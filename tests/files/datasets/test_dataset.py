@@ -110,8 +110,8 @@ def test_constant_images_are_not_a_leak(competition: Workspace, write_experiment
 def test_digests_cover_all_training_data(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     plain, more = find(competition, "plain").digests, find(competition, "more").digests
-    assert set(plain) == {"training_data", "test_data"}
-    assert set(more) == {"training_data", "extra_data", "test_data"}
+    assert set(plain) == {"training_data", "training_pixels", "test_data"}
+    assert set(more) == {*plain, "extra_data"}
     assert more["training_data"] == plain["training_data"]
     data = competition.root / "data"
     found = {more["extra_data"]}
@@ -124,6 +124,19 @@ def test_digests_cover_all_training_data(competition: Workspace, write_experimen
     found.add(find(competition, "more", "data.external_negatives=null").digests["extra_data"])
     assert len(found) == 5
     assert find(competition, "more").digests["training_data"] == plain["training_data"]
+
+
+def test_the_digest_of_pixels_is_the_same_for_other_files(competition: Workspace) -> None:
+    before = find(competition, "plain").digests
+    image = competition.root / "data" / "train" / "images" / "003.png"
+    pixels = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(image), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    same = find(competition, "plain").digests
+    assert same["training_data"] != before["training_data"]
+    assert same["training_pixels"] == before["training_pixels"]
+    pixels[0, 0] ^= 1
+    cv2.imwrite(str(image), pixels)
+    assert find(competition, "plain").digests["training_pixels"] != before["training_pixels"]
 
 
 def test_the_digest_covers_how_masks_are_read(competition: Workspace, write_experiment: WriteExperiment) -> None:

@@ -57,10 +57,14 @@ def test_it_is_said_once_and_only_where_something_is_missing(experiment: Experim
         def say(self, text: str) -> None:
             self.lines.append(text)
 
-    tell_untrained(experiment, CONFIG | {"folds_count": 2}, Heard())
-    assert [line[:31] for line in Heard.lines] == ["fold 0 of exp is not trained: s"]
-    tell_untrained(Experiment(experiment.folder.parent / "new"), CONFIG, Heard())
-    assert len(Heard.lines) == 1
+    tell_untrained(experiment, CONFIG | {"folds_count": 2}, Heard(), "score")
+    tell_untrained(experiment, CONFIG, Heard(), "prediction")
+    assert Heard.lines == [
+        "fold 0 of exp is not trained: only the images that the others hold out are scored",
+        "folds 0, 2 of exp are not trained: 2 of 4 folds predict",
+    ]
+    tell_untrained(Experiment(experiment.folder.parent / "new"), CONFIG, Heard(), "score")
+    assert len(Heard.lines) == 2
 
 
 def test_only_folds_with_predictions_hold_images_out(experiment: Experiment) -> None:

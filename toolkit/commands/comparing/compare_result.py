@@ -156,13 +156,15 @@ class CompareResult(Result):
             notes.append("note: the configurations have the same keys and values")
         if self.csv:
             notes.append(f"table: {self.csv}")
-        return [*notes, f"next: tk evaluate {self._best()}"]
+        best = self._best()
+        return [*notes, f"next: tk fit {self.baseline}" if best is None else f"next: tk evaluate {best}"]
 
-    def _best(self) -> str:
+    def _best(self) -> str | None:
+        """The experiment with the best score by the metric of the baseline; None if none has a score."""
         base = next(one for one in self.experiments if one.name == self.baseline)
         known = [one for one in self.experiments if one.all is not None and one.metric == base.metric]
         choose = max if self.direction == "max" else min
-        return choose(known, key=lambda one: one.all or 0.0).name if known else self.baseline
+        return choose(known, key=lambda one: one.all or 0.0).name if known else None
 
     def _keys(self) -> Table:
         keys = list(self.experiments[0].keys)

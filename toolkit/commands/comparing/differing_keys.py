@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from toolkit.commands.comparing.canonical import canonical
 from toolkit.config.loading import (
     config_from_plain,
     load_config,
@@ -15,6 +16,7 @@ from toolkit.config.loading import (
     with_relative_paths,
 )
 from toolkit.config.yaml.key_differences import ABSENT, KeyDifference, differences
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, read_resolved
@@ -27,7 +29,8 @@ def differing_keys(experiments: Sequence[Experiment], root: Path) -> list[KeyDif
     """Compare resolved configurations; for an experiment that was not fitted yet, its config.yaml.
 
     Defaults are filled in. Keys that only experiments have are compared among experiments, not with ensembles. Facts
-    of a run (`run.`: precision, versions, digests of data and code) are compared among those that were run.
+    of a run (`run.`: precision, versions, digests of data and code) are compared among those that were run. Different
+    spellings of the same value are no difference.
 
     Args:
         experiments: experiments and ensembles.
@@ -57,11 +60,12 @@ def _among(trees: Sequence[dict[str, Any]], keys: set[str], chosen: Sequence[boo
 
 
 def _tree(experiment: Experiment, root: Path) -> dict[str, Any]:
+    names = names_defined_beside(experiment.config)
     if not experiment.resolved.is_file():
         load = load_ensemble if experiment.is_ensemble else load_config
-        return plain_config(load(experiment.config).config, root)
+        return canonical(plain_config(load(experiment.config).config, root), names)
     resolved = read_resolved(experiment)
-    return _config(experiment, resolved, root) | {_RUN: _run(resolved)}
+    return canonical(_config(experiment, resolved, root), names) | {_RUN: _run(resolved)}
 
 
 def _config(experiment: Experiment, resolved: Resolved, root: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`tk evaluate`: out-of-fold predictions by class, by size of the foreground, and by image."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from toolkit.commands.comparing.evaluate_result import CLASS_COLUMNS, EvaluateResult, OutOfFold, class_rows
@@ -8,10 +8,10 @@ from toolkit.commands.comparing.image_measurements import Measurements
 from toolkit.commands.scoring.curves import write_curves
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.recipe_choice import choose_recipe
-from toolkit.commands.scoring.scores import Scores, labels_of
+from toolkit.commands.scoring.scores import Scores, Scoring, labels_of
 from toolkit.commands.session import Session
 from toolkit.config.loading import config_from_plain
-from toolkit.core.metrics.scorer import Scorer
+from toolkit.config.metrics import read_metric
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
@@ -42,7 +42,7 @@ def evaluate(
         session: the folder of all experiments, and what shows progress.
         name: name or path; by default the experiment finished last.
         recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
-        threshold: replaces the thresholds of the recipe.
+        threshold: a plain threshold in place of any recipe.
         worst: how many of the worst images to list.
         csv: a file to write one row for each class to.
 
@@ -55,15 +55,19 @@ def evaluate(
     experiment = session.workspace.find_or_last(name, session.progress)
     with locked(experiment.lock):
         resolved = read_resolved(experiment)
-        tell_untrained(experiment, resolved.config, session.progress)
+        tell_untrained(experiment, resolved.config, session.progress, "score")
         truth = truth_of(experiment, resolved)
         held_out = read_predicted_folds(experiment, truth.labelled.images.ids).out_of_fold
         truth = truth.only(held_out.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
-        rule = choose_recipe(experiment, truth.classes, recipe, threshold)
-        measured = _measure(experiment, truth, store, rule, session.progress)
+        chosen = choose_recipe(experiment, truth.classes, recipe, threshold, of_mean=False, progress=session.progress)
+        rule = chosen.recipe
+        specs = [read_metric(value) for value in resolved.config.get("metrics", ())]
+        measured = _measure(
+            experiment, truth, store, Scoring([truth.metric, *specs], rule, truth.rules), session.progress
+        )
         evaluation = OutOfFold(
-            **vars(measured.evaluation(experiment.name, worst, held_out.folds.tolist())),
+            **vars(measured.evaluation(experiment.name, worst, chosen.source, held_out.folds.tolist())),
             oof_predictions=store_digest(store.folder),
         )
         write_json(experiment.evaluation, asdict(evaluation))
@@ -80,15 +84,22 @@ def evaluate(
     if csv is not None:
         write_text(csv, format_table(CLASS_COLUMNS, class_rows(evaluation.classes)))
     table = None if csv is None else str(csv)
-    return EvaluateResult(evaluation, str(experiment.evaluation), str(experiment.confusion), table, *pictures)
+    others = [one.name for one in session.workspace.all() if one.folder != experiment.folder and one.score.is_file()]
+    return EvaluateResult(
+        evaluation,
+        str(experiment.evaluation),
+        str(experiment.confusion),
+        table,
+        *pictures,
+        other=min(others, default=""),
+    )
 
 
 def _measure(
-    experiment: Experiment, truth: Truth, store: ProbabilityStore, recipe: Recipe, progress: Progress
+    experiment: Experiment, truth: Truth, store: ProbabilityStore, scoring: Scoring, progress: Progress
 ) -> Measurements:
-    data, plugins = truth.labelled, Plugins.of(experiment, progress)
-    scorer = Scorer([truth.build_metric(plugins)], truth.classes.activation, recipe, plugins)
-    measured = Measurements(truth.classes, recipe, scorer)
+    data, scoring = truth.labelled, replace(scoring, plugins=Plugins.of(experiment, progress))
+    measured = Measurements(truth.classes, scoring.recipe, scoring.scorer(truth.classes))
     with progress.task("evaluating", len(store.ids)) as task:
         for image_id in data.images.ids:
             labels = labels_of(data, store, image_id)

@@ -9,9 +9,10 @@ import numpy as np
 
 from toolkit.commands.comparing.evaluate_result import CLASS_COLUMNS, ImagesResult, OfImages, class_rows
 from toolkit.commands.comparing.image_measurements import Measurements
+from toolkit.commands.comparing.label_checks import warn_of_background
 from toolkit.commands.comparing.trained_images import find_trained
 from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster
-from toolkit.commands.scoring.recipe_choice import chosen, recipe_for_images
+from toolkit.commands.scoring.recipe_choice import recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.config.models import Config
 from toolkit.core.arrays import Image
@@ -31,6 +32,7 @@ from toolkit.files.disk.png import write_png
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, write_json, write_text
 from toolkit.files.experiment.fitted import Fitted, find_fitted, first_networks
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import find_member
 from toolkit.files.inspection.checking import DataIndex, check_training_data
 from toolkit.files.predictions.output_folder import PredictionFolder
@@ -40,7 +42,9 @@ from toolkit.report.drawing import Picture
 from toolkit.report.plots.confusion_matrix import confusion_picture
 from toolkit.report.prediction_picture import Truth, prediction_picture
 
-_FIGURES, _IMAGES, _CLASSES, _CONFUSION = "figures.json", "images.csv", "classes.csv", "confusion_matrix.png"
+_AS_IN_EXPERIMENTS = Experiment(Path())
+_FIGURES, _CONFUSION = _AS_IN_EXPERIMENTS.evaluation.name, _AS_IN_EXPERIMENTS.confusion.name
+_IMAGES, _CLASSES = "images.csv", "classes.csv"
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,19 @@ def evaluate_images(
     config, experiment = networks.config, member.experiment
     refuse_other_channels(networks, len(images))
     labelled = _find(config, images, options.masks)
-    others = ["a part of it"] if member.is_part else []
+    if options.out is not None:
+        workspace.refuse_inside_experiment(options.out)
     recipe = recipe_for_images(
-        experiment, config.task_classes, options.recipe, options.threshold, others=others, progress=progress
+        experiment,
+        config.task_classes,
+        options.recipe,
+        options.threshold,
+        of_mean=fitted.is_mean_of_folds,
+        others=[f"only {member.name} predicts"] if member.is_part else [],
+        progress=progress,
     )
     index = _check(labelled, progress)
+    warn_of_background(labelled, index, config.data, progress)
     trained = find_trained(fitted, labelled.images, index.constant, progress)
     for warning in trained.warnings(member.name, len(index.ids)):
         progress.warn(warning)
@@ -105,18 +117,16 @@ def evaluate_images(
     with folder.locked():
         files = [_FIGURES, _IMAGES, _CLASSES, _CONFUSION, *map(_overlay, index.ids)]
         folder.announce(files, _made_from(images, options))
-        job = _Job(member.name, folder.folder, fitted, labelled, recipe, progress)
+        job = _Job(member.name, folder.folder, fitted, labelled, recipe.recipe, progress)
         measured = job.run(Plugins.of(experiment, progress), forecaster)
         scored = measured.scored()
         unseen = np.flatnonzero([image_id not in trained.ids for image_id in index.ids])
         evaluation = OfImages(
-            **vars(measured.evaluation(member.name, options.worst)),
+            **vars(measured.evaluation(member.name, options.worst, recipe.source)),
             folders=[str(one) for one in images],
             masks=None if options.masks is None else str(options.masks),
             networks=fitted.count,
             engine=forecaster.engine,
-            recipe_choice=chosen(experiment, options.recipe),
-            scores=_numbers(scored),
             unseen=len(unseen),
             unseen_scores=_numbers(scored.of(unseen)) if len(unseen) else dict.fromkeys(_numbers(scored)),
             same_as_training=trained.same,
@@ -190,7 +200,12 @@ class _Job:
     def run(self, plugins: Plugins, forecaster: Forecaster) -> Measurements:
         config, classes = self.config, self.labelled.classes
         metrics = build_metrics(
-            config.metric_specs, classes.count, classes.activation, plugins=plugins, rules=config.scoring_rules
+            config.metric_specs,
+            classes.count,
+            classes.activation,
+            names=classes.names,
+            plugins=plugins,
+            rules=config.scoring_rules,
         )
         measured = Measurements(classes, self.recipe, Scorer(metrics, classes.activation, self.recipe, plugins))
         truth = at_scored_size(self.labelled, config.data.competition)

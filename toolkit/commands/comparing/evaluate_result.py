@@ -62,7 +62,10 @@ class ConfusionTable:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of all evaluated images."""
+    """The figures of all evaluated images.
+
+    `recipe_source` says in words where the recipe comes from; `scores` are those of all metrics, the primary one first.
+    """
 
     experiment: str
     metric: str
@@ -70,6 +73,8 @@ class Evaluation:
     images: int
     recipe: Mapping[str, Any]
     recipe_text: str
+    recipe_source: str
+    scores: dict[str, float | None]
     report: ClassificationReport
     classes: dict[str, ClassScores]
     confusion: ConfusionTable
@@ -93,8 +98,6 @@ class OfImages(Evaluation):
         masks: the folder or file of their labels; None if these are made from the images.
         networks: how many predicted them.
         engine: what computed the networks.
-        recipe_choice: `tuned` or `untuned`.
-        scores: of all metrics.
         unseen: how many images are not known to be training images.
         unseen_scores: the scores of these alone, of all metrics; the same as `scores` if they are all.
         same_as_training: ids of images whose files have the content of training images.
@@ -105,8 +108,6 @@ class OfImages(Evaluation):
     masks: str | None
     networks: int
     engine: str
-    recipe_choice: str
-    scores: dict[str, float | None]
     unseen: int
     unseen_scores: dict[str, float | None]
     same_as_training: list[str]
@@ -115,7 +116,7 @@ class OfImages(Evaluation):
 
 @dataclass(frozen=True)
 class EvaluateResult(Result):
-    """The evaluation and the files it was written to."""
+    """The evaluation and the files it was written to; `other` is another finished experiment, if there is one."""
 
     evaluation: OutOfFold
     file: str
@@ -123,17 +124,26 @@ class EvaluateResult(Result):
     csv: str | None
     overlays: str
     curves: str | None
+    other: str = ""
 
     def tables(self) -> list[Table]:
-        """Classes, confusion, sizes and the worst images."""
-        return _tables(self.evaluation, f"out-of-fold {_scored(self.evaluation)}")
+        """All scores if there are several, classes, confusion, sizes and the worst images."""
+        found = self.evaluation
+        rows = [(label, score_text(score)) for label, score in found.scores.items()]
+        scores = [Table(f"{found.experiment}: all out-of-fold images", ("", "score"), rows)] if len(rows) > 1 else []
+        return [*scores, *_tables(found, f"out-of-fold {_scored(found)}")]
 
     def next_steps(self) -> list[str]:
         """The files and the next command."""
         csv = [f"table: {self.csv}"] if self.csv else []
         files = [f"figures: {self.file}", f"confusion matrix: {self.picture}", f"pictures: {self.overlays}"]
         files += [f"curves: {self.curves}"] if self.curves else []
-        return [*csv, *files, f"next: tk compare {self.evaluation.experiment} EXPERIMENT"]
+        name = self.evaluation.experiment
+        return [
+            *csv,
+            *files,
+            f"next: {f'tk compare {name} {self.other}' if self.other else f'look at {self.overlays}'}",
+        ]
 
 
 @dataclass(frozen=True)
@@ -151,8 +161,7 @@ class ImagesResult(Result):
     def tables(self) -> list[Table]:
         """All scores, classes, confusion, sizes and the worst images."""
         found = self.evaluation
-        title = f"{_scored(found)} ({found.recipe_choice} recipe)"
-        return [self._scores(), *_tables(found, title)]
+        return [self._scores(), *_tables(found, _scored(found))]
 
     def next_steps(self) -> list[str]:
         """The files and the next command."""
@@ -165,12 +174,13 @@ class ImagesResult(Result):
 
     def _scores(self) -> Table:
         found = self.evaluation
-        some_seen = found.unseen < found.images
+        some_seen = 0 < found.unseen < found.images
         rows = [
             (label, score_text(score), *([score_text(found.unseen_scores[label])] if some_seen else []))
             for label, score in found.scores.items()
         ]
-        further = [f"the {found.unseen} that are not training images"] if some_seen else []
+        of_unseen = "the one that is no training image" if found.unseen == 1 else f"the {found.unseen} new images"
+        further = [of_unseen] if some_seen else []
         networks = "1 network" if found.networks == 1 else f"{found.networks} networks"
         folders = ", ".join(found.folders)
         title = f"{found.experiment}: {found.images} images of {folders}, predicted by {networks}, {found.engine}"
@@ -178,7 +188,7 @@ class ImagesResult(Result):
 
 
 def _scored(found: Evaluation) -> str:
-    return f"{found.metric} {score_text(found.score)}, {found.recipe_text}"
+    return f"{found.metric} {score_text(found.score)}, {found.recipe_text} ({found.recipe_source})"
 
 
 def _tables(found: Evaluation, title: str) -> list[Table]:
@@ -231,7 +241,7 @@ def _mistakes(found: ConfusionTable) -> Table:
 def _sizes(found: Evaluation) -> Table:
     rows = [
         (
-            "none" if not size.high else f"{size.low:,} – {size.high:,}",
+            "none" if not size.high else f"{size.low:,}" if size.low == size.high else f"{size.low:,} – {size.high:,}",
             f"{size.images:,}",
             *map(score_text, (size.score, size.precision, size.recall)),
             f"{size.left_empty:,}",

@@ -70,12 +70,13 @@ class Measurements:
         """The true pixels of all foreground classes in each image, `int64 (images,)`."""
         return np.asarray(self._foreground()[:, :, 2].sum(axis=1), np.int64)
 
-    def evaluation(self, name: str, worst: int, folds: Sequence[int] | None = None) -> Evaluation:
+    def evaluation(self, name: str, worst: int, source: str, folds: Sequence[int] | None = None) -> Evaluation:
         """The figures of all images.
 
         Args:
             name: of the experiment.
             worst: how many of the worst images to list.
+            source: where the recipe comes from, in words.
             folds: the fold that predicted each image, if the predictions are out-of-fold.
         """
         scored, areas, classes = self.scored(), np.stack(self._areas), self._classes
@@ -88,6 +89,8 @@ class Measurements:
             images=len(self._ids),
             recipe=recipe_to_plain(self._recipe),
             recipe_text=describe(self._recipe, classes.names, classes.activation),
+            recipe_source=source,
+            scores={label: finite_or_none(score) for label, score in scored.scores().items()},
             report=classification_report(areas.sum(axis=0), classes.names, classes.activation),
             classes={name: class_scores(areas[:, index]) for index, name in enumerate(classes.names)},
             confusion=_table(self.names, self.confusion),

@@ -1,6 +1,7 @@
 """`tk ls`: the experiments and ensembles of a workspace, their state and scores."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
@@ -10,6 +11,7 @@ from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.trained import trained_folds
+from toolkit.files.predictions.store import is_made, store_digest
 from toolkit.messages import Table, score_text
 
 
@@ -66,7 +68,7 @@ def _list_one(experiment: Experiment) -> ListedExperiment:
         kind = _kind(experiment)
         state = _state(experiment)
         score = read_json(experiment.score) if experiment.score.is_file() else {}
-        tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else {}
+        tuned = _tuned(experiment)
     except ToolkitError as error:
         return ListedExperiment(experiment.name, "?", f"broken: {error.message.splitlines()[0]}")
     metric, constant = score.get("metric"), score.get("constant", {})
@@ -81,6 +83,15 @@ def _list_one(experiment: Experiment) -> ListedExperiment:
         constant.get("empty"),
         constant.get("best"),
     )
+
+
+def _tuned(experiment: Experiment) -> dict[str, Any]:
+    """tuned.json; empty without one, and if the predictions have changed since."""
+    if not experiment.tuned.is_file():
+        return {}
+    tree: dict[str, Any] = read_json(experiment.tuned)
+    store, digest = experiment.predictions("oof"), tree.get("oof_predictions")
+    return {} if digest is not None and is_made(store) and store_digest(store) != digest else tree
 
 
 def _kind(experiment: Experiment) -> str:

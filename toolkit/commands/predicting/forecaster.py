@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.core.arrays import Image, Presence, Probability
+from toolkit.core.images.value_range import UnknownRangeError
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ConfigError, DataError
@@ -136,7 +137,7 @@ class Forecaster:
         if chunk.is_large:
             yield self._of_large(images, chunk.ids[0], task)
             return
-        read = _read(images, chunk.ids)
+        read = self._read(images, chunk.ids)
         whole = ArrayImages({image_id: found for image_id, found in read.items() if not isinstance(found, Failure)})
         readable = [image_id for image_id in chunk.ids if image_id in whole.arrays]
         predicted = self._built().predict(whole, readable, task) if readable else iter(())
@@ -157,7 +158,29 @@ class Forecaster:
                 return _forecast(image_id, one.probability, one.presence, images)
             return self._spilled(self._spill, images, image_id, task)
         except DataError as error:
+            return self._failure(image_id, error)
+
+    def _read(self, images: Images, ids: Sequence[str]) -> dict[str, Image | Failure]:
+        def read(image_id: str) -> Image | Failure:
+            try:
+                return images.read(image_id)
+            except DataError as error:
+                return self._failure(image_id, error)
+
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(ids, pool.map(read, ids), strict=True))
+
+    def _failure(self, image_id: str, error: DataError) -> Failure:
+        """The reason; a value range can no longer be added to the configuration of fitted networks."""
+        cause = error.__cause__
+        if not isinstance(cause, UnknownRangeError):
             return Failure(image_id, error.message)
+        return Failure(
+            image_id,
+            f"has pixels of type {cause.dtype}, from {cause.low:g} to {cause.high:g}, but "
+            f"{self.fitted.experiment.name} was fitted without data.value_range, so it takes whole numbers of 8 or 16 "
+            "bits: save the image as the training images are",
+        )
 
     def _spilled(self, folder: Path, images: Images, image_id: str, task: Task) -> Forecast:
         spilled = SpilledMap(folder, (*images.size(image_id), classes_of(self.fitted).count))
@@ -217,14 +240,3 @@ def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk
         size += needed
     if chunk:
         yield _Chunk(chunk)
-
-
-def _read(images: Images, ids: Sequence[str]) -> dict[str, Image | Failure]:
-    def read(image_id: str) -> Image | Failure:
-        try:
-            return images.read(image_id)
-        except DataError as error:
-            return Failure(image_id, error.message)
-
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(ids, pool.map(read, ids), strict=True))

@@ -84,7 +84,7 @@ def parse_formats(texts: Sequence[str]) -> tuple[str, ...]:
         raise ConfigError(f"--format: the format is missing; choose from {', '.join(allowed)}")
     for word in wanted:
         if word not in allowed:
-            raise ConfigError(f"--format: {not_valid(word, allowed)}")
+            raise ConfigError(f"--format: {not_valid(word, allowed)}", "Pictures of the predictions: --format overlay")
     return tuple(dict.fromkeys([*wanted, *(MADE_OF[word] for word in wanted if word in MADE_OF)]))
 
 

@@ -2,26 +2,35 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster, chosen_views
 from toolkit.commands.predicting.formats import FORMATS, About, Predicted, parse_formats
-from toolkit.commands.predicting.one_file_formats import refuse_other_sizes, write_maps, write_runs
+from toolkit.commands.predicting.notices import tell_of_earlier_files, tell_of_images
+from toolkit.commands.predicting.one_file_formats import (
+    MAPS,
+    RUNS,
+    columns_of_runs,
+    refuse_other_sizes,
+    write_maps,
+    write_runs,
+)
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
-from toolkit.commands.scoring.recipe_choice import recipe_for_images
+from toolkit.commands.predicting.single_file import folder_beside, format_of_file, move_only_file, names_a_file
+from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.postprocess import IDENTITY, describe, masks_of, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images_of
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member, members_of
-from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
 from toolkit.learning.plugins import Plugins
@@ -34,18 +43,19 @@ _SECONDS_BETWEEN_SAVES = 2.0
 class PredictOptions:
     """The formats to write, the networks that predict, and the recipe.
 
-    `formats` are names in `FORMATS` and `MADE_OF`. By default all folds predict, with the weights of the last stage.
-    `recipe` is `tuned` or `untuned`; `threshold` replaces its thresholds. With `recursive`, images in subfolders are
-    predicted too.
+    `formats` are names in `FORMATS` and `MADE_OF`; by default `png`. By default all folds predict, with the weights of
+    the last stage. `recipe` is `tuned` or `untuned`; `threshold` is a plain threshold in place of any recipe. With
+    `recursive`, images in subfolders are predicted too. `columns` are the names of the columns of the table of runs.
     """
 
-    formats: Sequence[str] = ("png",)
+    formats: Sequence[str] | None = None
     folds: Sequence[int] | None = None
     stage: int | None = None
     views: str | None = None
     recipe: str | None = None
     threshold: float | None = None
     recursive: bool = False
+    columns: Sequence[str] = ()
 
 
 def predict(
@@ -65,36 +75,57 @@ def predict(
         session: the folder of all experiments, and what shows progress.
         name: name or path of an experiment, an ensemble, or a part of an experiment.
         paths: a folder of images, or one image; several if the channels of images are in several folders.
-        out: the folder to write to.
+        out: the folder to write to; or a file, for one image in one format.
         options: formats, networks and recipe.
 
     Raises:
         ToolkitError: no image can be predicted, or files cannot be written.
     """
+    session.workspace.refuse_inside_experiment(out)
+    if not names_a_file(out):
+        return _into_folder(session, name, paths, out, options)
+    kind = format_of_file(out, paths, options.formats)
+    with folder_beside(out) as folder:
+        result = _into_folder(session, name, paths, folder, replace(options, formats=(kind,)))
+        if result.failed:
+            raise DataError(f"{result.failed[0].file}: {result.failed[0].reason}")
+        move_only_file(folder, kind, out)
+    return replace(result, out=str(out), table="")
+
+
+def _into_folder(
+    session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions
+) -> PredictResult:
     started = time.perf_counter()
     progress = session.progress
-    wanted = parse_formats(options.formats)
+    wanted = parse_formats(("png",) if options.formats is None else options.formats)
     member = find_member(session.workspace, name)
     views = chosen_views(options.views)
     fitted = find_fitted(member, folds=options.folds, stage=options.stage, views=views)
     if options.folds is None and not member.is_part:
-        tell_untrained(member.experiment, read_resolved(member.experiment).config, progress)
+        tell_untrained(member.experiment, read_resolved(member.experiment).config, progress, "prediction")
     rule = _recipe(member, fitted, wanted, options, progress)
     inputs = find_inputs(paths, recursive=options.recursive, leave_out=out)
     images = images_of(inputs, first_networks(fitted))
     inputs.warn(progress)
     if "maps" in wanted:
-        refuse_other_sizes(images)
+        refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
+    job = _Job(folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress)
+    resolved = read_resolved(member.experiment)
+    columns = columns_of_runs(options.columns, job.about, data_of(member.experiment, resolved))
+    tell_of_images(images, first_networks(fitted), progress)
     with folder.locked():
-        job = _Job(folder, member, fitted, rule=rule, formats=wanted, progress=progress)
+        before = folder.made_from
         rows, predicted = job.run(inputs, images)
         done = [row for row in rows if not row.failure]
-        for extra, write in (("maps", write_maps), ("rle", write_runs)):
-            if extra in wanted:
-                write(folder, job.about, [row.image_id for row in done])
+        if "maps" in wanted:
+            write_maps(folder, job.about, rows)
+        if "rle" in wanted:
+            write_runs(folder, job.about, [row.image_id for row in done], columns)
         folder.write_table(rows)
         folder.save()
+        tell_of_earlier_files(folder, before, *job.files(inputs, wanted), progress)
     failed = [Failed(row.file, row.failure) for row in rows if row.failure]
     return PredictResult(
         experiment=member.name,
@@ -106,11 +137,13 @@ def predict(
         formats=list(wanted),
         networks=fitted.count,
         views=views or _own_views(member),
-        recipe=None if rule is None else _described(rule, classes_of(fitted)),
+        recipe=None if rule is None else _described(rule.recipe, classes_of(fitted)),
         out=str(out),
         table=str(folder.table),
         seconds=round(time.perf_counter() - started, 1),
         engine=job.forecaster.engine,
+        recipe_source=None if rule is None else rule.source,
+        asked=options.formats is not None,
     )
 
 
@@ -151,6 +184,16 @@ class _Job:
             failure = failures.get(name, "")
             rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
         return rows, len(missing) - len(failures.keys() & missing.keys())
+
+    def files(self, inputs: Inputs, wanted: Sequence[str]) -> tuple[set[str], set[str]]:
+        """The files of this run, and all files that runs with the same images may have."""
+        extra = {"maps": MAPS, "rle": RUNS}
+        paths = {
+            kind: [path for name in inputs.paths for path in FORMATS[kind].paths(self.about, name)] for kind in FORMATS
+        }
+        paths |= {kind: [path] for kind, path in extra.items()}
+        made = {path for kind in wanted for path in paths[kind]}
+        return made, {path for found in paths.values() for path in found}
 
     def _missing(self, inputs: Inputs, failures: dict[str, str]) -> dict[str, dict[str, str]]:
         """The files to make for each image, with their keys; images that cannot be opened become failures."""
@@ -217,19 +260,34 @@ class _Job:
 
 def _recipe(
     member: Member, fitted: Fitted, formats: Sequence[str], options: PredictOptions, progress: Progress
-) -> Recipe | None:
+) -> ChosenRecipe | None:
     """The recipe, if a format needs masks; its source is reported."""
     given = options.recipe is not None or options.threshold is not None
     if not any(FORMATS[name].takes_masks for name in formats if name in FORMATS):
         if given:
             raise ConfigError("--recipe and --threshold require a format with masks", "Add --format mask.")
         return None
-    others = [] if options.folds is None and options.stage is None and not member.is_part else ["a part of it"]
-    views = chosen_views(options.views) or _own_views(member)
-    others += [] if views == _own_views(member) else [f"views {views}"]
     return recipe_for_images(
-        member.experiment, classes_of(fitted), options.recipe, options.threshold, others=others, progress=progress
+        member.experiment,
+        classes_of(fitted),
+        options.recipe,
+        options.threshold,
+        of_mean=fitted.is_mean_of_folds,
+        others=_differences(member, options),
+        progress=progress,
     )
+
+
+def _differences(member: Member, options: PredictOptions) -> list[str]:
+    """In which ways the predictions differ from those of the experiment."""
+    found = [f"only {member.name} predicts"] if member.is_part else []
+    if options.folds is not None:
+        several = len(options.folds) > 1
+        numbers = ", ".join(map(str, options.folds))
+        found.append(f"only fold{'s' if several else ''} {numbers} predict{'' if several else 's'}")
+    found += [] if options.stage is None else [f"stage {options.stage} predicts"]
+    views = chosen_views(options.views) or _own_views(member)
+    return found + ([] if views == _own_views(member) else [f"views {views} are used"])
 
 
 def _own_views(member: Member) -> str:

@@ -23,7 +23,8 @@ class PredictResult(Result):
 
     `images` counts all input files, `predicted` those predicted by this run, and `kept` those predicted before.
     `left_out` are files that are not images by their suffix, and subfolders that hold predictions. `engine` is what
-    computed the networks.
+    computed the networks. `recipe_source` says in words where the recipe comes from, and `asked` whether formats were
+    asked for. If `out` is a single file, there is no table, and `table` is empty.
     """
 
     experiment: str
@@ -40,6 +41,8 @@ class PredictResult(Result):
     table: str
     seconds: float
     engine: str = ""
+    recipe_source: str | None = None
+    asked: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -57,7 +60,7 @@ class PredictResult(Result):
         networks = "1 network" if self.networks == 1 else f"{self.networks} networks"
         views = "" if self.views == "none" else f", {self.views}"
         by = f", {self.engine}" if self.engine else ""
-        masks = "" if self.recipe is None else f"; masks: {self.recipe}"
+        masks = "" if self.recipe is None else f"; masks: {self.recipe} ({self.recipe_source})"
         tables = [Table(f"{self.experiment}: {networks}{views}{by}{masks}", ("", "images"), rows)]
         if self.failed:
             shown = [(one.file, one.reason) for one in self.failed[:_LISTED]]
@@ -67,9 +70,11 @@ class PredictResult(Result):
 
     def next_steps(self) -> list[str]:
         """The files and the next command."""
-        where = [f"{', '.join(self.formats)}: {self.out}", f"table: {self.table}"]
+        where = [f"{', '.join(self.formats)}: {self.out}", *([f"table: {self.table}"] if self.table else [])]
         if self.failed:
             return [*where, "next: fix these files and run the same command again; finished predictions are kept"]
+        if not self.table:
+            return where
         if "overlay" in self.formats:
             return [*where, f"next: look at {self.out}/overlay"]
-        return [*where, "next: run the same command with --format overlay to draw pictures"]
+        return where if self.asked else [*where, "next: run the same command with --format overlay to draw pictures"]

@@ -1,12 +1,12 @@
 """What costs nothing: the scores of constant masks, and what to try where predictions are not better."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.constant_masks import ConstantMasks
-from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.metrics.uncertainty.bootstrap import exceeds_noise, paired
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.messages import score_text
@@ -41,6 +41,12 @@ class ConstantScore:
     @property
     def _everywhere(self) -> str:
         return "empty masks" if self.masks == "empty" else f"{self.masks} everywhere"
+
+    def with_score(self, score: float | None, direction: Direction) -> "ConstantScore":
+        """The same for predictions with another score, for example with the tuned recipe."""
+        if score is None or self.best is None:
+            return self
+        return replace(self, gain=finite_or_none(score - self.best if direction == "max" else self.best - score))
 
     def advice(self, *, tuned: bool = False) -> list[str]:
         """What to try if the predictions are not better than constant masks by more than the standard error."""

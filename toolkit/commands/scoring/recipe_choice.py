@@ -1,55 +1,99 @@
-"""The options --recipe and --threshold, and what is said of the recipe that other images get."""
+"""The options --recipe and --threshold: which recipe masks are made with, and where it comes from, in words."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
+from toolkit.config.metrics import read_metric
 from toolkit.core.masks.labels import Classes
-from toolkit.core.recipe.postprocess import IDENTITY, check_recipe
+from toolkit.core.metrics.registry import searched_by
+from toolkit.core.recipe.plain_recipes import plain_threshold
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.errors import ConfigError, not_valid
+from toolkit.errors import ChangedError, ConfigError, not_valid
+from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.messages import Progress
 
 RecipeChoice = Literal["tuned", "untuned"]
+_UNTUNED = "untuned recipe"
 
 
-def chosen(experiment: Experiment, choice: str | None) -> RecipeChoice:
-    """Which recipe `--recipe` means; by default the tuned recipe if there is one.
+@dataclass(frozen=True)
+class ChosenRecipe:
+    """A recipe, and in words where it comes from: `tuned recipe`, `untuned recipe`, `plain threshold` and so on."""
 
-    Raises:
-        ConfigError: the choice is not valid.
-    """
-    if choice is None:
-        return "tuned" if experiment.tuned.is_file() else "untuned"
-    for word in get_args(RecipeChoice):
-        if choice == word:
-            return word  # type: ignore[no-any-return] # mypy does not know what get_args gives
-    raise ConfigError(f"--recipe: {not_valid(choice, get_args(RecipeChoice))}")
+    recipe: Recipe
+    source: str
 
 
-def choose_recipe(experiment: Experiment, classes: Classes, choice: str | None, threshold: float | None) -> Recipe:
+def choose_recipe(
+    experiment: Experiment,
+    classes: Classes,
+    choice: str | None,
+    threshold: float | None,
+    *,
+    of_mean: bool,
+    progress: Progress,
+) -> ChosenRecipe:
     """The recipe of `--recipe` and `--threshold`; by default the tuned recipe if there is one.
+
+    Args:
+        experiment: whose recipe is meant.
+        classes: that it predicts.
+        choice: `tuned`, `untuned`, or None for the default.
+        threshold: a plain threshold in place of any recipe; None for none.
+        of_mean: whether the mean of the folds predicts, see `TunedRecipe.for_predictions`.
+        progress: is told if the recipe was tuned for another metric than that of the experiment.
 
     Raises:
         ConfigError: the choice or the threshold is not valid.
         NotReadyError: there is no tuned recipe.
         ChangedError: it was tuned on other predictions.
     """
-    is_tuned = chosen(experiment, choice) == "tuned"
-    recipe = read_tuned(experiment, classes.count, classes.activation).recipe if is_tuned else IDENTITY
-    if threshold is None:
-        return recipe
+    if choice is not None and choice not in get_args(RecipeChoice):
+        raise ConfigError(f"--recipe: {not_valid(choice, get_args(RecipeChoice))}")
+    if threshold is not None:
+        if choice == "tuned":
+            raise ConfigError(
+                "--threshold is a plain threshold in place of the tuned recipe", "Give either --threshold or --recipe."
+            )
+        try:
+            return ChosenRecipe(plain_threshold(threshold, classes.count, classes.activation), "plain threshold")
+        except ValueError as error:
+            raise ConfigError(f"--threshold: {error}") from error
+    if choice == "untuned" or (choice is None and not experiment.tuned.is_file()):
+        return ChosenRecipe(IDENTITY, _UNTUNED)
     try:
-        # The background of exclusive classes has no threshold.
-        kept = recipe.classes[:1] if classes.activation == "softmax" and len(recipe.classes) > 1 else ()
-        rules = (replace(rule, threshold=threshold) for rule in recipe.classes[len(kept) :])
-        changed = replace(recipe, classes=(*kept, *rules))
-        check_recipe(changed, classes.count, classes.activation)
-    except ValueError as error:
-        raise ConfigError(f"--threshold: {error}") from error
-    return changed
+        tuned = read_tuned(experiment, classes.count, classes.activation)
+    except ChangedError as error:
+        raise ChangedError(error.message, f"{error.advice}, or use the untuned recipe: --recipe untuned") from error
+    tell_metric(experiment, tuned, progress)
+    return ChosenRecipe(tuned.for_predictions(of_mean=of_mean), source_of(tuned, of_mean=of_mean))
+
+
+def source_of(tuned: TunedRecipe, *, of_mean: bool) -> str:
+    """What the recipe of tuned.json is, in words."""
+    words = f"{_UNTUNED}, which tk tune kept" if tuned.recipe == IDENTITY else "tuned recipe"
+    moved = of_mean and tuned.test_recipe != tuned.recipe
+    return f"{words}, with thresholds for the mean of the folds" if moved else words
+
+
+def tell_metric(experiment: Experiment, tuned: TunedRecipe, progress: Progress) -> None:
+    """Say so if a recipe was tuned for another metric than that of the experiment, or the one that searches use."""
+    if not experiment.score.is_file():
+        return
+    metric = read_json(experiment.score)["metric"]
+    spec = read_metric(read_resolved(experiment).config["primary_metric"])
+    stand_in = searched_by(spec)
+    if tuned.metric == metric or (stand_in != spec and tuned.metric.startswith(stand_in.label)):
+        return
+    progress.say(
+        f"the recipe of {experiment.name} was tuned for {tuned.metric}, but its metric is {metric}. To tune it for "
+        f"that: tk tune {experiment.name}"
+    )
 
 
 def recipe_for_images(
@@ -58,20 +102,23 @@ def recipe_for_images(
     choice: str | None,
     threshold: float | None,
     *,
+    of_mean: bool,
     others: Sequence[str],
     progress: Progress,
-) -> Recipe:
+) -> ChosenRecipe:
     """The recipe for predictions of other images; says if there is no tuned one, or if it was tuned on other networks.
 
-    `others` are the ways in which the predictions differ from those of the experiment. Raises as `choose_recipe`.
+    `others` says in which ways the predictions differ from those of the experiment, for example `only fold 0 predicts`.
+    Arguments and errors are those of `choose_recipe`.
     """
-    recipe = choose_recipe(experiment, classes, choice, threshold)
+    chosen = choose_recipe(experiment, classes, choice, threshold, of_mean=of_mean, progress=progress)
     if choice is None and threshold is None and not experiment.tuned.is_file():
         progress.say(
             f"{experiment.name} has no tuned recipe; using the untuned one. To tune it: tk tune {experiment.name}"
         )
-    elif others and experiment.tuned.is_file() and choice != "untuned":
+    elif others and threshold is None and choice != "untuned":
         progress.warn(
-            f"the recipe of {experiment.name} was tuned on other predictions than those of {' with '.join(others)}"
+            f"the recipe of {experiment.name} was tuned on predictions as tk fit makes them, but here "
+            f"{' and '.join(others)}: it may not suit them"
         )
-    return recipe
+    return chosen

@@ -32,8 +32,8 @@ class SimulateResult(Result):
         made = self.simulation
         total = sum(one.pixels for one in self.classes)
         rows = [
-            (one.name, f"{one.pixels:,}", f"{100 * one.pixels / total:.3f} %", f"{one.images:,}")
-            for one in self.classes
+            (counted.name, f"{counted.pixels:,}", f"{counted.pixels / total:.3%}", f"{counted.images:,}")
+            for counted in self.classes
         ]
         height, width = made.size
         title = f"{self.folder}: {made.count} training and {counted(made.test_count, 'test image')} of {height}×{width}"

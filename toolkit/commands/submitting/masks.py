@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.config.data.classes import submitted_classes
-from toolkit.config.data.competitions import Competition
+from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.core.arrays import Planes
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import Activation
@@ -73,12 +73,18 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
         )
     if benchmark is None:
         raise SubmissionError(
-            f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but rows of {competition.name} have "
-            "only one",
-            "Set data.competition to a competition with rows: class, or benchmark_class to the class to submit.",
+            f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but {_form(competition)} has "
+            "a single mask for each image",
+            f"For a row for each class, set data.competition in config.yaml of {name}: a name (severstal, clouds, …) "
+            "or a YAML file with `rows: class`, the classes and the columns; see docs/multi-class.md. For one of the "
+            "classes alone, set benchmark_class.",
         )
     progress.say(f"submitting {names[benchmark]}, the benchmark_class of {name}")
     return Chosen((benchmark,), competition)
+
+
+def _form(competition: Competition) -> str:
+    return "without data.competition a submission" if competition is PLAIN else f"a submission of {competition.name}"
 
 
 def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> EncodedMasks:

@@ -9,7 +9,7 @@ from toolkit.commands.result import Result
 from toolkit.commands.scoring.scores import Scoring, score_stores
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes, encode_masks
-from toolkit.commands.submitting.submit import SubmitOptions, file_name, given_rule, maker_of, recipe_of, tuned_of
+from toolkit.commands.submitting.submit import SubmitOptions, check_options, file_name, maker_of, recipe_of, tuned_of
 from toolkit.config.data.competitions import PRESETS, Competition, find_competition
 from toolkit.config.data.data import DataConfig
 from toolkit.config.yaml.yaml_files import write_yaml
@@ -72,13 +72,13 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
     experiment = workspace.find_or_last(name, progress)
     path = workspace.submissions / f"{file_name(options.file_name or f'{experiment.name}-oof')}.csv"
     resolved = read_resolved(experiment)
-    tell_untrained(experiment, resolved.config, progress)
+    tell_untrained(experiment, resolved.config, progress, "score")
     data, truth = data_of(experiment, resolved), truth_of(experiment, resolved)
     table = read_predicted_folds(experiment, truth.labelled.images.ids).out_of_fold
     store = ProbabilityStore(experiment.predictions("oof"))
-    given = given_rule(options.threshold, options.minimum_area)
-    tuned = tuned_of(experiment, truth) if options.threshold is None else None
-    recipe = recipe_of(None if tuned is None else tuned.recipe, given, options.minimum_area)
+    check_options(options)
+    tuned = tuned_of(experiment, truth.classes, progress) if options.threshold is None else None
+    recipe = recipe_of(None if tuned is None else tuned.for_predictions(of_mean=False), options, truth.classes)
     chosen = chosen_classes(experiment.name, truth, data.table_format, progress)
     maker = maker_of(experiment, truth, recipe, chosen, progress)
     encoded = encode_masks(store, maker, progress)

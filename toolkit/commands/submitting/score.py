@@ -45,6 +45,7 @@ class ScoreResult(Result):
     images: int
     score: float
     report: ClassificationReport
+    background_is_scored: bool = True
 
     def tables(self) -> list[Table]:
         """The score, and the classification report."""
@@ -53,8 +54,14 @@ class ScoreResult(Result):
         return [score, report_table("all pixels together", self.report)]
 
     def next_steps(self) -> list[str]:
-        """There are none."""
-        return []
+        """Why the score is not the mean of the report, if the report has a background that is not scored."""
+        if self.background_is_scored or BACKGROUND not in self.report.classes:
+            return []
+        classes = [name for name in self.report.classes if name != BACKGROUND]
+        if len(classes) < 2:
+            return []
+        over = f"{self.metric} is over {', '.join(classes)}"
+        return [f"{over}: the competition does not score {BACKGROUND}, which the averages of the report count"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,9 @@ def score_submission(
     if math.isnan(score):
         raise SubmissionError(f"{spec.label} skips all {len(ids)} images: their masks are empty")
     report = _report(np.sum(areas, axis=0), classes, form)
-    return ScoreResult(str(submission), spec.label, len(ids), score, report)
+    return ScoreResult(
+        str(submission), spec.label, len(ids), score, report, background_is_scored=BACKGROUND in classes.names
+    )
 
 
 def _metric(text: str | None, competition: Competition | None) -> MetricSpec:

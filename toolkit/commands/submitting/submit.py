@@ -6,16 +6,19 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
+from toolkit.commands.scoring.recipe_choice import source_of, tell_metric
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_now import submission_data
 from toolkit.commands.submitting.kaggle import Uploader, UploadOptions, kaggle_uploader
 from toolkit.commands.submitting.masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.submitting.provenance import Promise, promise_of, write_provenance
 from toolkit.config.data.data import DataConfig
+from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.coverage import Coverage, strange_differences
+from toolkit.core.recipe.plain_recipes import plain_threshold, with_minimum_area
 from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.errors import NotReadyError, SubmissionError
+from toolkit.errors import ChangedError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import new_path, read_json
@@ -39,8 +42,8 @@ _NAME_BYTES = 200
 class SubmitOptions:
     """The recipe, the name of the file, and the upload.
 
-    Without `threshold` the tuned recipe is applied; `minimum_area` replaces its minimum areas. Both apply to all
-    classes. `file_name` is by default the name of the experiment.
+    Without `threshold` the tuned recipe is applied, otherwise the plain threshold and nothing else; `minimum_area`
+    replaces the minimum areas. Both apply to all classes. `file_name` is by default the name of the experiment.
     """
 
     threshold: float | None = None
@@ -73,6 +76,7 @@ class SubmitResult(Result):
     masks: list[ClassMasks]
     findings: list[Finding]
     warnings: list[str]
+    recipe_source: str
     uploaded: str | None = None
     holdout: float | None = None
     constant: ConstantScore | None = None
@@ -91,7 +95,7 @@ class SubmitResult(Result):
         scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
         rows += [(title, "", score_text(score)) for title, score in scores if score is not None]
         rows += [(title, "", score) for title, score in (self.constant.rows() if self.constant else ())]
-        title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
+        title = f"{self.path}: {self.rows} rows, {self.recipe_text} ({self.recipe_source})"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
@@ -119,26 +123,21 @@ def submit(
         UploadError: the uploader is not available, and nothing is written; or the site refuses the written file.
     """
     workspace, progress = session.workspace, session.progress
-    threshold, minimum_area, upload = options.threshold, options.minimum_area, options.upload
+    upload = options.upload
     experiment = workspace.find_or_last(name, progress)
     path = workspace.submissions / f"{file_name(options.file_name or experiment.name)}.csv"
     if upload is not None and uploader is None:
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
-    tell_untrained(experiment, resolved.config, progress)
+    tell_untrained(experiment, resolved.config, progress, "prediction")
     source = submission_data(experiment, resolved, progress)
     store = _test_predictions(experiment, source)
-    given = given_rule(threshold, minimum_area)
+    check_options(options)
     truth = truth_of(experiment, resolved)
     chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
-    tuned = tuned_of(experiment, truth) if threshold is None else None
-    maker = maker_of(
-        experiment,
-        truth,
-        recipe_of(None if tuned is None else tuned.test_recipe, given, minimum_area),
-        chosen,
-        progress,
-    )
+    tuned = tuned_of(experiment, truth.classes, progress) if options.threshold is None else None
+    recipe = recipe_of(None if tuned is None else tuned.for_predictions(of_mean=True), options, truth.classes)
+    maker = maker_of(experiment, truth, recipe, chosen, progress)
     layout = _layout(source, store, progress)
     promise = promise_of(experiment, truth, tuned, maker, progress)
     encoded = encode_masks(store, maker, progress)
@@ -163,7 +162,8 @@ def submit(
         progress.warn(warning)
     result = SubmitResult(
         experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
-        promise.nested, masks, checked.findings, warnings, holdout=promise.holdout,
+        promise.nested, masks, checked.findings, warnings,
+        "plain threshold" if tuned is None else source_of(tuned, of_mean=True), holdout=promise.holdout,
         constant=read_constant(read_json(experiment.score), promise.metric),
     )  # fmt: skip
     if upload is None or uploader is None:
@@ -186,35 +186,45 @@ def _test_predictions(experiment: Experiment, source: DataConfig) -> Probability
     return store
 
 
-def tuned_of(experiment: Experiment, truth: Truth) -> TunedRecipe:
-    """The tuned recipe.
+def tuned_of(experiment: Experiment, classes: Classes, progress: Progress) -> TunedRecipe:
+    """The tuned recipe; says so if it was tuned for another metric than that of the experiment.
 
     Raises:
         NotReadyError: the experiment has not been tuned yet.
+        ChangedError: it was tuned on other predictions.
     """
+    threshold = f"give a threshold: tk submit {experiment.name} --threshold 0.5"
     if not experiment.tuned.is_file():
         raise NotReadyError(
-            f"{experiment.name} has no tuned recipe yet",
-            f"Run: tk tune {experiment.name}, or give a threshold: tk submit {experiment.name} --threshold 0.5",
+            f"{experiment.name} has no tuned recipe yet", f"Run: tk tune {experiment.name}, or {threshold}"
         )
-    return read_tuned(experiment, truth.classes.count, truth.classes.activation)
-
-
-def given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
-    """The rule of `--threshold` and `--min-area`, checked before anything is read."""
     try:
-        return ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
+        tuned = read_tuned(experiment, classes.count, classes.activation)
+    except ChangedError as error:
+        raise ChangedError(error.message, f"{error.advice}, or {threshold}") from error
+    tell_metric(experiment, tuned, progress)
+    return tuned
+
+
+def check_options(options: SubmitOptions) -> None:
+    """Check `--threshold` and `--min-area` before anything is read.
+
+    Raises:
+        SubmissionError: one of them is not valid.
+    """
+    try:
+        ClassRecipe(threshold=options.threshold or 0.0, minimum_area=options.minimum_area or 0)
     except ValueError as error:
         raise SubmissionError(str(error)) from error
 
 
-def recipe_of(tuned: Recipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
-    """The given rule for all classes; without a threshold the tuned recipe, with the given minimum area."""
+def recipe_of(tuned: Recipe | None, options: SubmitOptions, classes: Classes) -> Recipe:
+    """The plain threshold of the options, or else the tuned recipe; with the minimum area of the options, if any."""
+    area = options.minimum_area
     if tuned is None:
-        return Recipe((given,))
-    if minimum_area is None:
-        return tuned
-    return replace(tuned, classes=tuple(replace(rule, minimum_area=minimum_area) for rule in tuned.classes))
+        threshold = 0.5 if options.threshold is None else options.threshold
+        return plain_threshold(threshold, classes.count, classes.activation, minimum_area=area or 0)
+    return tuned if area is None else with_minimum_area(tuned, area, classes.count, classes.activation)
 
 
 def maker_of(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:

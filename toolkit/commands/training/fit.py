@@ -20,6 +20,7 @@ from toolkit.commands.scoring.scores import (
     score_stores,
     write_scores,
 )
+from toolkit.commands.scoring.stage_scores import better_stage
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
@@ -29,6 +30,7 @@ from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.training.execution import READING_KEYS
 from toolkit.config.training.networks import has_backbone
+from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
@@ -158,6 +160,8 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
 
 
 def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
+    from toolkit.learning.plugins import Plugins
+
     pictures = str(experiment.overlays), str(experiment.curves)
     given = str(experiment.folder) if config.data.is_given else ""
     if not scored:
@@ -167,6 +171,7 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         )
     score = read_json(experiment.score)
     untrained = untrained_folds(experiment, read_resolved(experiment).config)
+    metric = build_metric(config.metric_specs[0], config.class_count, config.activation, Plugins.of(experiment))
     return FitResult(
         experiment.name,
         untrained is None,
@@ -183,6 +188,8 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         untrained,
         ", ".join(sorted(engines_of(experiment.predictions("oof")))),
         given,
+        score.get("metrics", {}),
+        better_stage(experiment, config, metric.is_better),
     )
 
 

@@ -1,10 +1,12 @@
 """The result of `tk fit`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.commands.result import Result, in_python
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
+from toolkit.commands.scoring.stage_scores import BetterStage
+from toolkit.core.metrics.metric import class_label
 from toolkit.files.experiment.trained import UntrainedFolds
 from toolkit.messages import Table, score_text
 
@@ -15,7 +17,7 @@ class FitResult(Result):
 
     A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all
     folds are. `engine` is what computed the out-of-fold predictions. `given` is the folder if the dataset was given in
-    Python: then the next step is a call.
+    Python: then the next step is a call. `metrics` are the scores of all out-of-fold images by every metric.
     """
 
     experiment: str
@@ -34,6 +36,8 @@ class FitResult(Result):
     untrained: UntrainedFolds | None = None
     engine: str = ""
     given: str = ""
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    better_stage: BetterStage | None = None
 
     def tables(self) -> list[Table]:
         """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
@@ -52,15 +56,15 @@ class FitResult(Result):
         if self.constant is not None:
             rows_of_folds += self.constant.rows()
         by = f", {self.engine}" if self.engine else ""
-        tables = [
-            Table(
-                f"{self.experiment}: out-of-fold {self.metric}, untuned{by}",
-                ("", self.metric),
-                rows_of_folds,
-            )
-        ]
+        title = f"{self.experiment}: out-of-fold {self.metric}, untuned{by}"
+        tables = [Table(title, ("", self.metric), rows_of_folds)]
+        others = [(label, score_text(score)) for label, score in self.metrics.items() if label != self.metric]
+        if others:
+            tables.append(Table(f"{self.experiment}: further metrics, all out-of-fold images", ("", "score"), others))
         if self.classes:
-            metrics = list(next(iter(self.classes.values())))
+            # A metric of a single class is also in the column of the metric that it restricts.
+            single = {class_label(label, name) for label in self.metrics for name in self.classes}
+            metrics = [label for label in next(iter(self.classes.values())) if label not in single]
             rows_of_classes = [
                 (name, *(score_text(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
             ]
@@ -72,7 +76,9 @@ class FitResult(Result):
         if not self.folds:
             return [f"curves: {self.curves}", f"next: {self._fit()}, to train the rest and predict"]
         advice = [] if self.constant is None else self.constant.advice()
-        if self.optimism:
+        if self.better_stage is not None:
+            advice.append(self.better_stage.describe())
+        if score_text(self.optimism) != score_text(0):
             advice.append(
                 f"about {score_text(self.optimism)} of the score is optimism: the images that score the best epochs "
                 "also chose them; tk tune takes it off"

@@ -68,7 +68,7 @@ def prepare(experiment: Experiment, progress: Progress, *, metric: str | None, s
     everything = truth_of(experiment, resolved)
     store = ProbabilityStore(experiment.predictions("oof"))
     table = _fold_table(experiment, resolved, everything).predicted(store.ids)
-    tell_untrained(experiment, resolved.config, progress)
+    tell_untrained(experiment, resolved.config, progress, "score")
     truth = everything.only(table.out_of_fold.ids)
     plugins = Plugins.of(experiment, progress)
     spec = truth.metric if metric is None else parse_metric_text(metric, "--metric", plugins)

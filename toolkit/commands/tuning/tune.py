@@ -54,7 +54,7 @@ def tune(
     with locked(experiment.lock):
         job = prepare(experiment, session.progress, metric=metric, steps=steps)
         found = search_recipe(job.task, job.steps, with_surfaces=explain)
-        tuned = without_optimism(found, job.optimism, job.task.metric.direction)
+        tuned = without_optimism(found, job.optimism, job.task.metric)
         test = compare_test(job, tuned)
         holdout = score_holdout(job, tuned.best, test.recipe)
         if explain:
@@ -101,6 +101,7 @@ def _result(
         optimism=job.optimism,
         gain_of_mean=test.gain,
         parts=None if job.table.folds_count > 1 else int(job.task.folds.max()) + 1,
+        folds=int(job.resolved.config.get("folds_count", 1)),
         holdout=holdout,
     )
 
@@ -120,9 +121,10 @@ def _constant(job: TuningJob, tuned: Tuned) -> ConstantScore | None:
 def _test_intervals(task: RecipeTask, tuned: Tuned, gain: float) -> tuple[TestInterval, ...]:
     """The intervals of the scores of test images; their better ends allow for what the mean of the folds may gain."""
     low, high = (0.0, gain) if task.metric.direction == "max" else (-gain, 0.0)
+    intervals = [found.moved(low, high).within(task.metric.bounds) for found in tuned.test_intervals]
     return tuple(
-        TestInterval(images, finite_or_none(found.low + low), finite_or_none(found.high + high))
-        for images, found in zip(task.test_images, tuned.test_intervals, strict=True)
+        TestInterval(images, finite_or_none(found.low), finite_or_none(found.high))
+        for images, found in zip(task.test_images, intervals, strict=True)
     )
 
 

@@ -50,9 +50,10 @@ class TuneResult(Result):
     """What `tk tune` found: `best` is the recipe that the search chose, `recipe` the one that is kept.
 
     `test_recipe` is the recipe for test predictions. Missing scores are None. `parts` is the number of random parts
-    that stand in for folds if there is a single fold. `gain_of_mean` is how much better than single folds their mean
-    may be on the test images, which `test_intervals` allow for. `submittable` is false without test predictions, and
-    for classes that a submission of the competition cannot hold. With `verbose` the tables show the probabilities too.
+    that stand in for folds if a single one of the `folds` is trained. `gain_of_mean` is how much better than single
+    folds their mean may be on the test images, which `test_intervals` allow for. `submittable` is false without test
+    predictions, and for classes that a submission of the competition cannot hold. With `verbose` the tables show the
+    probabilities too.
     """
 
     experiment: str
@@ -77,6 +78,7 @@ class TuneResult(Result):
     explained: bool
     submittable: bool
     parts: int | None = None
+    folds: int = 1
     holdout: HoldoutScores | None = None
     constant: ConstantScore | None = None
     optimism: float = 0.0
@@ -86,8 +88,10 @@ class TuneResult(Result):
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
         low, high = map(score_text, self.interval)
-        less = f"; less {score_text(self.optimism)} for the choice of epochs" if self.optimism else ""
-        each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
+        optimism = score_text(self.optimism)
+        less = "" if optimism == score_text(0) else f"; less {optimism} for the choice of epochs"
+        only = "the only fold" if self.folds == 1 else "the only trained fold"
+        each = "each fold" if self.parts is None else f"each of {self.parts} random parts of {only}"
         rows = [
             ("untuned", score_text(self.untuned), "", self._described(IDENTITY)),
             ("tuned, optimistic", score_text(self.tuned), "", self._described(self.best)),

@@ -39,7 +39,7 @@ def differences(trees: Sequence[Mapping[str, Any]], *, with_order: bool = True) 
     Returns:
         In the order in which keys first occur.
     """
-    found = _differing("", list(trees))
+    found = _differing("", list(trees)) if trees else []
     return found if with_order else [difference for difference in found if not difference.key.endswith(_ORDER)]
 
 

@@ -14,9 +14,10 @@ ValueRange = tuple[float, float]
 
 
 class UnknownRangeError(ValueError):
-    """Pixels have a type without a known range; `low` and `high` are their lowest and highest values."""
+    """Pixels have the type `dtype` without a known range; `low` and `high` are their lowest and highest values."""
 
     def __init__(self, pixels: npt.NDArray[Any]) -> None:
+        self.dtype = str(pixels.dtype)
         self.low, self.high = _limits(pixels)
         of_type = np.issubdtype(pixels.dtype, np.floating) and self.low >= 0 and self.high <= 1
         low, high = (0.0, 1.0) if of_type else (self.low, max(self.high, self.low + 1))

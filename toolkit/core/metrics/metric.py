@@ -179,6 +179,11 @@ class Metric(ABC):
         """The scores of resampled sets, `float64 (sets,)`; `counts` (sets, images) is how often each has an image."""
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest score that is possible."""
+        return 0.0, 1.0
+
+    @property
     def needs_objects(self) -> bool:
         """Whether it uses the true objects."""
         return False

@@ -145,6 +145,11 @@ class PluginMetric(Metric):
     call: PluginCallable
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """Unknown."""
+        return -math.inf, math.inf
+
+    @property
     def tells_classes_apart(self) -> bool:
         """Never: the callable returns one number for all classes."""
         return False

@@ -72,6 +72,11 @@ class StatefulMetric(Metric):
     exclusive: bool
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """Unknown."""
+        return -math.inf, math.inf
+
+    @property
     def needs_probabilities(self) -> bool:
         """Whether it compares probabilities, so that no recipe changes it."""
         return "probabilities" in self.sees

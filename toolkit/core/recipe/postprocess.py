@@ -167,7 +167,8 @@ def check_recipe(recipe: Recipe, classes: int, activation: Activation) -> None:
     thresholds = [rule.threshold for rule in recipe.classes if rule.threshold != ClassRecipe().threshold]
     if recipe.between is None and thresholds:
         raise ValueError(
-            "exclusive classes (softmax) take no threshold unless between is most_probable or priority, received "
+            "each pixel gets the most probable of exclusive classes (softmax), so thresholds have no effect; for the "
+            "most probable class above its threshold, set between: most_probable (or priority); received thresholds "
             f"{', '.join(f'{threshold:.3f}' for threshold in thresholds)}"
         )
 

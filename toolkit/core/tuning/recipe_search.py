@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Mask
-from toolkit.core.metrics.metric import Direction
+from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.uncertainty.bootstrap import Interval, bootstrap, exceeds_noise, paired, score_of_others
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
@@ -86,17 +86,21 @@ class Tuned:
     surfaces: tuple[Surface, ...]
 
 
-def without_optimism(tuned: Tuned, optimism: float, direction: Direction) -> Tuned:
-    """The same with something taken off the honest scores, and off where the scores of others will lie."""
-    change = -optimism if direction == "max" else optimism
+def without_optimism(tuned: Tuned, optimism: float, metric: Metric) -> Tuned:
+    """The same with something taken off the honest scores, and off where the scores of others will lie.
+
+    Nothing leaves the range of the metric.
+    """
+    change = -optimism if metric.direction == "max" else optimism
 
     def moved(interval: Interval) -> Interval:
-        return replace(interval, low=interval.low + change, high=interval.high + change)
+        return interval.moved(change, change).within(metric.bounds)
 
+    nested, kept = np.clip([tuned.nested + change, tuned.kept_score + change], *metric.bounds).tolist()
     return replace(
         tuned,
-        nested=tuned.nested + change,
-        kept_score=tuned.kept_score + change,
+        nested=nested,
+        kept_score=kept,
         gap=tuned.gap + optimism,
         interval=moved(tuned.interval),
         test_intervals=tuple(map(moved, tuned.test_intervals)),

@@ -51,6 +51,21 @@ def check_bit_depths(images: Images, key: str, progress: Progress) -> None:
             _check_limits(folder, found, key, progress)
 
 
+def few_levels(images: Images) -> dict[str, float]:
+    """The 16-bit images that fill few of the 256 levels after scaling, with their largest values.
+
+    Images with a `value_range` and files that cannot be read are left out.
+    """
+    found = {}
+    for folder in _folders(images):
+        deep = [] if folder.ranges else [one for one in folder.ids if _is_deep(folder.paths[one])]
+        for image_id in deep:
+            limits = _limits(folder, image_id)
+            if limits is not None and limits.dtype == "uint16" and limits.high < _FEW_LEVELS * 256:
+                found[image_id] = limits.high
+    return found
+
+
 def _folders(images: Images) -> list[ImageFiles]:
     """The folders of images, without folders that share a list of ranges."""
     if isinstance(images, MergedImages):

@@ -76,7 +76,10 @@ def find_dataset(config: Config, progress: Progress, cache: CacheFolder | None =
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
     check_all_bit_depths(config, labelled, extra, test, progress)
     index = check_training_data(labelled, progress, cache=cache)
-    digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
+    digests = {
+        "training_data": digest(f"{index.digest} {labelled.classes}".encode()),
+        "training_pixels": index.pixel_digest,
+    }
     if isinstance(config.data.source, GivenSource):
         digests["dataset"] = config.data.source.dataset.digest
     checked = tuple(

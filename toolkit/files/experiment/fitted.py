@@ -40,6 +40,11 @@ class Networks:
         return len(self.weights)
 
     @property
+    def is_mean_of_folds(self) -> bool:
+        """Whether a prediction is the mean of several folds."""
+        return len(self.folds) > 1
+
+    @property
     def stored_type(self) -> StoredType:
         """How probabilities of the experiment are stored."""
         return self.config.stored_probability
@@ -75,6 +80,11 @@ class FittedEnsemble:
     def count(self) -> int:
         """The number of networks."""
         return sum(member.count for member in self.members)
+
+    @property
+    def is_mean_of_folds(self) -> bool:
+        """Always: the members predict as they predict test images."""
+        return True
 
     @property
     def stored_type(self) -> StoredType:

@@ -276,9 +276,12 @@ class Experiment:
                     shutil.rmtree(folder)
 
     def forget_conclusions(self) -> None:
-        """Delete what was made from the previous out-of-fold predictions: recipe, evaluation, pictures."""
+        """Delete what was made from the previous out-of-fold predictions: evaluation and pictures.
+
+        The recipe stays: it names the predictions that it was tuned on, so that readers can say why it is outdated.
+        """
         with writing_to(self.folder):
-            for path in (self.tuned, self.surface, self.evaluation, self.confusion):
+            for path in (self.surface, self.evaluation, self.confusion):
                 path.unlink(missing_ok=True)
 
     def has_training(self) -> bool:

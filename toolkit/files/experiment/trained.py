@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore, is_made
 from toolkit.messages import Progress, duration_text
+
+Use = Literal["score", "prediction"]
+"""What predictions are used for: out-of-fold predictions for scores, the mean of the folds for new images."""
 
 
 def trained_folds(experiment: Experiment, *, folds: int, stages: int, seeds: int) -> list[int]:
@@ -46,6 +49,17 @@ class UntrainedFolds:
     trained: tuple[int, ...]
     seconds: float
 
+    def effect(self, of: Use) -> str:
+        """What is missing, and what that means for scores or for predictions of new images."""
+        count = len(self.trained) + len(self.untrained)
+        many = "s" if len(self.untrained) > 1 else ""
+        effects: dict[Use, str] = {
+            "score": "only the images that the others hold out are scored",
+            "prediction": f"{len(self.trained)} of {count} folds predict{'' if len(self.trained) > 1 else 's'}",
+        }
+        numbers = ", ".join(map(str, self.untrained))
+        return f"fold{many} {numbers} of {self.experiment} {'are' if many else 'is'} not trained: {effects[of]}"
+
     def describe(self) -> str:
         """What is missing, what that means, and what it takes to complete it."""
         numbers = ", ".join(map(str, self.untrained))
@@ -59,11 +73,11 @@ class UntrainedFolds:
         )
 
 
-def tell_untrained(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> None:
-    """Say which folds of an experiment are missing, if any are; nothing for an ensemble, which has no stages."""
+def tell_untrained(experiment: Experiment, config: Mapping[str, Any], progress: Progress, of: Use) -> None:
+    """Say in one line what it means that folds are missing, if any are; nothing for an ensemble, without stages."""
     found = untrained_folds(experiment, config) if "stages" in config else None
     if found is not None:
-        progress.say(found.describe())
+        progress.say(found.effect(of))
 
 
 def untrained_folds(experiment: Experiment, config: Mapping[str, Any]) -> UntrainedFolds | None:

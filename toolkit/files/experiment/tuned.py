@@ -87,6 +87,14 @@ class TunedRecipe:
     holdout: HoldoutScores | None = None
     test_intervals: tuple[TestInterval, ...] = ()
 
+    def for_predictions(self, *, of_mean: bool) -> Recipe:
+        """The recipe for predictions that are the mean of the folds, or for those of single folds.
+
+        The recipe was tuned on out-of-fold predictions, which come from single folds. Means have lower peaks: for them,
+        whether of the test images or of any others, `test_recipe` may have other thresholds.
+        """
+        return self.test_recipe if of_mean else self.recipe
+
 
 def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
     """Write tuned.json."""
@@ -159,7 +167,8 @@ def _refuse_stale(experiment: Experiment, split: Split, expected: str) -> None:
     if folder.is_dir() and store_digest(folder) != expected:
         which = {"oof": "out-of-fold", "test": "test", "holdout": "hold-out"}[split]
         raise ChangedError(
-            f"{experiment.tuned} is outdated: the {which} predictions in {folder} have changed since",
+            f"{experiment.tuned} is outdated: the {which} predictions in {folder} have changed since, for "
+            "example because a fold was added",
             f"Run: tk tune {experiment.name}",
         )
 

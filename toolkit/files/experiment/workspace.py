@@ -135,6 +135,22 @@ class Workspace:
             )
         return experiment
 
+    def refuse_inside_experiment(self, out: Path) -> None:
+        """Check that results are not written among the files of an experiment.
+
+        Raises:
+            ConfigError: the path is the folder of an experiment, or inside it.
+        """
+        place = out.resolve()
+        for folder in (place, *place.parents):
+            experiment = Experiment(folder)
+            is_listed = folder.parent == self.experiments.resolve() and experiment.config.is_file()
+            if is_listed or experiment.resolved.is_file():
+                raise ConfigError(
+                    f"--out: {out} is inside the experiment {folder.name}, which holds only its own files",
+                    "Choose a folder elsewhere.",
+                )
+
     def _at(self, folder: Path) -> Experiment:
         """The experiment of a folder, with the same path however the folder was spelled."""
         # Without following links, as Path.resolve does: messages show the path that the user typed.

@@ -64,6 +64,11 @@ class DataIndex:
         """A digest of ids, images, masks and how they are read."""
         return content_digest(self.facts)
 
+    @property
+    def pixel_digest(self) -> str:
+        """A digest of ids, decoded images and labels, which is equal for the same pixels wherever they come from."""
+        return digest("\n".join(f"{one.image_id}:{one.picture}:{one.drawn}" for one in self.facts).encode())
+
 
 def content_digest(facts: Sequence[ImageFacts]) -> str:
     """A digest of the ids and contents of images."""

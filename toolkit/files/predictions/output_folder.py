@@ -108,6 +108,10 @@ class PredictionFolder:
         """Whether a file exists and was finished by any run."""
         return bool(self._keys.get(path)) and (self.folder / path).is_file()
 
+    def finished(self) -> list[str]:
+        """The files that any run has finished and that are still there, sorted."""
+        return sorted(path for path in self._keys if self.was_made(path))
+
     def announce(self, paths: Sequence[str], made_from: Mapping[str, Any] | None = None) -> None:
         """Record which files will be written; `made_from` is stored for people to read.
 

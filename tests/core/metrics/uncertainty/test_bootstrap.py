@@ -82,6 +82,16 @@ def test_the_interval_of_a_pooled_score_matches_full_enumeration() -> None:
     assert found.standard_error == pytest.approx(np.std(every), rel=0.03)
 
 
+def test_no_interval_of_other_images_leaves_the_range_of_its_metric() -> None:
+    built_in, own = metric_of(MetricSpec("dice"), 1, "sigmoid"), OWN
+    for scores in ([0.0, 0.02, 0.0, 0.9], [1.0, 0.98, 1.0, 0.1]):
+        areas = np.array([[100 * score, 100, 100, 400] for score in scores])
+        found = score_of_others(built_in, areas, 3)
+        free = score_of_others(own, yes_or_no(scores), 3)
+        assert 0 <= found.low <= found.high <= 1
+        assert free.low < 0 or free.high > 1
+
+
 def test_equal_seeds_draw_equal_sets_for_any_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = yes_or_no(np.random.default_rng(0).random(50).tolist())
     first = bootstrap(OWN, statistics, draws=100)

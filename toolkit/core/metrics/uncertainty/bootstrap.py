@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,15 @@ class Interval:
     low: float
     high: float
     standard_error: float
+
+    def moved(self, low: float, high: float) -> "Interval":
+        """The same with something added to its ends."""
+        return replace(self, low=self.low + low, high=self.high + high)
+
+    def within(self, bounds: tuple[float, float]) -> "Interval":
+        """The same without what is below or above the scores that are possible."""
+        low, high = np.clip([self.low, self.high], *bounds).tolist()
+        return replace(self, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ def score_of_others(
     (ours,) = _scores(metric, (statistics,), _drawn(names, draws, seed))
     (theirs,) = _scores(metric, (statistics,), _drawn(names, draws, derived_seed("others", seed), others))
     few = math.sqrt(units / (units - 1)) * float(stats.t.ppf(0.975, units - 1) / stats.norm.ppf(0.975))
-    return _interval(metric.score(statistics) + few * (theirs - ours))
+    return _interval(metric.score(statistics) + few * (theirs - ours)).within(metric.bounds)
 
 
 def paired(

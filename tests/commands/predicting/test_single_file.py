@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from toolkit.commands.predicting.single_file import format_of_file, move_only_file, names_a_file
+from toolkit.errors import ChangedError, ConfigError
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    (tmp_path / "a.png").touch()
+    return tmp_path / "a.png"
+
+
+def test_a_suffix_names_a_file_and_a_folder_keeps_its_name(tmp_path: Path) -> None:
+    assert names_a_file(tmp_path / "one.png")
+    assert names_a_file(tmp_path / "table.CSV")
+    assert not names_a_file(tmp_path / "run.v2")
+    (tmp_path / "one.png").mkdir()
+    assert not names_a_file(tmp_path / "one.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "formats", "expected"),
+    [
+        ("one.png", None, "png"), ("one.npz", None, "npz"), ("one.npy", None, "npy"), ("one.csv", None, "rle"),
+        ("one.png", ("mask",), "mask"), ("one.PNG", ("overlay",), "overlay"),
+    ],
+)  # fmt: skip
+def test_the_format_follows_the_suffix(
+    tmp_path: Path, image: Path, name: str, formats: tuple[str, ...] | None, expected: str
+) -> None:
+    assert format_of_file(tmp_path / name, [image], formats) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "formats", "words"),
+    [
+        ("one.png", ("mask,overlay",), "cannot hold the format mask, overlay"),
+        ("one.png", ("npz",), r"cannot hold the format npz; \.png is for png, mask, overlay"),
+        ("one.jpg", ("mask",), r"no format has files that end in \.jpg: \.png, \.npz"),
+        ("one.jpg", None, "no format has files that end in"),
+        ("one.png", ("debug",), "--format: 'debug' is not valid"),
+    ],
+)
+def test_other_formats_are_refused(
+    tmp_path: Path, image: Path, name: str, formats: tuple[str, ...] | None, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        format_of_file(tmp_path / name, [image], formats)
+
+
+def test_a_folder_of_images_and_a_file_that_exists_are_refused(tmp_path: Path, image: Path) -> None:
+    with pytest.raises(ConfigError, match="a folder of images is predicted") as error:
+        format_of_file(tmp_path / "one.png", [tmp_path], None)
+    assert error.value.advice == f"Choose a folder: --out {tmp_path / 'one'}"
+    with pytest.raises(ChangedError, match="exists already and is not replaced"):
+        format_of_file(image, [image], None)
+
+
+def test_files_of_several_classes_do_not_fit(tmp_path: Path) -> None:
+    for name in ("road", "car"):
+        (tmp_path / "mask" / name).mkdir(parents=True)
+        (tmp_path / "mask" / name / "a.png").write_text(name)
+    with pytest.raises(ConfigError, match="there are 2, one for each class: mask/car, mask/road"):
+        move_only_file(tmp_path, "mask", tmp_path / "one.png")
+    (tmp_path / "mask" / "car" / "a.png").unlink()
+    move_only_file(tmp_path, "mask", tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_text() == "road"

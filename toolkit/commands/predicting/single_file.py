@@ -1,0 +1,79 @@
+"""`tk predict --out FILE`: one image, one format, one file."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.commands.predicting.formats import parse_formats
+from toolkit.errors import ChangedError, ConfigError, listing
+from toolkit.files.disk.writing import writing_to
+from toolkit.files.images.decoding import IMAGE_SUFFIXES
+
+_FORMATS_OF = {".png": ("png", "mask", "overlay"), ".npz": ("npz",), ".npy": ("npy",), ".csv": ("rle",)}
+"""The formats that a single file can have, by its suffix; the first is the default."""
+
+
+def names_a_file(out: Path) -> bool:
+    """Whether `--out` names a file by its suffix; a folder that exists may have any name."""
+    return out.suffix.lower() in (*IMAGE_SUFFIXES, ".csv") and not out.is_dir()
+
+
+def format_of_file(out: Path, inputs: Sequence[Path], formats: Sequence[str] | None) -> str:
+    """The format of the file that `--out` names.
+
+    Args:
+        out: the file.
+        inputs: the images of the command.
+        formats: those asked for; None for the first that suits the suffix.
+
+    Raises:
+        ConfigError: the formats or the images need more than one file, or the suffix is that of another format.
+        ChangedError: the file exists.
+    """
+    allowed = _FORMATS_OF.get(out.suffix.lower(), ())
+    folder = f"Choose a folder: --out {out.with_suffix('')}"
+    if not allowed:
+        raise ConfigError(f"--out: no format has files that end in {out.suffix}: {', '.join(_FORMATS_OF)}", folder)
+    asked = [*allowed[:1]] if formats is None else [word.strip() for text in formats for word in text.split(",")]
+    parse_formats(asked)
+    if not all(path.is_file() for path in inputs):
+        raise ConfigError(f"--out: {out} is a single file, but a folder of images is predicted", folder)
+    if len(asked) != 1 or asked[0] not in allowed:
+        raise ConfigError(
+            f"--out: {out} cannot hold the format {', '.join(asked)}; {out.suffix} is for {', '.join(allowed)}", folder
+        )
+    if out.exists():
+        raise ChangedError(f"--out: {out} exists already and is not replaced", "Delete it, or choose another name.")
+    return asked[0]
+
+
+@contextmanager
+def folder_beside(out: Path) -> Iterator[Path]:
+    """A temporary folder beside a file, for predictions of which one becomes that file.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    with writing_to(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".predicting-", dir=out.parent) as folder:
+        yield Path(folder)
+
+
+def move_only_file(folder: Path, kind: str, out: Path) -> None:
+    """Move the only file of a format out of a folder of predictions.
+
+    Raises:
+        ConfigError: there are several, because each class has its own.
+    """
+    places = [folder / "masks.csv"] if kind == "rle" else sorted((folder / kind).rglob("*.*"))
+    if len(places) != 1:
+        raise ConfigError(
+            f"--out: {out} is a single file, but there are {len(places)}, one for each class: "
+            f"{listing(path.relative_to(folder).parent for path in places)}",
+            f"Choose a folder: --out {out.with_suffix('')}",
+        )
+    with writing_to(out.parent):
+        os.replace(places[0], out)  # noqa: PTH105 # Path.replace is the same
