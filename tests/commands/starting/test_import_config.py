@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/starting/import_config.py, foreign_keys.py and mask_check.py."""
+"""Covers toolkit/commands/starting/import_config.py and foreign_keys.py."""
 
 import json
 import shutil

@@ -16,7 +16,7 @@ from toolkit.commands.starting.foreign_keys import (
     with_name,
 )
 from toolkit.commands.starting.init_text import comment
-from toolkit.commands.starting.mask_check import mask_warnings
+from toolkit.commands.starting.mask_classes import mask_warnings
 from toolkit.commands.starting.starting_point import HEADER, check_data, naming_origins, relative_path, written_if_sound
 from toolkit.config.loading import load_config, with_relative_paths
 from toolkit.config.migrating.systems import translated

@@ -1,9 +1,16 @@
-"""Classes from the values or colours of mask files, and the keys that training on them needs."""
+"""What the values and colours of mask files say about classes: the keys that they need, and warnings where they do not
+fit."""
 
 from typing import Any
 
 from toolkit.commands.starting.starting_point import STARTING_POINT
-from toolkit.core.masks.mask_values import MaskReading
+from toolkit.config.models import Config
+from toolkit.core.masks.mask_values import MaskReading, interpret_values, values_of_mask
+from toolkit.errors import DataError, listing
+from toolkit.files.data.sources import LabelledImages
+from toolkit.files.datasets.dataset import find_labelled
+
+_EXAMINED = 20
 
 EXCLUSIVE_METRIC, EXCLUSIVE_LOSS = "miou", "categorical_crossentropy"
 
@@ -45,3 +52,31 @@ def keys_of_classes(reading: MaskReading) -> tuple[dict[str, Any], dict[str, Any
     if reading.ignored:
         data["ignore"] = reading.ignored[0] if len(reading.ignored) == 1 else reading.ignored
     return keys, data
+
+
+def mask_warnings(config: Config) -> list[str]:
+    """Warnings about masks whose values do not fit the classes; some masks are read, images are not."""
+    data = find_labelled(config)
+    ids = sorted(set(data.images.ids) & set(data.masks.ids))
+    values = []
+    for image_id in ids[:: max(1, -(-len(ids) // _EXAMINED))]:
+        try:
+            data.read_labels(image_id)
+            values.append(values_of_mask(data.masks.read(image_id, data.images.size(image_id))))
+        except DataError as error:
+            return [f"{error.message}. {error.advice}".rstrip()]
+    if data.classes.count > 1 or data.classes.values is not None or not values:
+        return []
+    reading = interpret_values(values)
+    if reading.code not in ("index", "coded"):
+        return []
+    held = sorted({value for mask in values for value in mask.values})
+    return [_one_class(data, listing(held, 8))]
+
+
+def _one_class(data: LabelledImages, held: str) -> str:
+    name = data.classes.names[0]
+    return (
+        f"masks hold the values {held}, and each above 0 counts as {name}. If they are different classes, name them "
+        "with data.mask_values (docs/data.md)"
+    )

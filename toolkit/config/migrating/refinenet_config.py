@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.config.keras.block_names import keras_block_names
 from toolkit.config.migrating.image_data_generator import angle, channel_shift, translate_generator
 from toolkit.config.migrating.keras_names import (
     BACKBONE_OF,
@@ -28,7 +29,6 @@ from toolkit.config.migrating.translation import (
     truth,
     whole,
 )
-from toolkit.config.training.networks import keras_block_names
 from toolkit.config.yaml.error_texts import received
 from toolkit.config.yaml.key_differences import written
 from toolkit.errors import listing, nearest

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.config.migrating.foreign_files import FILES, about_file, file_of_module, missing
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.experiment.folder import Experiment, cache_beside
@@ -80,6 +79,14 @@ class Workspace:
 
     def _refuse_file(self, name_or_path: str) -> None:
         """Raise what is known about a file that is given in the place of an experiment."""
+        # Slow, and only for a mistake; `tk --help` starts without it.
+        from toolkit.config.migrating.foreign_files import (  # noqa: PLC0415
+            FILES,
+            about_file,
+            file_of_module,
+            missing,
+        )
+
         path = file_of_module(name_or_path, self.root) or self.root / name_or_path
         error = about_file(path) if path.is_file() else None
         if error is not None:

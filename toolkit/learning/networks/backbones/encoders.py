@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.config.training.networks import NetworkSpec, keras_block_names
+from toolkit.config.keras.block_names import keras_block_names
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError, nearest
 from toolkit.learning.networks.backbones.registry import has_own_weights, library, own_weights
 from toolkit.learning.networks.rebuilding import Layer, rebuilt
