@@ -52,7 +52,7 @@ def test_the_code_for_python_runs(workspace: Workspace) -> None:
 
 def test_the_commands_for_predicting_run(workspace: Workspace) -> None:
     commands = re.findall(r"^    tk (predict .*)$", (DOCS / "predicting.md").read_text(), re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in (command for command in commands if "infrared" not in command):  # needs two-channel images
         found = CliRunner().invoke(app, shlex.split(command))
         assert found.exit_code == 0, found.output

@@ -313,7 +313,7 @@ class Experiment:
         self,
         path: str | Path | Sequence[str | Path],
         out: str | Path,
-        formats: str | Sequence[str] = ("png",),
+        formats: str | Sequence[str] | None = None,
         *,
         folds: Folds = None,
         stage: int | None = None,
@@ -321,6 +321,7 @@ class Experiment:
         recipe: str | None = None,
         threshold: float | None = None,
         recursive: bool = False,
+        columns: Sequence[str] = (),
     ) -> PredictResult:
         """Predict images into files, as `tk predict` does; `failed` of the result lists files that failed."""
         kinds = [formats] if isinstance(formats, str) else formats
@@ -329,7 +330,7 @@ class Experiment:
             self.path,
             as_paths(path),
             out=Path(out),
-            options=PredictOptions(kinds, numbers("folds", folds), stage, views, recipe, threshold, recursive),
+            options=PredictOptions(kinds, numbers("folds", folds), stage, views, recipe, threshold, recursive, columns),
         )
 
     def evaluate(
@@ -347,8 +348,7 @@ class Experiment:
             images: the folder; several if the channels of images are in several folders.
             masks: the folder or file of the labels, which are read as those of the experiment are.
             out: the folder to write to; by default one in `evaluations/`.
-            recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
-            threshold: replaces the thresholds of the recipe.
+            recipe, threshold: `tuned` or `untuned`, by default tuned if it is; or a plain threshold in place of any.
         """
         options = ImagesOptions(as_path(masks), recipe, threshold, as_path(out))
         return evaluate_images(self.session, self.path, as_paths(images), options=options)
