@@ -374,7 +374,10 @@ def test_a_tuned_score_that_is_better_than_constant_masks_is_enough(fitted: Call
     fitted("good", 0.05)
     experiment = fitted("noise", 0.5)
     digest = store_digest(experiment.predictions("oof"))
-    for nested, expected in ((0.9, []), (0.1, ["noise: worse than if every image had a mask of all foreground"])):
+    for nested, expected in (
+        (0.9, []),
+        (0.1, ["noise: worse than masks with foreground everywhere, the same on all images"]),
+    ):
         tuned = TunedRecipe("dice", IDENTITY, IDENTITY, IDENTITY, 0.5, 0.9, nested, (0.5, 1), 0.1, 0.1, digest)
         write_tuned(experiment, tuned)
         notes = [note.partition(" (")[0] for note in compared("good", "noise")["notes"]]
