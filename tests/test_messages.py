@@ -1,6 +1,6 @@
 import pytest
 
-from toolkit.messages import Silent, duration_text, interval_text, score_text
+from toolkit.messages import Profiled, Silent, duration_text, interval_text, phase, score_text
 
 
 def test_scores_have_four_decimals() -> None:
@@ -29,3 +29,32 @@ def test_silence_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with silent.task("work", 3) as task:
         task.advance(2, "half done")
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_phase_within_another_counts_for_itself_alone() -> None:
+    times = iter([0, 1, 3, 6, 10, 15, 21])
+    progress = Profiled(Silent(), lambda: next(times))
+    with phase(progress, "training"):  # from 1 to 10
+        progress.say("")
+        with phase(progress, "waiting"):  # from 3 to 6
+            pass
+    with phase(Silent(), "not counted"):
+        pass
+    assert list(progress.seconds().items()) == [("training", 6), ("waiting", 3), ("everything else", 6)]
+
+
+def test_what_is_profiled_is_shown_too() -> None:
+    said: list[str] = []
+
+    class Heard(Silent):
+        def say(self, message: str) -> None:
+            said.append(message)
+
+        warn = say
+
+    progress = Profiled(Heard())
+    progress.say("one")
+    progress.warn("two")
+    with progress.task("three", 1) as task:
+        task.advance()
+    assert said == ["one", "two"]

@@ -1,9 +1,12 @@
 """Tables, scores and progress as values; only console.py draws them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
+
+_OTHER = "everything else"
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,53 @@ class Silent:
     def task(self, title: str, total: int) -> Iterator[Task]:
         """Open a task that shows nothing."""
         yield SilentTask()
+
+
+class Profiled:
+    """A progress that also counts the seconds of each phase; a phase within another counts for itself alone."""
+
+    def __init__(self, shown: Progress, clock: Callable[[], float] = time.perf_counter) -> None:
+        """`shown` shows the progress; the first phase begins now."""
+        self._shown, self._clock = shown, clock
+        self._open, self._since = [_OTHER], clock()
+        self._seconds: dict[str, float] = {}
+
+    def say(self, message: str) -> None:
+        """Show a line that stays on the screen."""
+        self._shown.say(message)
+
+    def warn(self, message: str) -> None:
+        """Show a warning that stays on the screen."""
+        self._shown.warn(message)
+
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
+        """Open a task of `total` steps."""
+        return self._shown.task(title, total)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the seconds of the block for a phase."""
+        self._count()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._count()
+            self._open.pop()
+
+    def seconds(self) -> dict[str, float]:
+        """The seconds of each phase so far, in the order in which they began; those of no phase last."""
+        self._count()
+        return {name: found for name, found in self._seconds.items() if name != _OTHER} | {
+            _OTHER: self._seconds[_OTHER]
+        }
+
+    def _count(self) -> None:
+        now = self._clock()
+        self._seconds[self._open[-1]] = self._seconds.get(self._open[-1], 0.0) + now - self._since
+        self._since = now
+
+
+def phase(progress: Progress, name: str) -> AbstractContextManager[None]:
+    """A phase of the work, if the progress counts them."""
+    return progress.phase(name) if isinstance(progress, Profiled) else nullcontext()

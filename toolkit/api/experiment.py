@@ -139,13 +139,13 @@ class Experiment:
         num_seeds: int | None = None,
         restart: bool = False,
         save: bool = False,
+        profile: bool = False,
     ) -> FitResult:
         """Train, predict and score as `tk fit` does; resumes where an earlier run was stopped.
 
-        Items of a dataset are (image, mask) or (image, mask, id), see docs/python.md; (images, masks) is one too.
-
         Args:
-            dataset: stands in for the images and masks of config.yaml, now and in later calls.
+            dataset: stands in for the images and masks of config.yaml, now and in later calls: (images, masks), or
+                items (image, mask) or (image, mask, id), see docs/python.md.
             overrides: overridden keys, for example `stages.0.epochs=3`.
             folds: the folds to train; by default all.
             stages: the stages to train; by default all.
@@ -154,13 +154,14 @@ class Experiment:
             num_seeds: the same as the override `num_seeds=N`.
             restart: whether to discard earlier results.
             save: whether to write overridden keys into config.yaml; its comments stay.
+            profile: whether to count the seconds of each phase.
         """
         session = self.session
         if dataset is not None:
             session = Session(replace(session.workspace, dataset=GivenDataset(dataset)), session.progress)
         further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
         chosen = numbers("folds", folds), numbers("stages", stages)
-        options = FitOptions(*chosen, seconds("max_time", max_time), restart, save)
+        options = FitOptions(*chosen, seconds("max_time", max_time), restart, save, profile)
         try:
             return fit(session, str(self.folder), overrides=[*overrides, *further], options=options)
         finally:

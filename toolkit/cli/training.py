@@ -32,6 +32,7 @@ def fit(
     save: Annotated[
         bool, typer.Option("--save", help="Write what --set gives, now or before, into config.yaml; comments stay.")
     ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the seconds of the run went.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, and score. Resumes where it was stopped."""
@@ -51,6 +52,7 @@ def fit(
                 parse_time("--max-time", max_time),
                 restart,
                 save,
+                profile,
             ),
         ),
         as_json,

@@ -554,3 +554,13 @@ def test_a_copy_of_the_weights_of_a_fold_is_warned_of_and_balanced_weights_are_t
     assert "plain/fold1/stage0/best.weights.h5, which was trained on images that other folds hold out" in warning
     (balanced,) = (line for line in told if "balanced class weights" in line)
     assert re.fullmatch(r"fold 0 · stage 0: balanced class weights: background 0\.\d+, salt 1\.\d+", balanced)
+
+
+def test_a_profile_says_where_the_seconds_went(tiny_competition: Workspace) -> None:
+    result = fit(Session(tiny_competition), "plain", options=FitOptions(folds=[0], profile=True))
+    assert {"checks of the data", "building networks", "waiting for batches", "training steps"} < result.profile.keys()
+    assert sum(result.profile.values()) == pytest.approx(result.seconds, abs=0.2)
+    table = result.tables()[-1]
+    assert table.title == "plain: where the time went"
+    assert [row[0] for row in table.rows] == list(result.profile)
+    assert fit(Session(tiny_competition), "plain", options=FitOptions(folds=[0])).profile == {}

@@ -59,7 +59,7 @@ from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.engines.openvino_package import refuse_missing
-from toolkit.messages import Progress
+from toolkit.messages import Profiled, Progress, phase
 
 # Compared by their content instead: the data, the folds, the precision and the engine that were chosen. How samples are
 # read has no influence on results.
@@ -96,7 +96,7 @@ _CONTENTS = {
 class FitOptions:
     """The folds and stages to train (all if None), the time limit, and whether to discard earlier results.
 
-    With `save`, settings of the command line are written into config.yaml.
+    With `save`, settings of the command line are written into config.yaml; `profile` counts the seconds of each phase.
     """
 
     folds: Sequence[int] | None = None
@@ -104,6 +104,7 @@ class FitOptions:
     max_seconds: float | None = None
     restart: bool = False
     save: bool = False
+    profile: bool = False
 
     def check(self, config: Config) -> tuple[list[int], list[int]]:
         """The numbers of the folds and stages to train, sorted.
@@ -136,6 +137,8 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
         OutOfTimeError: the time limit is reached.
     """
     started = time.perf_counter()
+    if options.profile:
+        session = replace(session, progress=Profiled(session.progress))
     experiment, progress = session.workspace.find(name), session.progress
     refuse_ensemble(experiment, "folds to train", advice="To make it again, run: tk ensemble MEMBER MEMBER")
     loaded, settings = load_for_training(session, experiment, overrides, restart=options.restart, save=options.save)
@@ -147,7 +150,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             f"To start over, run: tk fit {experiment.name} --restart",
         )
     with locked(experiment.lock):
-        with loaded.naming_places():
+        with loaded.naming_places(), phase(progress, "checks of the data"):
             dataset = find_dataset(loaded.config, progress, experiment.cache)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
@@ -156,7 +159,10 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             settings = {}
         job = _Job(experiment, loaded, dataset, table, settings)
         scored = _train_predict_score(job, options, started, progress)
-    return _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
+    result = _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
+    if isinstance(progress, Profiled):
+        return replace(result, profile={name: round(seconds, 2) for name, seconds in progress.seconds().items()})
+    return result
 
 
 def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
@@ -207,24 +213,26 @@ class _Job:
 def _train_predict_score(job: _Job, options: FitOptions, started: float, progress: Progress) -> bool:
     """Train; predict and score with the folds that are finished; returns whether there are any."""
     # TensorFlow is slow to import, so bad input is reported first.
-    from toolkit.learning.plugins import Plugins
-    from toolkit.learning.predicting.oof_and_test import (
-        FittedExperiment,
-        predict_holdout,
-        predict_oof,
-        predict_test,
-    )
-    from toolkit.learning.runtime import choose_precision
-    from toolkit.learning.training.epoch_data import Deadline
-    from toolkit.learning.training.fit import Work, fit_folds
-    from toolkit.learning.training.plan import plan_training
+    with phase(progress, "import of TensorFlow"):
+        from toolkit.learning.plugins import Plugins
+        from toolkit.learning.predicting.oof_and_test import (
+            FittedExperiment,
+            predict_holdout,
+            predict_oof,
+            predict_test,
+        )
+        from toolkit.learning.runtime import choose_precision
+        from toolkit.learning.training.epoch_data import Deadline
+        from toolkit.learning.training.fit import Work, fit_folds
+        from toolkit.learning.training.plan import plan_training
 
     experiment, loaded, dataset, table = job.experiment, job.loaded, job.dataset, job.table
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
     fold_numbers, stage_numbers = options.check(config)
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(job, progress)
-    plan = plan_training(loaded, plugins)
+    with phase(progress, "building networks"):
+        plan = plan_training(loaded, plugins)
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
     _begin(experiment, resolved, options.restart)
@@ -243,13 +251,15 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
         fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
     if not fitted.fold_numbers:
         return False
-    anew = predict_oof(fitted, images, "none", progress, pictures.networks)
-    if table.holdout.ids:
-        anew |= predict_holdout(fitted, images, "none", progress)
-    if dataset.test is not None:
-        predict_test(fitted, dataset.test, "none", progress)
+    with phase(progress, "predictions"):
+        anew = predict_oof(fitted, images, "none", progress, pictures.networks)
+        if table.holdout.ids:
+            anew |= predict_holdout(fitted, images, "none", progress)
+        if dataset.test is not None:
+            predict_test(fitted, dataset.test, "none", progress)
     if anew or not _is_scored(experiment, config):
-        _score(job, scored, scoring, progress)
+        with phase(progress, "scores and pictures"):
+            _score(job, scored, scoring, progress)
     elif len(fitted.fold_numbers) == config.folds_count:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True

@@ -18,6 +18,7 @@ class FitResult(Result):
     A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all
     folds are. `engine` is what computed the out-of-fold predictions. `given` is the folder if the dataset was given in
     Python: then the next step is a call. `metrics` are the scores of all out-of-fold images by every metric.
+    `profile` has the seconds of each phase, if they were counted.
     """
 
     experiment: str
@@ -38,12 +39,22 @@ class FitResult(Result):
     given: str = ""
     metrics: dict[str, float | None] = field(default_factory=dict)
     better_stage: BetterStage | None = None
+    profile: dict[str, float] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
-        """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
-        if not self.folds:
-            rows = [(line,) for line in self.stages]
-            return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
+        """The scores by fold, over all images and by class, or the trained stages; and where the time went."""
+        if self.folds:
+            return [*self._scores(), *self._profile()]
+        stages = Table(f"{self.experiment}: trained so far", ("stage",), [(line,) for line in self.stages])
+        return [stages, *self._profile()]
+
+    def _profile(self) -> list[Table]:
+        """The seconds of each phase, if they were counted."""
+        total = sum(self.profile.values()) or 1.0
+        rows = [(name, f"{seconds:.1f}", f"{seconds / total:.0%}") for name, seconds in self.profile.items()]
+        return [Table(f"{self.experiment}: where the time went", ("", "seconds", "share"), rows)] if rows else []
+
+    def _scores(self) -> list[Table]:
         missing = () if self.untrained is None else self.untrained.untrained
         rows_of_folds = [
             (f"fold {number}", "not trained" if number in missing else score_text(score))

@@ -15,7 +15,7 @@ from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.truth import only
 from toolkit.files.experiment.folds_csv import FoldTable
 from toolkit.files.predictions.store import ProbabilityStore, is_made
-from toolkit.messages import Progress, score_text
+from toolkit.messages import Progress, phase, score_text
 
 if TYPE_CHECKING:  # they import TensorFlow
     from toolkit.learning.predicting.fold_mean import FoldMean
@@ -61,12 +61,14 @@ class FoldPictures:
         ids = [self.table.ids[position] for position in held_out]
         if path.is_file() or self._are_predicted(ids):
             return
-        self._draw_curves()
-        predict_oof(one, self.images, "none", self.progress, self.networks)
-        data = only(self.data, ids)
-        store = ProbabilityStore(one.predictions("oof", "none"))
-        (scores,) = score_stores([store], data, self.table.folds[held_out], self.scoring, self.progress)
-        write_overlays(experiment, store, data, scores, IDENTITY, fold=fold)
+        with phase(self.progress, "predictions"):
+            predict_oof(one, self.images, "none", self.progress, self.networks)
+        with phase(self.progress, "scores and pictures"):
+            self._draw_curves()
+            data = only(self.data, ids)
+            store = ProbabilityStore(one.predictions("oof", "none"))
+            (scores,) = score_stores([store], data, self.table.folds[held_out], self.scoring, self.progress)
+            write_overlays(experiment, store, data, scores, IDENTITY, fold=fold)
         found = f"out-of-fold {scores.metric} {score_text(scores.all)}"
         self.progress.say(f"fold {fold} is finished · {found} · pictures: {path}")
 

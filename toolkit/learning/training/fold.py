@@ -9,7 +9,7 @@ from toolkit.files.experiment.initial_weights import initial_weights_path
 from toolkit.learning.training.epoch_data import Run, TrainingData
 from toolkit.learning.training.shared_network import SharedNetwork
 from toolkit.learning.training.stage import train_stage
-from toolkit.messages import Progress, Task
+from toolkit.messages import Progress, Task, phase
 
 
 def train_fold(
@@ -30,7 +30,8 @@ def train_fold(
         TrainingError, OutOfTimeError: see `train_stage`.
     """
     experiment = data.experiment
-    shared.begin_fold(run.fold, run.seed)
+    with phase(progress, "building networks"):
+        shared.begin_fold(run.fold, run.seed)
     for stage in data.plan.stages[: max(wanted) + 1]:
         folder = experiment.stage(run.fold, stage.number, run.repeat)
         if folder.is_complete():

@@ -29,7 +29,7 @@ from toolkit.learning.training.shared_network import SharedNetwork
 from toolkit.learning.training.step import LossError, StepResults, StepSettings
 from toolkit.learning.training.tensorboard import EpochLog
 from toolkit.learning.training.validation import LOWER_LR, Validation
-from toolkit.messages import Progress, Task, score_text
+from toolkit.messages import Progress, Task, phase, score_text
 
 _BATCHES_FOR_STATISTICS = 100
 
@@ -115,8 +115,9 @@ class _StageTraining:
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
         validates = stage.validates(number)
         with progress.task(f"{title} · images", len(drawn) + validates * len(self._validation)) as task:
-            loss, training, learning_rate = self._train_on(drawn, number, draw, task)
-            found = self._validate(number, task) if validates else NOT_VALIDATED
+            loss, training, learning_rate = self._train_on(drawn, number, draw, progress, task)
+            with phase(progress, "validation"):
+                found = self._validate(number, task) if validates else NOT_VALIDATED
         seconds = time.perf_counter() - started
         return Epoch(number, learning_rate, loss, *found, len(drawn), seconds, training)
 
@@ -128,7 +129,7 @@ class _StageTraining:
         return self._data.draw(self._stage, self._run, number, self._hard_negatives)
 
     def _train_on(
-        self, drawn: Drawn, number: int, draw: Sequence[int], task: Task
+        self, drawn: Drawn, number: int, draw: Sequence[int], progress: Progress, task: Task
     ) -> tuple[float, dict[str, float], float]:
         """Mean loss and scores over the samples of the epoch, and the learning rate of its last batch."""
         batches = drawn.batches(self._stage.batch, *draw)
@@ -139,7 +140,10 @@ class _StageTraining:
             for numbers in _calls(batches, step.steps_per_call):
                 settings = [self._settings(number, done, len(batches), draw) for done in numbers]
                 called = [batches[done] for done in numbers]
-                results.add(called, step(list(islice(loaded, len(numbers))), settings))
+                with phase(progress, "waiting for batches"):
+                    inputs = list(islice(loaded, len(numbers)))
+                with phase(progress, "training steps" if step.is_compiled else "compiling the training step"):
+                    results.add(called, step(inputs, settings))
                 images = sum(map(len, called))
                 task.advance(images, f"loss {results.mean_loss:.4f}")
             results.read()
@@ -178,8 +182,16 @@ class _StageTraining:
             for earlier in self._history
             if earlier.is_validated
         )
+        with phase(progress, "writing weights"):
+            self._keep(epoch, is_best=best)
+        progress.say(f"{self._title} · {self._describe(epoch)}{' · best' if best else ''}")
+        if self._stopped:
+            progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
+
+    def _keep(self, epoch: Epoch, *, is_best: bool) -> None:
+        """Write the weights, the checkpoint and the history of an epoch."""
         network = self._shared.network
-        if best:
+        if is_best:
             network.save_weights(self._folder.best_weights)
         if epoch.number in cycle_ends(self._stage.schedule, self._stage.epochs):
             network.save_weights(self._folder.snapshot(epoch.number))
@@ -191,9 +203,6 @@ class _StageTraining:
         self._resumable.save(self._history, self._statistics, self._stopped)
         write_history(self._folder, self._history)
         self._candidates.tidy(self._history)
-        progress.say(f"{self._title} · {self._describe(epoch)}{' · best' if best else ''}")
-        if self._stopped:
-            progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
 
     def _resume(self) -> None:
         """Continue after the last finished epoch; a stage without a checkpoint starts from the beginning.

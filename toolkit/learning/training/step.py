@@ -138,6 +138,11 @@ class TrainingStep:
         return Taken(losses, tf.reshape(areas, (-1, *areas.shape[2:])))
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether a step was taken before, so that the next one need not be compiled."""
+        return self._run.was_called
+
+    @property
     def variables(self) -> list[Any]:
         """The whole state of the optimizer, for the checkpoint."""
         return variables_of(self.optimizer)
@@ -160,8 +165,10 @@ class _Compiled:
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self._xla_is_new = self._wanted == "on" or (self._wanted == "auto" and on_gpu)
         self._call = self._compile(xla=self._xla_is_new)
+        self.was_called = False
 
     def __call__(self, *inputs: Any) -> Any:
+        self.was_called = True
         if not self._xla_is_new:
             return self._call(*inputs)
         self._xla_is_new = False
