@@ -12,7 +12,7 @@ from toolkit.core.randomness import derived_seed
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
 from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
-from toolkit.learning.networks.backbones.registry import has_own_weights
+from toolkit.learning.networks.backbones.registry import has_own_weights, packaged_weights
 from toolkit.learning.networks.fast_layers import with_fast_layers
 from toolkit.learning.networks.outputs import Outputs, final_activation
 from toolkit.learning.networks.rebuilding import all_layers
@@ -226,12 +226,14 @@ def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weigh
     if not has_backbone(spec.architecture) or not (file or weights):
         return []
     backbone, notes = str(spec.backbone), []
-    tf.keras.backend.reset_uids()
-    with _explained(spec), talking_on_stderr():
-        donor = build_encoder(backbone, (*spec.shape[:2], 3), weights)
-    if file:
-        notes.append(f"encoder_weights: {load_encoder_file(donor, backbone, file)} read from {file}")
-    stored = {layer.name: layer.get_weights() for layer in weighted_layers(donor)}
+    stored = None if file else packaged_weights(backbone)
+    if stored is None:
+        tf.keras.backend.reset_uids()
+        with _explained(spec), talking_on_stderr():
+            donor = build_encoder(backbone, (*spec.shape[:2], 3), weights)
+        if file:
+            notes.append(f"encoder_weights: {load_encoder_file(donor, backbone, file)} read from {file}")
+        stored = {layer.name: layer.get_weights() for layer in weighted_layers(donor)}
     for name in encoder:
         layer = model.get_layer(name)
         if layer.weights:

