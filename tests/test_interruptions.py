@@ -74,6 +74,6 @@ def test_a_second_run_is_refused_and_an_interrupted_one_resumes(
     hold.unlink()
     work = Titles()
     assert fit(Session(tiny_competition, work), "held").finished
-    assert "fold 0 · stage 0 · epoch 2/2" in work.titles
+    assert "fold 0 · stage 0 · epoch 2/2 · images" in work.titles
     assert "fold 0 · stage 0 · epoch 1/2" not in work.titles
     assert read_history(experiment.stage(0, 0))[0] == kept

@@ -144,7 +144,8 @@ def test_a_dataset_in_memory_is_read_by_threads(lesson: Callable[..., Any], tiny
 
 
 PROGRAM = """\
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.reading.workers import Workers
 

@@ -1,9 +1,10 @@
 """Covers toolkit/learning/training/step.py, on one device and on several."""
 
+import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -194,8 +195,19 @@ def test_several_steps_in_a_call_are_the_same_steps(per_call: int) -> None:
     assert len(set(one[0].tolist())) == 5
 
 
+@pytest.fixture
+def as_on_a_gpu() -> Iterator[None]:
+    """Operations need not be deterministic: otherwise XLA refuses the gradient of pooling."""
+    config = importlib.import_module("tensorflow.python.framework.config")
+    before = config.is_op_determinism_enabled()
+    config.disable_op_determinism()
+    yield
+    if before:
+        config.enable_op_determinism()
+
+
 @pytest.mark.parametrize(("xla", "upsampling"), [("on", "transpose"), ("auto", "nearest")])
-def test_xla_changes_no_result(xla: Any, upsampling: str) -> None:
+def test_xla_changes_no_result(xla: Any, upsampling: str, as_on_a_gpu: None) -> None:
     """Except for the masks of dropout: XLA draws other ones from the same seed."""
     batches = some_batches(4, 4, 3)
     plain = losses_and_areas(built_step({"upsampling": upsampling, "dropout": 0.0}, PLAIN), batches, 1)
@@ -204,7 +216,9 @@ def test_xla_changes_no_result(xla: Any, upsampling: str) -> None:
     np.testing.assert_allclose(compiled[1], plain[1], atol=2)
 
 
-def test_without_xla_a_network_trains_that_xla_cannot_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_xla_a_network_trains_that_xla_cannot_compile(
+    monkeypatch: pytest.MonkeyPatch, as_on_a_gpu: None
+) -> None:
     """On a processor XLA has no gradient of nearest-neighbour upsampling; `auto` tries it where there is a GPU."""
     batches = some_batches(4, 4)
     plain = losses_and_areas(built_step({"upsampling": "nearest"}, PLAIN), batches, 1)

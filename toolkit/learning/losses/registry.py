@@ -13,7 +13,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
 from toolkit.learning.losses.targets import Tensor, Truth, read_truth
 from toolkit.learning.networks.outputs import Outputs
-from toolkit.learning.plugins import NO_PLUGINS, called, check_call, create
+from toolkit.learning.plugins import NO_PLUGINS, check_call, create
 from toolkit.learning.runtime import in_float32, tf
 
 _IGNORED_LOGIT = -30.0  # for losses of plugins: background, with certainty in float32
@@ -97,9 +97,7 @@ def _plugin_loss(name: str, found: Any, arguments: Mapping[str, Any]) -> Loss:
 
     def compute(truth: Truth, prediction: Tensor, _: Any) -> Tensor:
         prediction = truth.where_valid(prediction, _IGNORED_LOGIT if wants == "logits" else 0.0)
-        return _mean(
-            name, tf.cast(called(f"the loss {name}", found, truth.target, prediction, **arguments), tf.float32), truth
-        )
+        return _mean(name, tf.cast(found(truth.target, prediction, **arguments), tf.float32), truth)
 
     return Loss(wants, compute)
 
