@@ -54,7 +54,7 @@ run:                             ## tk in the image: make run ARGS="fit exp042";
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lite]'
 	touch $@
 
 .venv/installed-dev: .venv/installed

@@ -18,6 +18,7 @@ from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
 from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.networks.network import build_network
+from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -137,22 +138,27 @@ def test_the_demo_does_the_whole_job(
         "architecture=ModularUnet", "architecture_options={depth: 1, start_filters: 4}", "backbone=null",
         "shape=[32, 32, 3]",
     )  # fmt: skip
-    for _, settings in demo._EXPERIMENTS:
-        build_network(load_config(tiny_competition.find("tiny").config, settings).config.network_spec(), 0)
-    monkeypatch.setattr(demo, "_EXPERIMENTS", [(name, (*smallest, *rest[3:])) for name, rest in demo._EXPERIMENTS])
+    assert demo._encoder(Silent()) == demo._PRETRAINED
+    for encoder in (demo._PRETRAINED, demo._FROM_SCRATCH):
+        for _, settings in demo._EXPERIMENTS:
+            spec = load_config(tiny_competition.find("tiny").config, [*settings, *encoder]).config.network_spec()
+            build_network(spec.model_copy(update={"shape": (96, 96, 3)}), 0)
+    monkeypatch.setattr(demo, "_EXPERIMENTS", [(name, (*smallest, *rest[1:])) for name, rest in demo._EXPERIMENTS])
+    monkeypatch.setattr(demo, "_encoder", lambda _: ())
     monkeypatch.setattr(demo, "_TRAINING_IMAGES", 24)
     monkeypatch.setattr(demo, "_TEST_IMAGES", 8)
     monkeypatch.setattr(demo, "_SETTINGS", [*demo._SETTINGS, "stages=[{epochs: 1}]"])
     result = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
     assert [row["experiment"] for row in result["rows"]] == [
         "unet",
-        "pspnet",
+        "fpn",
         "unet-hflip",
-        "pspnet-hflip",
-        "unet+pspnet",
-        "unet+pspnet",
+        "fpn-hflip",
+        "unet+fpn",
+        "unet+fpn",
     ]
     assert all(0 <= row["hidden"] <= 1 for row in result["rows"])
+    assert 0 <= result["interval"][0] <= result["interval"][1] <= 1
     assert Path(result["submission"]).read_text().count("\n") == 9
     assert all(Path(path).is_file() for path in result["overlays"])
     again = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
