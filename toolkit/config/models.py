@@ -169,7 +169,7 @@ class LearningConfig(ClosedModel):
     validate_every: PositiveInteger = Field(
         1,
         description="Number of epochs from one validation to the next; the last epoch of a stage is always validated. "
-        "Only validated epochs can be the best, and only they count for the patience of callbacks.",
+        "Only validated epochs can be the best, and only they count for callbacks that monitor a validation value.",
     )
     callbacks: Callbacks = Field(
         default_factory=dict,

@@ -77,3 +77,12 @@ def test_of_equal_scores_the_lower_validation_loss_is_best() -> None:
     assert best(epoch(0, 0.5, 0.46), epoch(1, 0.4, 0.1)) == 0
     assert best(epoch(0, 0.5, 0.3), epoch(1, 0.5, 0.3)) == 0
     assert best(epoch(0, math.nan, 0.3), epoch(1, math.nan, 0.2), epoch(2, math.nan, math.nan)) == 1
+
+
+def test_an_epoch_with_scores_is_validated_whatever_its_loss(tmp_path: Path) -> None:
+    folder = StageFolder(tmp_path)
+    epoch = Epoch(0, 1e-3, 0.1, math.nan, {"dice": 0.5}, 7, 1.25)
+    write_history(folder, [epoch])
+    (read,) = read_history(folder)
+    assert read.is_validated
+    assert read.values()["dice"] == 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.models import Config
-from toolkit.config.training.execution import EngineName
+from toolkit.config.training.execution import EngineName, ExecutionConfig
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.probabilities import StoredType
@@ -17,6 +17,9 @@ from toolkit.files.experiment.members import Member, members_of, refuse_ensemble
 from toolkit.files.experiment.resolved import config_of, digests_of_code, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import trained_folds
 from toolkit.files.predictions.store import engines_of
+
+_WITHOUT_INFLUENCE = {"data", "encoder_weights", "validate_every", *ExecutionConfig.model_fields}
+"""Keys that say how weights came about or how they are computed; what counts of these is recorded beside them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Networks:
 
     def made_from(self) -> dict[str, Any]:
         """What identifies predictions of these networks; reads all weight files."""
-        settings = self.config.model_dump(exclude={"data", "encoder_weights", "engine"})
+        settings = self.config.model_dump(exclude=_WITHOUT_INFLUENCE)
         return {
             "experiment": self.experiment.name,
             "weights": [file_digest(path) for path in self.weights],

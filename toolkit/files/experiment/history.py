@@ -18,7 +18,7 @@ class Epoch:
     """One row of history.csv.
 
     `scores` are those of the validation images, the primary metric first, and `training` those of the training batches,
-    which earlier versions did not record. An epoch that was not validated has a `validation_loss` of NaN.
+    which earlier versions did not record. An epoch that was not validated has no `scores`; its `validation_loss` is NaN.
     """
 
     number: int
@@ -33,7 +33,7 @@ class Epoch:
     @property
     def is_validated(self) -> bool:
         """Whether the epoch has a validation loss and scores."""
-        return not math.isnan(self.validation_loss)
+        return bool(self.scores)
 
     @property
     def primary(self) -> float:
@@ -89,7 +89,8 @@ def read_history(folder: StageFolder) -> list[Epoch]:
         scores = {name: score for name, score in found.items() if not name.startswith(_TRAINING)}
         training = {name.removeprefix(_TRAINING): found[name] for name in found if name not in scores}
         number, rate, loss, validation_loss = numbers[: len(_FIRST)]
-        validated = (validation_loss, scores) if not math.isnan(validation_loss) else NOT_VALIDATED
+        is_validated = not all(map(math.isnan, (validation_loss, *scores.values())))
+        validated = (validation_loss, scores) if is_validated else NOT_VALIDATED
         epochs.append(Epoch(int(number), rate, loss, *validated, int(numbers[-2]), numbers[-1], training))
     return epochs
 

@@ -1,6 +1,5 @@
 """OpenVINO as an engine: each network is converted once, and compiled anew with every set of weights."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from toolkit.learning.engines.frozen_graph import FrozenGraph, frozen_graph
 from toolkit.learning.engines.openvino_package import require_openvino
 from toolkit.learning.engines.tensorflow_engine import probabilities_of
 from toolkit.learning.networks.network import Network
+from toolkit.learning.reading.worker_count import usable_cores
 from toolkit.learning.runtime import Precision, tf
 
 _REQUESTS = 2
@@ -121,7 +121,7 @@ class _Runtime:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": _REQUESTS,
             "INFERENCE_PRECISION_HINT": hint if hint.upper() in able else "f32",
-            "INFERENCE_NUM_THREADS": _cores(),
+            "INFERENCE_NUM_THREADS": usable_cores(),
             # On a core of its own a thread would have to wait for whatever else runs there.
             "ENABLE_CPU_PINNING": False,
         }
@@ -145,11 +145,6 @@ class _Runtime:
                 bound.remove_parameter(parameter)
         program = self._core.compile_model(bound, "CPU", self._settings)
         return [program.create_infer_request() for _ in range(_REQUESTS)]
-
-
-def _cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _graph_of(network: Network, activation: Activation, batch: int) -> FrozenGraph:

@@ -15,7 +15,10 @@ _MODULE, _TELEMETRY = "openvino", "openvino_telemetry"
 
 def installed_version() -> str:
     """The version of OpenVINO; empty if it is not installed."""
-    return metadata.version(_MODULE) if importlib.util.find_spec(_MODULE) is not None else ""
+    try:
+        return metadata.version(_MODULE) if importlib.util.find_spec(_MODULE) is not None else ""
+    except metadata.PackageNotFoundError:  # a folder of that name
+        return ""
 
 
 def refuse_missing(engine: EngineChoice | None) -> None:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from toolkit.learning.networks.rebuilding import Layer, all_layers, rebuilt
-from toolkit.learning.runtime import tf
+from toolkit.learning.runtime import has_gpu, tf
 
 _SHARE_FOR_SHIFTS = 0.5
 """Shifted products are faster than a convolution if at most this share of the products is with pixels of the image."""
@@ -56,8 +56,7 @@ def with_fast_layers(model: Any) -> Any:
 
     Names and weights stay the same.
     """
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    is_slow, faster = (_is_nearest, RepeatedPixels) if on_gpu else (_is_dilated, DilatedConvolution)
+    is_slow, faster = (_is_nearest, RepeatedPixels) if has_gpu() else (_is_dilated, DilatedConvolution)
     if not any(map(is_slow, all_layers(model))):
         return model
     replaced: list[tuple[Layer, Layer]] = []

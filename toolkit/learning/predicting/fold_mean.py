@@ -156,6 +156,8 @@ class FoldMean:
                 predict = self._predictor(engine, plain=True)
                 found = predict_tiles(predict, self._reader, images, tiles, SilentTask())
                 maps.append([one.probability for (one,) in found])
+            # The networks of other scales and of transposed views must be convertible too.
+            next(predict_tiles(self._predictor("openvino"), self._reader, images, tiles[:1], SilentTask()), None)
         except ConversionError as error:
             return Agreement(failure=error.message)
         finally:

@@ -20,7 +20,7 @@ from toolkit.learning.networks.network import Network
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.reading.batches import prediction_batches
 from toolkit.learning.reading.sample_reader import SampleReader, Tile
-from toolkit.learning.runtime import tf
+from toolkit.learning.runtime import has_gpu
 from toolkit.messages import Task
 
 Size = tuple[int, int]
@@ -51,7 +51,7 @@ def images_at_once(batch: int) -> int:
 
     On a processor it is small, because a single image takes as long as a full batch. On a GPU it is the batch.
     """
-    return batch if tf.config.list_physical_devices("GPU") else min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
+    return batch if has_gpu() else min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
 
 
 class Predictor:

@@ -1,6 +1,5 @@
 """Batches of tensors: images and labels are read, resized and augmented while the network computes."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.reading.sample_reader import SampleReader, Tile
 from toolkit.learning.reading.training_samples import TrainingSetup, batch_jobs
+from toolkit.learning.reading.worker_count import usable_cores
 from toolkit.learning.reading.workers import StageWorkers
 from toolkit.learning.runtime import tf
 
@@ -120,7 +120,7 @@ def _loaded(load: Callable[[int], Batch], count: int, types: tuple[Any, ...]) ->
         # Declared stateless, because TensorFlow would otherwise load one batch after the other.
         .map(
             lambda number: tf.numpy_function(guarded, [number], types, stateful=False),
-            os.cpu_count(),
+            usable_cores(),
             deterministic=True,
         )
         .prefetch(2)

@@ -145,12 +145,14 @@ class _StageTraining:
                 with phase(progress, "training steps" if step.is_compiled else "compiling the training step"):
                     results.add(called, step(inputs, settings))
                 images = sum(map(len, called))
-                task.advance(images, f"loss {results.mean_loss:.4f}")
+                task.advance(images, "" if math.isnan(results.mean_loss) else f"loss {results.mean_loss:.4f}")
             results.read()
         except LossError as error:
             names = ", ".join(drawn.samples[position].title for position in error.positions)
             raise TrainingError(f"{self._where(number)}: {error} on the batch of {names}", LOWER_LR) from None
         step.synchronise()
+        if step.refusal_of_xla and not self._history:
+            progress.say(f"{self._title} · training without XLA, which cannot compile it: {step.refusal_of_xla}")
         return results.mean_loss, self._scores_of(results.areas), settings[-1].learning_rate
 
     def _settings(self, number: int, done: int, batches: int, draw: Sequence[int]) -> StepSettings:

@@ -17,7 +17,7 @@ from toolkit.learning.losses.registry import TotalLoss
 from toolkit.learning.networks.network import Network
 from toolkit.learning.optimizing.optimizers import variables_of
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
-from toolkit.learning.runtime import compiled, in_float32, tf
+from toolkit.learning.runtime import compiled, has_gpu, in_float32, tf
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,11 @@ class TrainingStep:
         return Taken(losses, tf.reshape(areas, (-1, *areas.shape[2:])))
 
     @property
+    def refusal_of_xla(self) -> str:
+        """Why XLA is not used although it was tried; empty otherwise."""
+        return self._run.refusal
+
+    @property
     def is_compiled(self) -> bool:
         """Whether a step was taken before, so that the next one need not be compiled."""
         return self._run.was_called
@@ -157,30 +162,38 @@ class TrainingStep:
 
 
 class _Compiled:
-    """A step, or a loop of steps, as a graph: with XLA if that is wanted and possible."""
+    """A step, or a loop of steps, as a graph: with XLA if that is wanted and possible.
+
+    `refusal` says why XLA is not used although it was tried; XLA compiles for each size of the inputs anew.
+    """
 
     def __init__(self, step: Callable[..., Any], compilation: Compilation, *, may_use_xla: bool) -> None:
         self._step, self._loops = step, compilation.steps_per_call > 1
         self._wanted = compilation.xla if may_use_xla else "off"
-        on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._xla_is_new = self._wanted == "on" or (self._wanted == "auto" and on_gpu)
-        self._call = self._compile(xla=self._xla_is_new)
-        self.was_called = False
+        self._uses_xla = self._wanted == "on" or (self._wanted == "auto" and has_gpu())
+        self._call = self._compile(xla=self._uses_xla)
+        self._sizes: set[tuple[Any, ...]] = set()
+        self.refusal = ""
+
+    @property
+    def was_called(self) -> bool:
+        """Whether a step was taken before."""
+        return bool(self._sizes)
 
     def __call__(self, *inputs: Any) -> Any:
-        self.was_called = True
-        if not self._xla_is_new:
+        sizes = tuple(tuple(one.shape) for one in inputs)
+        is_new = sizes not in self._sizes
+        self._sizes.add(sizes)
+        if not (is_new and self._uses_xla):
             return self._call(*inputs)
-        self._xla_is_new = False
         try:
             return self._call(*inputs)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
+            reason = str(error).splitlines()[0]
             if self._wanted == "on":
-                reason = str(error).splitlines()[0]
-                raise ConfigError(
-                    f"xla: on: XLA cannot compile the training step: {reason}", "Use xla: off."
-                ) from error
+                raise ConfigError(f"xla: on: XLA cannot compile the step: {reason}", "Use xla: off.") from error
         # Nothing has been computed: XLA refuses a graph before it runs.
+        self._uses_xla, self.refusal = False, reason
         self._call = self._compile(xla=False)
         return self._call(*inputs)
 

