@@ -18,7 +18,7 @@ class Epoch:
     """One row of history.csv.
 
     `scores` are those of the validation images, the primary metric first, and `training` those of the training batches,
-    which earlier versions did not record. An epoch that was not validated has no `scores`; its `validation_loss` is NaN.
+    which earlier versions did not record. An epoch that was not validated has no scores; its `validation_loss` is NaN.
     """
 
     number: int
