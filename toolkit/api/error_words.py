@@ -12,7 +12,7 @@ _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
 _Class = TypeVar("_Class", bound=type)
 
-_OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _NAMES = {"set": "overrides", "format": "formats", "min_area": "minimum_area", "tta": "views"}
 """Arguments that are not called like their option."""
 
@@ -38,9 +38,9 @@ def in_python(function: Callable[_Parameters, _Value]) -> Callable[_Parameters, 
 
 
 def methods_in_python(kind: _Class) -> _Class:
-    """A class whose public methods are `in_python`."""
+    """A class whose public methods, and whose creation, are `in_python`."""
     for name, value in list(vars(kind).items()):
-        if isinstance(value, FunctionType) and not name.startswith("_"):
+        if isinstance(value, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(kind, name, in_python(value))
     return kind
 

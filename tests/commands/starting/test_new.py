@@ -170,6 +170,29 @@ def test_code_that_is_there_already_is_kept() -> None:
     assert "'own'" in (own / "plugins.py").read_text()
 
 
+def test_a_module_that_is_there_already_is_never_replaced_or_removed() -> None:
+    base, own = Path("experiments/base"), Path("experiments/own")
+    base.mkdir(parents=True)
+    own.mkdir()
+    (base / "plugins.py").write_text(PLUGINS)
+    (base / "nets.py").write_text("size = 3\n")
+    (own / "nets.py").write_text("mine = 1\n")
+    new("base", *DATA, "--set", "architecture=get_model")
+    told = new("own", "--extends", "base", code=ConfigError.exit_code)
+    assert "nets.py is there already" in " ".join(told.split())
+    assert (own / "nets.py").read_text() == "mine = 1\n"
+    (own / "nets.py").write_text("size = 3\n")
+    new("own", "--extends", "base", "--set", "lr=fast", code=ConfigError.exit_code)
+    assert (own / "nets.py").is_file()
+    new("own", "--extends", "base")
+    assert (own / "plugins.py").is_file()
+
+
+def test_who_sets_the_activation_chooses_the_classes_too() -> None:
+    new("multi", *DATA, "--set", "activation=sigmoid")
+    assert load_config(Path("experiments/multi/config.yaml")).config.activation == "sigmoid"
+
+
 def test_a_variant_written_by_hand_is_told_where_the_code_is() -> None:
     base, hand = Path("experiments/base"), Path("experiments/hand")
     for folder in (base, hand):

@@ -171,3 +171,18 @@ def test_a_module_and_a_missing_file_are_told_apart(workspace: Workspace) -> Non
         assert "section patch_generator" in raised.value.advice
     with pytest.raises(MissingFileError, match="there is no file"):
         workspace.find("nothing.yaml")
+
+
+def test_a_free_name_is_the_given_one_or_has_a_number(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert workspace.free_name("salt") == "salt"
+    for taken in ("salt", "salt2"):
+        (tmp_path / "experiments" / taken).mkdir(parents=True)
+        (tmp_path / "experiments" / taken / "config.yaml").write_text("{}\n")
+    assert workspace.free_name("salt") == "salt3"
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "a.b"])
+def test_a_folder_without_a_configuration_is_no_experiment(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MissingFileError, match="there is no experiment"):
+        Workspace(tmp_path / "deep" / "inside").find(name)

@@ -32,6 +32,8 @@ from toolkit.files.experiment.resolved import load_experiment
 from toolkit.files.inspection.value_findings import reading_of
 from toolkit.messages import Progress, Table
 
+_DECIDES_CLASSES = {"classes", "activation", "loss", "stages"}
+"""Keys that would be chosen for the classes in the masks; who sets one of them chooses the classes too."""
 _GIVEN = "# Images and masks: the dataset that Experiment(path).fit(dataset) is given in Python\n"
 
 
@@ -153,18 +155,19 @@ def _write_checked(
     header = HEADER if experiment.dataset is None else HEADER + _GIVEN
     with written_if_sound(experiment, header + write_yaml(tree), code):
         loaded = load_experiment(experiment, overrides)
-        if recognise and "classes" not in settings_of(overrides, experiment.folder):
+        given = settings_of(overrides, experiment.folder)
+        if recognise and not _DECIDES_CLASSES & given.keys():
             tree = _with_classes(tree, loaded.config, session.progress)
             write_text(experiment.config, header + write_yaml(tree))
             loaded = load_experiment(experiment, overrides)
         training, tests = check_data(loaded.config)
         if overrides:
-            tree = with_settings(tree, settings_of(overrides, experiment.folder), experiment.config)
+            tree = with_settings(tree, given, experiment.config)
             write_text(experiment.config, header + write_yaml(tree))
     for note in loaded.notes:
         session.progress.say(note)
-    given = loaded.config.data.is_given
-    return NewResult(experiment.name, str(experiment.config), training, tests, given)
+    is_given = loaded.config.data.is_given
+    return NewResult(experiment.name, str(experiment.config), training, tests, is_given)
 
 
 def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> dict[str, Any]:

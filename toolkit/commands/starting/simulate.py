@@ -3,7 +3,6 @@
 import re
 import shlex
 from dataclasses import dataclass
-from itertools import count as count_from
 from pathlib import Path
 
 from toolkit.commands.result import Result
@@ -85,14 +84,7 @@ def simulate(
             raise ConfigError(f"{option}: expected a whole number of at least {least}; received {value}")
     simulation = Simulation(kind, seed, count, tests, KINDS[kind].size if size is None else _parse_size(size))
     classes = write_simulation(folder, simulation, session.progress)
-    return SimulateResult(simulation, str(folder), classes, _free_name(session, kind))
-
-
-def _free_name(session: Session, kind: str) -> str:
-    """The kind, with a number if an experiment has this name."""
-    taken = {experiment.name for experiment in session.workspace.all()}
-    names = (f"{kind}{number}" if number > 1 else kind for number in count_from(1))
-    return next(name for name in names if name not in taken)
+    return SimulateResult(simulation, str(folder), classes, session.workspace.free_name(kind))
 
 
 def _parse_size(text: str) -> tuple[int, int]:

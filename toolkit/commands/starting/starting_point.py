@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.errors import DataError, ToolkitError, listing
+from toolkit.errors import ConfigError, DataError, ToolkitError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
@@ -67,9 +67,21 @@ def naming_origins(origins: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def written_if_sound(experiment: Experiment, text: str, code: Mapping[Path, str] = NO_CODE) -> Iterator[None]:
-    """Write config.yaml and files of code, whose paths are relative; remove them again if the block raises."""
+    """Write config.yaml and files of code, whose paths are relative; remove them again if the block raises.
+
+    Raises:
+        ConfigError: a file of code is there already, with another content.
+    """
     before = experiment.folder.is_dir()
-    written = {experiment.config: text, **{experiment.folder / path: source for path, source in code.items()}}
+    new = {experiment.folder / path: source for path, source in code.items()}
+    there = {path for path in new if path.exists()}
+    for path in there:
+        if not path.is_file() or path.read_text("utf-8") != new[path]:
+            raise ConfigError(
+                f"{path} is there already, and another file of that name would be copied there",
+                "Rename it, or write plugins.py into the new folder first: then nothing is copied.",
+            )
+    written = {experiment.config: text, **{path: source for path, source in new.items() if path not in there}}
     for path, content in written.items():
         write_text(path, content)
     try:

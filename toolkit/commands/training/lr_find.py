@@ -42,7 +42,8 @@ class LrFindResult(Result):
     """The suggested learning rate, and the key to set.
 
     `key` is the key of the stage's lr; `setter` is the schedule that ignores it, if there is one. Without a suggestion
-    `flat` says why. `is_trained` says whether the experiment has results, which another lr does not fit.
+    `flat` says why. If the experiment has results, which another lr does not fit, `other` is a free
+    name for another one.
     """
 
     experiment: str
@@ -55,7 +56,7 @@ class LrFindResult(Result):
     key: str
     setter: str | None
     flat: str = ""
-    is_trained: bool = False
+    other: str = ""
 
     def tables(self) -> list[Table]:
         """The learning rates of the curve."""
@@ -73,8 +74,8 @@ class LrFindResult(Result):
             return [f"curve: {self.picture}", f"no suggestion: {self.flat}"]
         rate = f"{self.suggestion:.1e}"
         following = f"tk fit {self.experiment} --set {self.key}={rate}"
-        if self.is_trained:  # its results fit only the lr that they were trained with
-            following = f"tk new {self.experiment}-lr --extends {self.experiment} --set {self.key}={rate}"
+        if self.other:  # the results fit only the lr that they were trained with
+            following = f"tk new {self.other} --extends {self.experiment} --set {self.key}={rate}"
         if self.setter is not None:
             following = f"{self.setter} sets the learning rate of stage {self.stage} and ignores lr: write {rate} there"
         return [f"curve: {self.picture}", f"next: {following}"]
@@ -154,7 +155,7 @@ def find_learning_rate(
         _key(config, stage),
         _setter(config, stage, names_defined_beside(experiment.config)),
         flat,
-        experiment.has_training(),
+        session.workspace.free_name(f"{experiment.name}-lr") if experiment.has_training() else "",
     )
 
 

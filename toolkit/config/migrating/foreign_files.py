@@ -51,8 +51,10 @@ def file_of_module(name: str, folder: Path) -> Path | None:
     if path.suffix == _PYTHON and path.is_file():
         return path
     parts = name.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        return None
     module = folder.joinpath(*parts).with_suffix(_PYTHON)
-    return module if len(parts) > 1 and all(part.isidentifier() for part in parts) and module.is_file() else None
+    return module if module.is_file() else None
 
 
 def about_python(path: Path) -> ConfigError:

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,12 @@ class Workspace:
             raise error
         if path.suffix in FILES and path.name != Experiment(path.parent).config.name:
             raise missing(path)
+
+    def free_name(self, name: str) -> str:
+        """A name that no experiment has: the given one, or with a number behind it."""
+        taken = {experiment.name for experiment in self.all()}
+        names = (f"{name}{number}" if number > 1 else name for number in count(1))
+        return next(one for one in names if one not in taken)
 
     def last_finished(self) -> Experiment:
         """The most recently finished experiment or ensemble.
