@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.execution import Cache
+from toolkit.errors import DataError
 from toolkit.files.datasets import keeping
 from toolkit.files.datasets.keeping import keep, size_text
 from toolkit.files.datasets.kept_pairs import KeptPairs, Layout, Pair
@@ -28,8 +29,12 @@ def make(content: str) -> Pair:
     return np.full((8, 8, 1), int(content), np.uint8), np.zeros((8, 8), np.uint8)
 
 
+def unchanged(content: str) -> None:
+    pass
+
+
 def kept(folder: Path, cache: Cache, told: Told | None = None) -> KeptPairs | None:
-    return keep(cache, LAYOUT, CacheFolder(folder / "cache"), make, progress=told or Told())
+    return keep(cache, LAYOUT, CacheFolder(folder / "cache"), make, unchanged, progress=told or Told())
 
 
 def never() -> Pair:
@@ -105,8 +110,8 @@ def test_memory_that_does_not_suffice_is_reported(tmp_path: Path) -> None:
 def test_memory_that_others_will_take_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "free_memory", lambda: 4 * LAYOUT.total)
     folder = CacheFolder(tmp_path / "cache")
-    assert keep("memory", LAYOUT, folder, make, progress=Silent()) is not None
-    assert keep("memory", LAYOUT, folder, make, progress=Silent(), reserved=LAYOUT.total) is None
+    assert keep("memory", LAYOUT, folder, make, unchanged, progress=Silent()) is not None
+    assert keep("memory", LAYOUT, folder, make, unchanged, progress=Silent(), reserved=LAYOUT.total) is None
 
 
 def test_a_disk_without_room_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +126,17 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     told = Told()
     assert kept(tmp_path, "disk", told) is None
     assert told.lines[0].startswith("warning: cache: decoded images are not kept: cannot write")
+
+
+def test_what_has_changed_since_the_check_is_not_kept_for_later_runs(tmp_path: Path) -> None:
+    def changed(content: str) -> None:
+        if content == "7":
+            raise DataError("7: the image has changed")
+
+    folder = CacheFolder(tmp_path / "cache")
+    with pytest.raises(DataError, match="7: the image has changed"):
+        keep("disk", LAYOUT, folder, make, changed, progress=Silent())
+    assert [path.name for path in folder.files()] == [".gitignore"]
 
 
 def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:

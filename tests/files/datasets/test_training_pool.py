@@ -7,6 +7,7 @@ import pytest
 from toolkit.config.data.data import SourceKeys
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY
+from toolkit.errors import DataError
 from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import find_negatives
 from toolkit.files.datasets.training_pool import Pool, Sample, make_pool
@@ -74,3 +75,18 @@ def test_windows_beyond_the_image_are_mirrored_alike_in_image_and_labels(pool: P
     coloured = np.pad(whole.image(), ((5, 5), (5, 5), (0, 0)), mode="symmetric")
     assert np.array_equal(shown.image(), coloured[3:8, 11:17])
     assert shown.title == "b (rows from -2, columns from 6)"
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_sample_whose_files_have_changed_since_the_check_is_refused(kind: str, pool: Pool, tmp_path: Path) -> None:
+    for sample in pool.samples:
+        sample.refuse_changed()
+    path = tmp_path / "main" / kind / "b.png"
+    path.write_bytes((tmp_path / "main" / kind / "a.png").read_bytes() + b" ")
+    with pytest.raises(DataError, match="b: the image or its mask has changed since it was checked"):
+        pool.samples[1].refuse_changed()
+    path.unlink()
+    with pytest.raises(DataError, match=r"b: the image or its mask cannot be read again: .*No such file") as caught:
+        pool.samples[1].refuse_changed()
+    assert "Run the command again" in caught.value.advice
+    Sample(pool.main, "b").refuse_changed()  # was not checked

@@ -1,6 +1,11 @@
 import os
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from toolkit.errors import StorageError
+from toolkit.files.disk import cache_folder
 from toolkit.files.disk.cache_folder import CacheFolder
 
 
@@ -50,3 +55,56 @@ def test_the_folder_keeps_itself_out_of_git(tmp_path: Path) -> None:
 
 def test_without_a_folder_there_are_no_files(tmp_path: Path) -> None:
     assert CacheFolder(tmp_path / "cache").files() == []
+
+
+@pytest.mark.parametrize(("free", "left"), [(200, "acb"), (100, "ac"), (0, "a"), (-50, "")])
+def test_files_make_room_until_a_new_one_takes_half_of_what_is_free(
+    free: int, left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_folder, "free_disk", lambda _: free)
+    folder = filled(tmp_path)
+    assert folder.make_room(100)
+    assert names(folder) == set(left)
+
+
+def test_a_file_that_takes_too_much_even_of_an_empty_folder_makes_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_folder, "free_disk", lambda _: 0)
+    folder = filled(tmp_path)
+    assert not folder.make_room(151)
+    assert names(folder) == {"a", "b", "c"}
+
+
+def test_files_that_another_process_deletes_meanwhile_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled(tmp_path)
+    deleted = folder.rows("b")
+    look = Path.stat
+
+    def late(path: Path, **options: Any) -> os.stat_result:
+        if path == deleted:
+            deleted.unlink(missing_ok=True)
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", late)
+    assert names(folder) == {"a", "c"}
+    assert folder.sizes()[folder.rows("a")] == 100
+    assert folder.make_room(100, at_most=300)
+    assert names(folder) == {"a", "c"}
+
+
+@pytest.mark.parametrize("name", ["b.rows", ".123.old.rows"])
+def test_a_file_that_cannot_be_deleted_is_reported(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = filled(tmp_path)
+    path = folder.path / name
+    path.touch()
+    os.utime(path, (900, 900))
+
+    def refused(path: Path, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(StorageError, match=r"cannot write .*Permission denied"):
+        folder.make_room(100, at_most=100)

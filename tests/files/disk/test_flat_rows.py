@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.errors import StorageError
+from toolkit.errors import DataError, StorageError
 from toolkit.files.disk.flat_rows import Bytes, Rows, write_rows
 from toolkit.messages import Silent
 
@@ -71,6 +71,22 @@ def test_a_row_that_is_only_half_written_is_no_row() -> None:
     rows.write(2, row_of(CONTENTS[2]))
     os.pwrite(rows.descriptor, b"yy", rows.total - 2)
     assert rows.read(2) is None
+
+
+@pytest.mark.parametrize("count", [3, 20])
+def test_content_of_another_size_is_refused_and_the_next_row_stays(count: int) -> None:
+    rows = Rows.in_memory([4, 4])
+    rows.write(1, row_of(b"next"))
+    with pytest.raises(DataError, match=f"{count} bytes instead of 4: the image has changed") as caught:
+        rows.write(0, row_of(bytes(count)))
+    assert "Run the command again" in caught.value.advice
+    assert contents(rows) == [None, b"next"]
+
+
+def test_a_file_with_content_of_another_size_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has changed since it was checked"):
+        write_rows(tmp_path / "one.rows", NAME, SIZES, lambda _: row_of(bytes(20)), progress=Silent(), title="")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_leaves_no_file(tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.core.masks.mask_values import MaskValues
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.files.data.sources import LabelledImages, find_images
 from toolkit.files.disk import digests
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.images import image_files
+from toolkit.files.inspection import remembered_facts
 from toolkit.files.inspection.examining import examine_images, examine_labelled
-from toolkit.files.inspection.image_facts import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts, Traces
 from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.messages import Silent
 
@@ -160,3 +162,44 @@ def test_the_values_of_masks_are_remembered(tmp_path: Path, data: LabelledImages
     assert [one.values for one in again] == [one.values for one in first]
     assert first[0].values is not None
     assert first[0].values.values == {0: 1620, 1: 225, 2: 75}
+
+
+def test_facts_of_another_decoder_are_found_again(
+    monkeypatch: pytest.MonkeyPatch, examine: Callable[[], tuple[ImageFacts, ...]], read: list[str]
+) -> None:
+    examine()
+    read.clear()
+    monkeypatch.setattr(cv2, "__version__", "0.0.1")
+    examine()
+    assert len(read) >= COUNT
+
+
+@pytest.mark.parametrize("kind", [Traces, MaskValues])
+def test_facts_with_other_parts_are_found_again(
+    kind: type, monkeypatch: pytest.MonkeyPatch, examine: Callable[[], tuple[ImageFacts, ...]], read: list[str]
+) -> None:
+    known = remembered_facts._names
+    with monkeypatch.context() as patched:  # as a version that knows one name more
+        patched.setattr(remembered_facts, "_names", lambda one: [*known(one), *(["more"] if one is kind else [])])
+        patched.setattr(remembered_facts, "_plain", lambda one: {"image_id": one.image_id})
+        examine()
+    read.clear()
+    examine()
+    assert len(read) >= COUNT
+
+
+def test_the_cache_makes_room_for_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examine: Callable[[], tuple[ImageFacts, ...]]
+) -> None:
+    asked = []
+
+    def full(folder: CacheFolder, size: int) -> bool:
+        asked.append(size)
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CacheFolder, "make_room", full)
+        examine()
+    assert not list(tmp_path.glob("cache/*.facts"))
+    examine()
+    assert asked == [path.stat().st_size for path in tmp_path.glob("cache/*.facts")]

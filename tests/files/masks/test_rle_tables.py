@@ -1,5 +1,6 @@
 """Covers toolkit/files/masks/rle_tables.py and rle_rows.py."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from toolkit.errors import DataError
 from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.checking import check_training_data
+from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Silent
 
 STEEL = Classes(("1", "2", "3", "4"), values=((1,), (2,), (3,), (4,)))
@@ -233,3 +235,12 @@ def test_classes_that_the_table_does_not_have_are_refused(
 ) -> None:
     with pytest.raises(DataError, match="is a table of run-length encodings of"):
         labelled(changed(name), "a", "id,rle_mask", "a,", classes=classes)
+
+
+def test_a_table_is_the_same_in_another_process() -> None:
+    table = MaskTable({"a": ((None, "1 2"), (None, "5 1"))})
+    sent = pickle.loads(pickle.dumps(table))
+    assert sent.content("a") == table.content("a") == b"1 2\n5 1"
+    assert sent.stamp("a") == table.stamp("a")
+    np.testing.assert_array_equal(table.read_objects("a", (2, 3)), [[1, 0, 2], [1, 0, 0]])
+    np.testing.assert_array_equal(sent.read_objects("a", (2, 3)), [[1, 0, 2], [1, 0, 0]])

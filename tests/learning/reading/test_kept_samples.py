@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from toolkit.core.images.windows import Window
+from toolkit.errors import DataError
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.cache_folder import CacheFolder
+from toolkit.files.disk.flat_rows import Rows
 from toolkit.files.experiment.workspace import Workspace
 
 pytestmark = pytest.mark.train
@@ -111,3 +113,19 @@ def test_what_was_not_checked_is_read_from_its_file(lesson: Callable[..., Any]) 
     assert (unknown.labels() == kept.labels()).all()
     assert source.images.origin == source.own.images.origin
     assert source.images.only({"000"}).ids == ("000",)
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+@pytest.mark.parametrize("way", ["whole", "patches"])
+def test_a_file_that_changes_after_the_check_is_not_kept(
+    way: str, cache: str, lesson: Callable[..., Any], tiny_competition: Workspace
+) -> None:
+    data = lesson(f"cache={cache}", *WAYS[way]).data
+    (kept,) = data.kept.kept
+    kept.rows = Rows.in_memory(kept.layout.bytes_of_rows)  # as if all rows were damaged
+    folder = tiny_competition.root / "data" / "train" / "images"
+    first, *others = sorted(folder.iterdir())
+    for path in others:
+        path.write_bytes(first.read_bytes())
+    with pytest.raises(DataError, match=r"\d+: the image or its mask has changed since it was checked"):
+        seen(data)

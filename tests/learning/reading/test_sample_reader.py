@@ -10,18 +10,21 @@ from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.core.masks.labels import BINARY
 from toolkit.files.data.finding import find_source
 from toolkit.files.datasets.kept_pairs import KeptPairs, Layout
-from toolkit.files.datasets.training_pool import Known, Sample
+from toolkit.files.datasets.training_pool import Sample, make_pool
 from toolkit.files.disk.flat_rows import Rows
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.files.inspection.checking import check_training_data
 from toolkit.learning.augmentation.augmentation import FixedTransforms
 from toolkit.learning.reading.sample_reader import SampleReader
+from toolkit.messages import Silent
 
 
 @pytest.fixture
 def sample(tiny_competition: Workspace) -> Sample:
     folder = tiny_competition.root / "data"
     source = find_source(SourceKeys(images=folder / "train/images", masks=folder / "train.csv"), BINARY, 3, "data")
-    return Sample(source, "003", known=Known("content", (40, 48)))
+    index = check_training_data(source, Silent())
+    return make_pool(source, index, np.zeros(len(index.ids), np.int64), ()).samples[3]
 
 
 def reader(shape: tuple[int, int]) -> SampleReader:
@@ -29,7 +32,8 @@ def reader(shape: tuple[int, int]) -> SampleReader:
 
 
 def test_a_kept_pair_takes_the_place_of_the_files_only_at_its_own_shape(sample: Sample) -> None:
-    layout = Layout("", 3, {"content": (32, 32)})
+    assert sample.known is not None
+    layout = Layout("", 3, {sample.known.content: (32, 32)})
     kept = KeptPairs(layout, Rows.in_memory(layout.bytes_of_rows))
     image, labels, placement = replace(reader((32, 32)), kept=kept).pair(sample)
     for _ in range(2):

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from toolkit.errors import ConfigError, StorageError
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.decoding import UnreadableImageError
+from toolkit.learning.reading import worker, workers
+from toolkit.learning.reading.training_samples import BatchJob
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
@@ -141,6 +145,66 @@ def test_a_dataset_in_memory_is_read_by_threads(lesson: Callable[..., Any], tiny
         assert data.workers is None
         assert list(batches(data)) == list(batches(found.data))
     assert told.lines == ["workers: threads read the images, not processes: the arrays is an object of this process"]
+
+
+class Setup:
+    """Stands for a setup whose work reads an empty file with the first job, and nothing with the second."""
+
+    def __init__(self) -> None:
+        self.errors = [EOFError("No data left in file"), ConnectionResetError("no server")]
+
+    def batch(self, job: BatchJob) -> tuple[()]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return ()
+
+
+def test_an_error_of_the_work_that_looks_like_one_of_the_connection_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(worker.cv2, "setNumThreads", lambda _: None)
+    ours, theirs = Pipe()
+    ours.send(((Setup(),), ()))
+    for _ in range(3):
+        ours.send(worker.SentJob(0, (), (), 0, 0))
+    with socket.socket(fileno=os.dup(ours.fileno())) as end:
+        end.shutdown(socket.SHUT_WR)
+    worker.serve(theirs)
+    theirs.close()
+    answers = []
+    with ours, suppress(EOFError):
+        while True:
+            answers.append(ours.recv())
+    failed, lost, made = answers
+    assert failed.message == "EOFError: No data left in file"
+    assert lost.message == "ConnectionResetError: no server"
+    assert made == worker.Made(())
+    error = failed.error()
+    assert type(error) is RuntimeError
+    assert "in batch" in error.__notes__[0]
+
+
+def test_without_enough_processes_none_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = subprocess.Popen, []
+
+    def limited(command: list[str], **options: Any) -> Any:
+        if len(started) == 2:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(start(command, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", limited)
+    opened = []
+    nameless = workers.nameless_file
+    monkeypatch.setattr(workers, "nameless_file", lambda: opened.append(nameless()) or opened[-1])
+    with pytest.raises(StorageError, match="cannot start process 3 of 4 that read images: Resource") as caught:
+        workers.Workers(4, (), (), ())
+    assert "--set workers=" in caught.value.advice
+    assert [process.poll() is not None for process in started] == [True, True]
+    for descriptor in opened:
+        with pytest.raises(OSError, match="descriptor"):
+            os.fstat(descriptor)
 
 
 PROGRAM = """\

@@ -59,7 +59,7 @@ def clean(session: Session, *, remove: bool = False) -> CleanResult:
         StorageError: a file cannot be removed.
     """
     folder = session.workspace.cache
-    files = [KeptFile(str(path), _what(path), path.stat().st_size) for path in folder.files() if _is_told(path)]
+    files = [KeptFile(str(path), _what(path), size) for path, size in folder.sizes().items() if _is_told(path)]
     if remove:
         folder.remove()
     return CleanResult(str(folder.path), files, remove and bool(files))

@@ -8,7 +8,7 @@ from toolkit.config.training.execution import Cache
 from toolkit.errors import StorageError
 from toolkit.files.datasets.kept_pairs import KeptPairs, Layout, Pair, as_row
 from toolkit.files.disk.cache_folder import CacheFolder
-from toolkit.files.disk.flat_rows import Rows, write_rows
+from toolkit.files.disk.flat_rows import Bytes, Rows, write_rows
 from toolkit.files.disk.free_space import free_memory
 from toolkit.messages import Progress
 
@@ -27,6 +27,7 @@ def keep(
     layout: Layout,
     folder: CacheFolder,
     make: Callable[[str], Pair],
+    refuse_changed: Callable[[str], None],
     *,
     progress: Progress,
     reserved: int = 0,
@@ -40,11 +41,12 @@ def keep(
         layout: what is kept.
         folder: of files that can be made again.
         make: decodes the image with a digest, and its labels.
+        refuse_changed: raises DataError if what has a digest has changed since; called after `make` for a row on disk.
         progress: shows the work.
         reserved: bytes of memory that other images will take.
 
     Raises:
-        DataError: an image or mask cannot be read.
+        DataError: an image or mask cannot be read, or has changed since it was checked.
     """
     if cache == "off" or not layout.sizes:
         return None
@@ -66,11 +68,17 @@ def keep(
     if cache == "auto" and not _is_slow(layout, make):
         progress.say(f"cache: decoded images are not kept: {lacking}, and decoding them is as fast as reading them")
         return None
-    return _on_disk(layout, folder, make, progress, lacking)
+
+    def make_row(content: str) -> Bytes:
+        row = as_row(make(content))
+        refuse_changed(content)  # the digest was found earlier, and later runs rely on it
+        return row
+
+    return _on_disk(layout, folder, make_row, progress, lacking)
 
 
 def _on_disk(
-    layout: Layout, folder: CacheFolder, make: Callable[[str], Pair], progress: Progress, lacking: str
+    layout: Layout, folder: CacheFolder, make: Callable[[str], Bytes], progress: Progress, lacking: str
 ) -> KeptPairs | None:
     path, contents = folder.rows(layout.name), list(layout.sizes)
     try:
@@ -81,7 +89,7 @@ def _on_disk(
             path,
             layout.name,
             layout.bytes_of_rows,
-            lambda row: as_row(make(contents[row])),
+            lambda row: make(contents[row]),
             progress=progress,
             title="decoding images",
         )

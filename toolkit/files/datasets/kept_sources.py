@@ -83,8 +83,11 @@ class KeptImages:
         return self.own.images.only(ids)
 
     def decoded(self, image_id: str) -> Pair:
-        """An image and its labels, from their files."""
-        return self.own.images.read(image_id), self.own.read_labels(image_id)
+        """An image and its labels, from their files; raises DataError also if these have changed since the check."""
+        sample = Sample(self.own, image_id, known=self.known[image_id])
+        pair = sample.image(), sample.labels()
+        sample.refuse_changed()
+        return pair
 
 
 @dataclass(frozen=True)

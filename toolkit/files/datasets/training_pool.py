@@ -9,9 +9,12 @@ import numpy.typing as npt
 from toolkit.core.arrays import Floats, Image, Integers, Labels, Objects
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.core.images.windows import Window, read_mirrored
+from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
 from toolkit.files.inspection.checking import DataIndex
+
+_LEAVE = "Run the command again, and do not change images or masks while it runs."
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,21 @@ class Sample:
             return self.source.window_labels(self.image_id, inside)
 
         return read_mirrored(read, self.window, self.image_size)
+
+    def refuse_changed(self) -> None:
+        """Check that image and mask are made from what the check of the data has seen; it reads their files.
+
+        Raises:
+            DataError: they have changed since, or can no longer be read.
+        """
+        if self.known is None:
+            return
+        try:
+            found = digest(self.source.images.content(self.image_id), self.source.masks.content(self.image_id))
+        except OSError as error:
+            raise DataError(f"{self.image_id}: the image or its mask cannot be read again: {error}", _LEAVE) from error
+        if _content(found, self.source) != self.known.content:
+            raise DataError(f"{self.image_id}: the image or its mask has changed since it was checked", _LEAVE)
 
     def objects(self) -> Objects | None:
         """The objects of the whole image, `int32 (height, width)` numbered from 1, or None if they are unknown."""
@@ -146,7 +164,7 @@ def make_pool(
     return Pool(
         main,
         [
-            Sample(source, one.image_id, known=Known(digest(f"{one.content} {source.classes}".encode()), one.size))
+            Sample(source, one.image_id, known=Known(_content(one.content, source), one.size))
             for source, found in parts
             for one in found.facts
         ],
@@ -168,3 +186,8 @@ def _positive(parts: Sequence[tuple[LabelledImages, DataIndex]]) -> npt.NDArray[
         covered = zip(index.ids, (index.coverage > 0).tolist(), strict=True)
         found.append(np.array([said.get(image_id, shown) for image_id, shown in covered], np.bool_))
     return np.concatenate(found)
+
+
+def _content(found: str, source: LabelledImages) -> str:
+    """The digest of an image, its mask and how they are read, from that of their files."""
+    return digest(f"{found} {source.classes}".encode())

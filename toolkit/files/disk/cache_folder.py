@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from toolkit.files.disk.free_space import free_disk
 from toolkit.files.disk.writing import UNFINISHED, write_text, writing_to
@@ -12,7 +13,7 @@ from toolkit.files.disk.writing import UNFINISHED, write_text, writing_to
 BYTES_AT_MOST = 20 << 30
 """All files of the folder together take at most this much."""
 _SHARE_OF_DISK = 0.5
-"""A new file takes at most this share of what is free."""
+"""A new file takes at most this share of what is free after others have made room for it."""
 _KINDS = (".rows", ".facts")
 _ABANDONED_AFTER = 24 * 3600
 """An unfinished file that nobody has written to for so many seconds was left by a process that was killed."""
@@ -39,8 +40,11 @@ class CacheFolder:
 
     def files(self) -> list[Path]:
         """All files, unfinished ones too, the least recently used first."""
-        found = [path for path in self.path.glob("*") if path.is_file()] if self.path.is_dir() else []
-        return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return list(self._found())
+
+    def sizes(self) -> dict[Path, int]:
+        """The bytes of all files, in the order of `files`."""
+        return {path: found.st_size for path, found in self._found().items()}
 
     def make_room(self, size: int, at_most: int = BYTES_AT_MOST) -> bool:
         """Whether a new file of so many bytes fits; makes the folder, and deletes the least recently used if it must.
@@ -49,14 +53,15 @@ class CacheFolder:
             StorageError: the folder cannot be written.
         """
         self._forget_abandoned()
-        kept = [path for path in self.files() if path.suffix in _KINDS and not UNFINISHED.match(path.name)]
-        sizes = {path: path.stat().st_size for path in kept}
-        if size > at_most or size > _SHARE_OF_DISK * free_disk(self.path):
+        sizes = {path: count for path, count in self.sizes().items() if _is_kept(path)}
+        total, free = sum(sizes.values()), free_disk(self.path)
+        if size > at_most or size > _SHARE_OF_DISK * (free + total):
             return False
-        while sizes and sum(sizes.values()) + size > at_most:
-            oldest = next(iter(sizes))
-            oldest.unlink(missing_ok=True)  # a process that reads it keeps it
-            del sizes[oldest]
+        for path, count in sizes.items():
+            if total + size <= at_most and size <= _SHARE_OF_DISK * free:
+                break
+            self._delete(path)  # a process that reads it keeps it
+            total, free = total - count, free + count
         self.make()
         return True
 
@@ -77,13 +82,30 @@ class CacheFolder:
         Raises:
             StorageError: a file cannot be deleted.
         """
-        with writing_to(self.path):
-            for path in self.files():
-                path.unlink(missing_ok=True)
+        for path in self.files():
+            self._delete(path)
         with suppress(OSError):  # there is no folder, or it holds something else
             self.path.rmdir()
 
+    def _found(self) -> dict[Path, os.stat_result]:
+        """All files, the least recently used first; other processes may delete them meanwhile."""
+        found = {}
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            for path in self.path.iterdir():
+                with suppress(FileNotFoundError):
+                    found[path] = path.stat()
+        files = [path for path, stat in found.items() if S_ISREG(stat.st_mode)]
+        return {path: found[path] for path in sorted(files, key=lambda path: (found[path].st_mtime_ns, path.name))}
+
+    def _delete(self, path: Path) -> None:
+        with writing_to(path):
+            path.unlink(missing_ok=True)
+
     def _forget_abandoned(self) -> None:
-        for path in self.files():
-            if UNFINISHED.match(path.name) and path.stat().st_mtime < time.time() - _ABANDONED_AFTER:
-                path.unlink(missing_ok=True)
+        for path, found in self._found().items():
+            if UNFINISHED.match(path.name) and found.st_mtime < time.time() - _ABANDONED_AFTER:
+                self._delete(path)
+
+
+def _is_kept(path: Path) -> bool:
+    return path.suffix in _KINDS and not UNFINISHED.match(path.name)

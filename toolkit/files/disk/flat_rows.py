@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.errors import DataError
 from toolkit.files.disk.writing import new_path
 from toolkit.messages import Progress
 
@@ -82,7 +83,17 @@ class Rows:
         )
 
     def write(self, row: int, content: Bytes) -> None:
-        """Write a row; writing the same content several times at once does no harm."""
+        """Write a row; writing the same content several times at once does no harm.
+
+        Raises:
+            DataError: the content has another size than the row.
+        """
+        if content.size != self.sizes[row]:  # it would overwrite the next row
+            raise DataError(
+                f"a decoded image has {content.size} bytes instead of {self.sizes[row]}: "
+                "the image has changed since it was checked",
+                "Run the command again, and do not change images or masks while it runs.",
+            )
         place = self._places[row]
         _write(self.descriptor, content.data, place + _HEAD)
         _write(self.descriptor, _MARK + zlib.crc32(content.data).to_bytes(4, "little"), place)
@@ -135,6 +146,7 @@ def write_rows(
 
     Raises:
         StorageError: the disk is full or cannot be written.
+        DataError: a content has another size than its row.
     """
     with new_path(path) as temporary:
         rows = Rows(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644), sizes)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from toolkit.errors import StorageError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest
 from toolkit.files.disk.writing import replacing
+from toolkit.files.images.decoding_programs import decoding_programs
 from toolkit.files.inspection.image_facts import ImageFacts, Traces
 
 _FORMAT = 1
@@ -27,9 +27,10 @@ class RememberedFacts:
     """
 
     def __init__(self, cache: CacheFolder, source: str) -> None:
-        """Name the file after the source, and the version of the program that states the facts."""
+        """Name the file after the source, and the programs that state the facts."""
         self._cache = cache
-        name = digest(f"{source} {_FORMAT} {version('segmentation-toolkit')} {sorted(_names(ImageFacts))}".encode())
+        names = [sorted(_names(kind)) for kind in (ImageFacts, Traces, MaskValues)]
+        name = digest(f"{source} {_FORMAT} {decoding_programs()} {names}".encode())
         self._path = cache.facts(name)
 
     def known(self, stamps: Mapping[str, bytes | None]) -> dict[str, ImageFacts]:
@@ -57,11 +58,12 @@ class RememberedFacts:
             return
         line = json.dumps([(_short(stamp), _plain(one)) for one, stamp in kept]).encode()
         thumbnails = np.stack([one.thumbnail for one, _ in kept]).tobytes()
-        content = line + b"\n" + thumbnails
+        rest = line + b"\n" + thumbnails
+        content = digest(rest).encode() + b"\n" + rest
         try:
-            self._cache.make()
-            with replacing(self._path) as file:
-                file.write(digest(content).encode() + b"\n" + content)
+            if self._cache.make_room(len(content)):
+                with replacing(self._path) as file:
+                    file.write(content)
         except StorageError:
             return
 

@@ -2,13 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-
-import albumentations
-import cv2
-import numpy as np
-import PIL
-import tifffile
 
 from toolkit.config.models import Config
 from toolkit.core.folds.assignment import HOLDOUT
@@ -19,6 +12,7 @@ from toolkit.files.datasets.kept_sources import with_kept
 from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import digests_of_code
+from toolkit.files.images.decoding_programs import decoding_programs
 from toolkit.learning.reading.sample_reader import SampleReader
 from toolkit.messages import Progress
 
@@ -74,15 +68,18 @@ def keep_samples(
             sample = samples[content]
             return (sample.image(), sample.labels()) if reader is None else reader.pair(sample)[:2]
 
-        return keep(config.cache, layout, experiment.cache, make, progress=progress, reserved=reserved)
+        def refuse_changed(content: str) -> None:
+            samples[content].refuse_changed()
+
+        return keep(config.cache, layout, experiment.cache, make, refuse_changed, progress=progress, reserved=reserved)
 
     channels = reader.transforms.channels
     if reader.tiling != UNTILED:
         sizes = {content: sample.image_size for content, sample in samples.items()}
-        found = kept(Layout(f"whole {_programs()}", channels, sizes), None)
+        found = kept(Layout(f"whole {decoding_programs()}", channels, sizes), None)
         return KeptSamples(pool if found is None else with_kept(pool, found), whole=found)
     code = digests_of_code(experiment, config) if config.transforms else {}
-    settings = f"placed {reader.resize} {config.transforms} {sorted(code.items())} {_programs()}"
+    settings = f"placed {reader.resize} {config.transforms} {sorted(code.items())} {decoding_programs()}"
     placed = {}
     for shape in dict.fromkeys(shapes):
         layout = Layout(settings, channels, dict.fromkeys(samples, shape))
@@ -98,9 +95,3 @@ def _trained_on(pool: Pool) -> Iterator[tuple[str, Sample]]:
     for sample, fold in zip(pool.samples, pool.folds.tolist(), strict=True):
         if fold != HOLDOUT and sample.known is not None:
             yield sample.known.content, sample
-
-
-def _programs() -> str:
-    """The versions of what decodes and resizes."""
-    libraries = (albumentations, cv2, np, PIL, tifffile)
-    return " ".join([version("segmentation-toolkit"), *(library.__version__ for library in libraries)])

@@ -16,7 +16,7 @@ from toolkit.core.images.tiles import UNTILED, TileGrid, Tiling
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.kept_pairs import KeptPairs
+from toolkit.files.datasets.kept_pairs import KeptPairs, Pair
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 
@@ -64,11 +64,16 @@ class SampleReader:
         known = sample.known
         if known is None or sample.window is not None or self.kept is None or not self._keeps(known.content):
             return self._decoded(sample)
-        image, labels = self.kept.pair(known.content, lambda: self._decoded(sample)[:2])
+        image, labels = self.kept.pair(known.content, lambda: self._to_keep(sample))
         return image, labels, place(known.size, self.shape, self.resize)
 
     def _keeps(self, content: str) -> bool:
         return self.kept is not None and self.kept.layout.sizes.get(content) == self.shape
+
+    def _to_keep(self, sample: Sample) -> Pair:
+        image, labels, _ = self._decoded(sample)
+        sample.refuse_changed()
+        return image, labels
 
     def _decoded(self, sample: Sample) -> tuple[Image, Labels, Placement]:
         image, placement = self.place(sample.image())

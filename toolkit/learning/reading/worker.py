@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from traceback import format_exc
 from typing import Any, TypeVar
 
@@ -74,11 +75,12 @@ class Failed:
 
 
 def serve(connection: Connection) -> None:
-    """Make the batches that are asked for until the other side is gone."""
+    """Make the batches that are asked for until the other side is gone; errors of the work are sent as answers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the process that trains, and then this one
     cv2.setNumThreads(0)  # there is a process for each core
     try:
-        found = _attempt(connection.recv)
+        what = connection.recv_bytes()
+        found = _attempt(partial(ForkingPickler.loads, what))
         while True:
             job = connection.recv()
             connection.send(found if isinstance(found, Failed) else _attempt(partial(_made, job, *found)))
@@ -95,8 +97,6 @@ def _attempt(make: Callable[[], _Value]) -> _Value | Failed:
     """What `make` returns, or its error; the user's code may raise any."""
     try:
         return make()
-    except (EOFError, ConnectionError):
-        raise
     except ToolkitError as error:
         return Failed(type(error), error.message, error.advice)
     except Exception as error:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -29,6 +29,7 @@ StageWorkers = Callable[[Iterable[BatchJob]], Iterator[Arrays]]
 _AHEAD = 2
 """Batches that each process makes ahead of use."""
 _SECONDS_TO_END = 5.0
+_FEWER = "With fewer processes: --set workers=2, or 0 for none."
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from multiprocessing.connection import Connection; "
     "from toolkit.learning.reading.worker import serve; serve(Connection(int(sys.argv[2])))"
@@ -70,6 +71,7 @@ class Workers:
 
         Raises:
             NotSendableError: the samples are objects of this process alone.
+            StorageError: the system cannot start so many processes.
         """
         # Held as long as their ids tell them apart.
         self._sources = {id(sample.source): sample.source for sample in samples}
@@ -78,7 +80,16 @@ class Workers:
             what = ForkingPickler.dumps((tuple(setups), tuple(self._sources.values())))
         except (TypeError, AttributeError, ValueError, PicklingError) as error:
             raise NotSendableError(str(error)) from error
-        self._workers = [_started([one.rows.descriptor for one in kept]) for _ in range(count)]
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(count):
+                self._workers.append(_started([one.rows.descriptor for one in kept]))
+        except OSError as error:
+            number = len(self._workers) + 1
+            self.close()
+            raise StorageError(
+                f"cannot start process {number} of {count} that read images: {error.strerror or error}", _FEWER
+            ) from error
         self._problem: BaseException | None = None
         self._sending = threading.Thread(target=self._send, args=(what,), daemon=True)
         self._sending.start()
@@ -170,18 +181,24 @@ class Workers:
 
 
 def _started(shared: Sequence[int]) -> _Worker:
-    ours, theirs = socket.socketpair()
-    files = tuple(nameless_file() for _ in range(_AHEAD))
-    environment = os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"CUDA_VISIBLE_DEVICES": "-1"}
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), *files, *shared),
-            env=environment,
-        )
-    return _Worker(process, Connection(ours.detach()), files)
+    """A new process; without one, nothing stays open. Raises OSError."""
+    with ExitStack() as opened:
+        ours, theirs = socket.socketpair()
+        opened.enter_context(ours)
+        files = []
+        with theirs:
+            for _ in range(_AHEAD):
+                files.append(nameless_file())
+                opened.callback(os.close, files[-1])
+            process = subprocess.Popen(
+                [sys.executable, "-c", _START, json.dumps(sys.path), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), *files, *shared),
+                env=os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"CUDA_VISIBLE_DEVICES": "-1"},
+            )
+        opened.pop_all()
+    return _Worker(process, Connection(ours.detach()), tuple(files))
 
 
 def _ended(process: subprocess.Popen[bytes]) -> StorageError:
@@ -195,5 +212,5 @@ def _ended(process: subprocess.Popen[bytes]) -> StorageError:
         why = f"ended with exit code {code}"
     return StorageError(
         f"a process that reads images {why}",
-        "Run the command again; finished epochs are kept. With fewer processes: --set workers=2, or 0 for none.",
+        f"Run the command again; finished epochs are kept. {_FEWER}",
     )
