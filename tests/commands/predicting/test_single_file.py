@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.commands.predicting.single_file import format_of_file, move_only_file, names_a_file
-from toolkit.errors import ChangedError, ConfigError
+from toolkit.commands.predicting.single_file import folder_beside, format_of_file, move_only_file, names_a_file
+from toolkit.errors import ChangedError, ConfigError, StorageError
 
 
 @pytest.fixture
@@ -67,3 +67,17 @@ def test_files_of_several_classes_do_not_fit(tmp_path: Path) -> None:
     (tmp_path / "mask" / "car" / "a.png").unlink()
     move_only_file(tmp_path, "mask", tmp_path / "one.png")
     assert (tmp_path / "one.png").read_text() == "road"
+
+
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with folder_beside(tmp_path / "one.png") as folder:
+        assert folder.parent == tmp_path
+    monkeypatch.setattr("os.mkdir", refused)
+    with (
+        pytest.raises(StorageError, match=f"cannot write {tmp_path}: Permission denied"),
+        folder_beside(tmp_path / "a"),
+    ):
+        pass

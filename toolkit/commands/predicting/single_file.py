@@ -58,7 +58,8 @@ def folder_beside(out: Path) -> Iterator[Path]:
     """
     with writing_to(out.parent):
         out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".predicting-", dir=out.parent) as folder:
+        temporary = tempfile.TemporaryDirectory(prefix=".predicting-", dir=out.parent)
+    with temporary as folder:
         yield Path(folder)
 
 
