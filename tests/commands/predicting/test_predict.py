@@ -213,6 +213,21 @@ def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_
     assert not (out / "predictions_maps.npy").exists()
 
 
+def test_the_columns_of_the_table_matter_only_to_the_table(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise DataError("data.sample_submission is damaged")
+
+    monkeypatch.setattr("toolkit.commands.predicting.predict.columns_of_runs", damaged)
+    assert run(fitted_competition, "plain", images, tmp_path / "png").predicted == 6
+    with pytest.raises(DataError, match="sample_submission is damaged"):
+        run(fitted_competition, "plain", images, tmp_path / "rle", "rle")
+    with pytest.raises(ConfigError, match=r"--columns names the columns of masks\.csv") as error:
+        run(fitted_competition, "plain", images, tmp_path / "png", columns=("x",))
+    assert error.value.advice == "Add --format rle."
+
+
 def test_one_image_becomes_one_file(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     run(fitted_competition, "plain", images, tmp_path / "all", "mask", "png", "npz", threshold=0.5)
     session, one = Session(fitted_competition), [images / "020.png"]

@@ -112,8 +112,7 @@ def _into_folder(
         refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
     job = _Job(folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress)
-    resolved = read_resolved(member.experiment)
-    columns = columns_of_runs(options.columns, job.about, data_of(member.experiment, resolved))
+    columns = _columns(member, job.about, wanted, options)
     tell_of_images(images, first_networks(fitted), progress)
     with folder.locked():
         before = folder.made_from
@@ -276,6 +275,18 @@ def _recipe(
         others=_differences(member, options),
         progress=progress,
     )
+
+
+def _columns(member: Member, about: About, formats: Sequence[str], options: PredictOptions) -> tuple[str, ...]:
+    """The columns of the table of runs; none if no such table is written, and then no sample submission is read."""
+    if "rle" in formats:
+        data = data_of(member.experiment, read_resolved(member.experiment))
+        return columns_of_runs(options.columns, about, data)
+    if options.columns:
+        raise ConfigError(
+            f"--columns names the columns of {RUNS}, which only the format rle writes", "Add --format rle."
+        )
+    return ()
 
 
 def _differences(member: Member, options: PredictOptions) -> list[str]:
