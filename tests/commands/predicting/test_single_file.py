@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.commands.predicting.single_file import folder_beside, format_of_file, move_only_file, names_a_file
-from toolkit.errors import ChangedError, ConfigError, StorageError
+from toolkit.errors import ChangedError, ConfigError, MissingFileError, StorageError
 
 
 @pytest.fixture
@@ -50,10 +50,12 @@ def test_other_formats_are_refused(
         format_of_file(tmp_path / name, [image], formats)
 
 
-def test_a_folder_of_images_and_a_file_that_exists_are_refused(tmp_path: Path, image: Path) -> None:
+def test_a_folder_of_images_a_missing_image_and_a_file_that_exists_are_refused(tmp_path: Path, image: Path) -> None:
     with pytest.raises(ConfigError, match="a folder of images is predicted") as error:
         format_of_file(tmp_path / "one.png", [tmp_path], None)
     assert error.value.advice == f"Choose a folder: --out {tmp_path / 'one'}"
+    with pytest.raises(MissingFileError, match=r"there is no folder or file .*typo\.png"):
+        format_of_file(tmp_path / "one.png", [tmp_path / "typo.png"], None)
     with pytest.raises(ChangedError, match="exists already and is not replaced"):
         format_of_file(image, [image], None)
 

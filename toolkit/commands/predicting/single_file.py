@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.commands.predicting.formats import parse_formats
 from toolkit.errors import ChangedError, ConfigError, listing
+from toolkit.files.datasets.images_to_predict import refuse_missing
 from toolkit.files.disk.writing import writing_to
 from toolkit.files.images.decoding import IMAGE_SUFFIXES
 
@@ -31,6 +32,7 @@ def format_of_file(out: Path, inputs: Sequence[Path], formats: Sequence[str] | N
     Raises:
         ConfigError: the formats or the images need more than one file, or the suffix is that of another format.
         ChangedError: the file exists.
+        MissingFileError: an image does not exist.
     """
     allowed = _FORMATS_OF.get(out.suffix.lower(), ())
     folder = f"Choose a folder: --out {out.with_suffix('')}"
@@ -38,6 +40,8 @@ def format_of_file(out: Path, inputs: Sequence[Path], formats: Sequence[str] | N
         raise ConfigError(f"--out: no format has files that end in {out.suffix}: {', '.join(_FORMATS_OF)}", folder)
     asked = [*allowed[:1]] if formats is None else [word.strip() for text in formats for word in text.split(",")]
     parse_formats(asked)
+    for path in inputs:
+        refuse_missing(path)
     if not all(path.is_file() for path in inputs):
         raise ConfigError(f"--out: {out} is a single file, but a folder of images is predicted", folder)
     if len(asked) != 1 or asked[0] not in allowed:
