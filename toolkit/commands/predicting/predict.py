@@ -18,7 +18,13 @@ from toolkit.commands.predicting.one_file_formats import (
     write_runs,
 )
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
-from toolkit.commands.predicting.single_file import folder_beside, format_of_file, move_only_file, names_a_file
+from toolkit.commands.predicting.single_file import (
+    folder_beside,
+    format_of_file,
+    move_only_file,
+    names_a_file,
+    refuse_several_files,
+)
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
@@ -86,16 +92,17 @@ def predict(
         return _into_folder(session, name, paths, out, options)
     kind = format_of_file(out, paths, options.formats)
     with folder_beside(out) as folder:
-        result = _into_folder(session, name, paths, folder, replace(options, formats=(kind,)))
+        result = _into_folder(session, name, paths, folder, replace(options, formats=(kind,)), only=out)
         if result.failed:
             raise DataError(f"{result.failed[0].file}: {result.failed[0].reason}")
         move_only_file(folder, kind, out)
-    return replace(result, out=str(out), table="")
+    return replace(result, formats=[kind], out=str(out), table="")
 
 
 def _into_folder(
-    session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions
+    session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions, *, only: Path | None = None
 ) -> PredictResult:
+    """Predict into a folder; `only` is the single file that the first format is meant for, if any."""
     started = time.perf_counter()
     progress = session.progress
     wanted = parse_formats(("png",) if options.formats is None else options.formats)
@@ -112,6 +119,8 @@ def _into_folder(
         refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
     job = _Job(folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress)
+    if only is not None:
+        refuse_several_files(only, wanted[0], job.about)
     columns = _columns(member, job.about, wanted, options)
     tell_of_images(images, first_networks(fitted), progress)
     with folder.locked():

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.commands.predicting.formats import parse_formats
+from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
+from toolkit.commands.predicting.one_file_formats import RUNS
 from toolkit.errors import ChangedError, ConfigError, listing
 from toolkit.files.datasets.images_to_predict import refuse_missing
 from toolkit.files.disk.writing import writing_to
@@ -67,18 +68,23 @@ def folder_beside(out: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def move_only_file(folder: Path, kind: str, out: Path) -> None:
-    """Move the only file of a format out of a folder of predictions.
+def refuse_several_files(out: Path, kind: str, about: About) -> None:
+    """Refuse a format that has several files for one image, before it is predicted.
 
     Raises:
-        ConfigError: there are several, because each class has its own.
+        ConfigError: each class has its own file.
     """
-    places = [folder / "masks.csv"] if kind == "rle" else sorted((folder / kind).rglob("*.*"))
-    if len(places) != 1:
+    paths = FORMATS[kind].paths(about, "image") if kind in FORMATS else [RUNS]
+    if len(paths) > 1:
         raise ConfigError(
-            f"--out: {out} is a single file, but there are {len(places)}, one for each class: "
-            f"{listing(path.relative_to(folder).parent for path in places)}",
+            f"--out: {out} is a single file, but the format {kind} has {len(paths)}, one for each class: "
+            f"{listing(Path(path).parent for path in paths)}",
             f"Choose a folder: --out {out.with_suffix('')}",
         )
+
+
+def move_only_file(folder: Path, kind: str, out: Path) -> None:
+    """Move the only file of a format out of a folder of predictions."""
+    place = folder / RUNS if kind == "rle" else next((folder / kind).rglob("*.*"))
     with writing_to(out.parent):
-        os.replace(places[0], out)  # noqa: PTH105 # Path.replace is the same
+        os.replace(place, out)  # noqa: PTH105 # Path.replace is the same
