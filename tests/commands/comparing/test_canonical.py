@@ -48,3 +48,9 @@ def test_other_meanings_differ(one: dict[str, Any], other: dict[str, Any]) -> No
 def test_what_cannot_be_read_stays_as_it_is() -> None:
     tree = {"callbacks": {"Mine": {"b": 1, "a": 2}}, "loss": "gone", "augmentation": {"Fliplr": 0.5}, "lr": 0.1}
     assert canonical(tree, ("Fliplr",)) == tree  # a transform of plugins.py
+
+
+@pytest.mark.parametrize(("one", "other"), [({"verbose": 1}, {"verbose": 2}), ({"monitor": "val_a"}, {"monitor": "a"})])
+def test_arguments_of_callbacks_in_plugins_are_all_compared(one: dict[str, Any], other: dict[str, Any]) -> None:
+    first, second = ({"callbacks": {"Mine": arguments}} for arguments in (one, other))
+    assert canonical(first, ("Mine",)) != canonical(second, ("Mine",))

@@ -171,7 +171,7 @@ def test_other_images_leave_scores_and_keys(fitted: Callable[..., Experiment], w
         assert found["experiments"][name]["all"] == 0.6
         assert found["experiments"][name]["difference"] is None
     reasons = [note.split(" image by image: ")[1] for note in found["notes"]]
-    assert reasons[0] == "1 images are in only one of ids and base: i00"
+    assert reasons[0] == "1 image is in only one of ids and base: i00"
     assert reasons[1] == "its images or masks have the names of those of base, but different content"
     assert "run.digests.training_data" in found["experiments"]["masks"]["keys"]
 

@@ -153,7 +153,10 @@ def test_the_recipe_can_be_chosen(single: Experiment, tmp_path: Path) -> None:
         "'best' is not valid; choose from tuned, untuned"
         in tk(tmp_path, "evaluate", "exp", "--recipe", "best", code=3).stderr
     )
-    assert "received 1.5" in tk(tmp_path, "evaluate", "exp", "--threshold", "1.5", code=3).stderr
+    assert (
+        "--threshold must be at least 0 and below 1, received 1.5"
+        in tk(tmp_path, "evaluate", "exp", "--threshold", "1.5", code=3).stderr
+    )
 
 
 def test_tables_files_and_picture(single: Experiment, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.ensembling.member_predictions import predict_member
 from toolkit.commands.predicting import forecaster as predicting
+from toolkit.commands.predicting.formats import FORMATS
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
 from toolkit.commands.session import Session
@@ -213,6 +214,21 @@ def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_
     assert not (out / "predictions_maps.npy").exists()
 
 
+def test_the_columns_of_the_table_matter_only_to_the_table(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise DataError("data.sample_submission is damaged")
+
+    monkeypatch.setattr("toolkit.commands.predicting.predict.columns_of_runs", damaged)
+    assert run(fitted_competition, "plain", images, tmp_path / "png").predicted == 6
+    with pytest.raises(DataError, match="sample_submission is damaged"):
+        run(fitted_competition, "plain", images, tmp_path / "rle", "rle")
+    with pytest.raises(ConfigError, match=r"--columns names the columns of masks\.csv") as error:
+        run(fitted_competition, "plain", images, tmp_path / "png", columns=("x",))
+    assert error.value.advice == "Add --format rle."
+
+
 def test_one_image_becomes_one_file(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     run(fitted_competition, "plain", images, tmp_path / "all", "mask", "png", "npz", threshold=0.5)
     session, one = Session(fitted_competition), [images / "020.png"]
@@ -220,7 +236,9 @@ def test_one_image_becomes_one_file(fitted_competition: Workspace, images: Path,
         options = PredictOptions(formats, threshold=0.5 if formats else None)
         result = predict(session, "plain", one, out=tmp_path / "single" / name, options=options)
         assert (result.out, result.table) == (str(tmp_path / "single" / name), "")
-        assert len(result.next_steps()) == 1
+        assert result.next_steps() == [f"{formats[0] if formats else name[2:]}: {result.out}"]
+    table = predict(session, "plain", one, out=tmp_path / "table.csv")
+    assert table.next_steps() == [f"rle: {tmp_path / 'table.csv'}"]
     assert sorted(path.name for path in (tmp_path / "single").iterdir()) == ["m.png", "p.npz", "p.png"]
     for name, other in (("m.png", "mask/020.png"), ("p.png", "png/020.png"), ("p.npz", "npz/020.npz")):
         assert (tmp_path / "single" / name).read_bytes() == (tmp_path / "all" / other).read_bytes()
@@ -228,6 +246,18 @@ def test_one_image_becomes_one_file(fitted_competition: Workspace, images: Path,
     with pytest.raises(DataError, match=r"020\.png"):
         predict(session, "plain", one, out=tmp_path / "q.png")
     assert not (tmp_path / "q.png").exists()
+
+
+def test_several_files_for_one_image_are_refused_before_it_is_predicted(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object) -> None:
+        raise AssertionError("the image is predicted")
+
+    monkeypatch.setattr(predicting.Forecaster, "forecasts", too_late)
+    monkeypatch.setitem(FORMATS, "png", replace(FORMATS["png"], paths=lambda *_: ["png/a/1.png", "png/b/1.png"]))
+    with pytest.raises(ConfigError, match="the format png has 2, one for each class: png/a, png/b"):
+        predict(Session(fitted_competition), "plain", [images / "020.png"], out=tmp_path / "one.png")
 
 
 def test_nothing_is_written_into_an_experiment(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_the_best_earlier_stage_is_named(experiment: Experiment) -> None:
     assert (found.stage, found.last) == (1, 2)
     assert (found.score, found.last_score) == (pytest.approx(0.85), pytest.approx(0.4))
     assert "tk ensemble exp:stage1 --name exp-stage1" in found.describe()
+    assert found.describe().endswith("tk predict exp:stage1 FOLDER --out FOLDER")
 
 
 def test_stages_that_are_validated_on_other_images_are_not_compared(experiment: Experiment) -> None:

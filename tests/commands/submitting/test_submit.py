@@ -308,7 +308,22 @@ def test_the_recipe_for_test_predictions_is_applied() -> None:
     assert {row[1] for row in rows_of()[1:]} == {""}
     assert (made["oof"], made["nested"]) == (0.9, 0.8)
     assert "all 3 masks are empty" in " ".join(made["warnings"])
-    assert tk("submit", "a", "--min-area", "5")["recipe"]["classes"][0]["minimum_area"] == 5
+    assert made["recipe_source"] == "tuned recipe, with thresholds for the mean of the folds"
+    with_area = tk("submit", "a", "--min-area", "5")
+    assert with_area["recipe"]["classes"][0]["minimum_area"] == 5
+    assert with_area["recipe_source"] == f"{made['recipe_source']}, with the given minimum area"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--threshold", "1.5", "--threshold must be at least 0 and below 1, received 1.5"),
+        ("--min-area", "-1", "--min-area: expected a whole number of at least 0; received -1"),
+    ],
+)
+def test_invalid_options_are_named(option: str, value: str, words: str) -> None:
+    finish()
+    assert words in tk("submit", "a", f"{option}={value}", code=ConfigError.exit_code)
 
 
 def test_a_recipe_for_other_predictions_is_refused() -> None:
@@ -317,7 +332,9 @@ def test_a_recipe_for_other_predictions_is_refused() -> None:
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"of": "others"}) as writer:
         for image_id in TRAINING:
             writer.append(image_id, np.zeros((*SIZE, 1), np.float32))
-    assert "tuned.json is outdated: the out-of-fold predictions" in tk("submit", "a", code=ChangedError.exit_code)
+    told = tk("submit", "a", code=ChangedError.exit_code)
+    assert "tuned.json is outdated: the out-of-fold predictions" in told
+    assert "or give a threshold: tk submit a --threshold 0.5" in " ".join(told.split())
     assert tk("submit", "a", "--threshold", "0.4")["rows"] == 3
 
 

@@ -14,9 +14,9 @@ from toolkit.config.yaml.closed_model import ClosedModel
 def canonical(tree: Mapping[str, Any], plugins: Collection[str]) -> dict[str, Any]:
     """A configuration as plain data, with one spelling for each value; `plugins` are the names that plugins.py defines.
 
-    Synonyms (`Fliplr`, `binary_accuracy`, `val_dice`) get one name, arguments are sorted, and arguments with their
-    default value or without effect are left out. The order of transforms stays, because it matters. Values that cannot
-    be read stay as they are.
+    Synonyms (`Fliplr`, `binary_accuracy`, `val_dice`) get one name, and arguments are sorted. Those of built-in
+    callbacks and optimizers are left out if they have their default value or no effect. The order of transforms stays,
+    because it matters. Values that cannot be read stay as they are.
     """
     found = {key: _value(key, value, plugins) for key, value in tree.items()}
     if isinstance(found.get("stages"), list | tuple):
@@ -69,14 +69,17 @@ def _transform(arguments: Any, plugins: Collection[str]) -> Any:
 
 def _callbacks(value: Any, plugins: Collection[str]) -> Any:
     specs = parse_callbacks(value, plugins)
-    found = {spec.name: _plain(spec.arguments) for spec in sorted(specs, key=lambda spec: spec.name)}
-    if len(found) < len(specs):
-        return value
-    for arguments in found.values():
-        arguments.pop("verbose", None)  # has no effect
-        if isinstance(arguments.get("monitor"), str):
-            arguments["monitor"] = monitored_value(arguments["monitor"], "")
-    return found
+    found = {spec.name: _callback(spec.arguments) for spec in sorted(specs, key=lambda spec: spec.name)}
+    return value if len(found) < len(specs) else found
+
+
+def _callback(arguments: ClosedModel | Mapping[str, Any]) -> dict[str, Any]:
+    plain = _plain(arguments)
+    if isinstance(arguments, ClosedModel):  # what an argument means to a callback of plugins.py is not known
+        plain.pop("verbose", None)  # has no effect
+        if isinstance(plain.get("monitor"), str):
+            plain["monitor"] = monitored_value(plain["monitor"], "")
+    return plain
 
 
 def _optimizer(value: Any, plugins: Collection[str]) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from toolkit.config.data.classes import task_classes
 from toolkit.config.loading import load_config, load_ensemble
 from toolkit.config.yaml.key_differences import written
-from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError, listing
+from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError, counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
@@ -173,10 +173,13 @@ def _other_images(
         return "there are no predictions"
     differing = sorted(set(ours.ids).symmetric_difference(theirs.ids))
     if differing:
-        return f"{len(differing)} images are in only one of {candidate.name} and {base.name}: {listing(differing, 3)}"
+        are = "is" if len(differing) == 1 else "are"
+        names = f"{candidate.name} and {base.name}"
+        return f"{counted(len(differing), 'image')} {are} in only one of {names}: {listing(differing, 3)}"
     resized = [image_id for image_id in theirs.ids if ours.size(image_id) != theirs.size(image_id)]
     if resized:
-        return f"{len(resized)} images have a different size in {base.name}: {listing(resized, 3)}"
+        have = "has" if len(resized) == 1 else "have"
+        return f"{counted(len(resized), 'image')} {have} a different size in {base.name}: {listing(resized, 3)}"
     return _other_content(candidate.resolved.digests, base.resolved.digests, base.name)
 
 

@@ -8,6 +8,7 @@ from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.core.metrics.classification_report import ClassificationReport
 from toolkit.core.metrics.confusion import ClassScores, PixelScores
+from toolkit.errors import counted
 from toolkit.messages import Table, score_text
 
 _COUNTS_SHOWN_AT_MOST = 4
@@ -181,9 +182,10 @@ class ImagesResult(Result):
         ]
         of_unseen = "the one that is no training image" if found.unseen == 1 else f"the {found.unseen} new images"
         further = [of_unseen] if some_seen else []
-        networks = "1 network" if found.networks == 1 else f"{found.networks} networks"
+        networks = counted(found.networks, "network")
         folders = ", ".join(found.folders)
-        title = f"{found.experiment}: {found.images} images of {folders}, predicted by {networks}, {found.engine}"
+        images = f"{counted(found.images, 'image')} of {folders}"
+        title = f"{found.experiment}: {images}, predicted by {networks}, {found.engine}"
         return Table(title, ("", "all images", *further), rows)
 
 

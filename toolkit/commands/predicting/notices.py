@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from toolkit.core.images.tiles import UNTILED
-from toolkit.errors import DataError, listing
+from toolkit.errors import DataError, counted, listing
 from toolkit.files.data.bit_depth_warnings import few_levels
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
@@ -20,16 +20,19 @@ def tell_of_images(images: Images, networks: Networks, progress: Progress) -> No
     height, width, _ = networks.config.prediction_shape
     sides = [max(size[0] / height, size[1] / width) for size in _sizes(images)]
     large = [side for side in sides if side >= _MUCH_LARGER]
+    of_all = f"of {counted(len(images.ids), 'image')}"
     if large and networks.config.tiling == UNTILED:
         progress.warn(
-            f"{len(large)} of {len(images.ids)} images are shrunk up to {max(large):.0f}× to the {height}×{width} "
-            f"input of {name}, so small details are lost; networks for large images: docs/large-images.md"
+            f"{len(large)} {of_all} {'is' if len(large) == 1 else 'are'} shrunk up to {max(large):.0f}× to the "
+            f"{height}×{width} input of {name}, so small details are lost; networks for large images: "
+            "docs/large-images.md"
         )
     dark = few_levels(images)
     if dark:
+        have, are = ("has", "is") if len(dark) == 1 else ("have", "are")
         progress.warn(
-            f"{len(dark)} of {len(images.ids)} images have 16 bits, but no value above {max(dark.values()):g}, so they "
-            f"are nearly black for {name}, which reads the upper 8 bits (data.value_range is not set): "
+            f"{len(dark)} {of_all} {have} 16 bits, but no value above {max(dark.values()):g}, "
+            f"and {are} nearly black for {name}, which reads the upper 8 bits (data.value_range is not set): "
             f"{listing(dark)}. Scale them to the values of the training images"
         )
 
@@ -55,8 +58,8 @@ def tell_of_earlier_files(
     left = [path for path in folder.finished() if path not in known]
     if left:
         progress.warn(
-            f"{folder.folder} also holds {len(left)} files of earlier runs, of other images or other networks: "
-            f"{listing(left)}. {folder.table.name} lists only the images of this run"
+            f"{folder.folder} also holds {counted(len(left), 'file')} of earlier runs, of other images or other "
+            f"networks: {listing(left)}. {folder.table.name} lists only the images of this run"
         )
 
 

@@ -18,7 +18,13 @@ from toolkit.commands.predicting.one_file_formats import (
     write_runs,
 )
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
-from toolkit.commands.predicting.single_file import folder_beside, format_of_file, move_only_file, names_a_file
+from toolkit.commands.predicting.single_file import (
+    folder_beside,
+    format_of_file,
+    move_only_file,
+    names_a_file,
+    refuse_several_files,
+)
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
@@ -86,16 +92,17 @@ def predict(
         return _into_folder(session, name, paths, out, options)
     kind = format_of_file(out, paths, options.formats)
     with folder_beside(out) as folder:
-        result = _into_folder(session, name, paths, folder, replace(options, formats=(kind,)))
+        result = _into_folder(session, name, paths, folder, replace(options, formats=(kind,)), only=out)
         if result.failed:
             raise DataError(f"{result.failed[0].file}: {result.failed[0].reason}")
         move_only_file(folder, kind, out)
-    return replace(result, out=str(out), table="")
+    return replace(result, formats=[kind], out=str(out), table="")
 
 
 def _into_folder(
-    session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions
+    session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions, *, only: Path | None = None
 ) -> PredictResult:
+    """Predict into a folder; `only` is the single file that the first format is meant for, if any."""
     started = time.perf_counter()
     progress = session.progress
     wanted = parse_formats(("png",) if options.formats is None else options.formats)
@@ -112,8 +119,9 @@ def _into_folder(
         refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
     job = _Job(folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress)
-    resolved = read_resolved(member.experiment)
-    columns = columns_of_runs(options.columns, job.about, data_of(member.experiment, resolved))
+    if only is not None:
+        refuse_several_files(only, wanted[0], job.about)
+    columns = _columns(member, job.about, wanted, options)
     tell_of_images(images, first_networks(fitted), progress)
     with folder.locked():
         before = folder.made_from
@@ -276,6 +284,18 @@ def _recipe(
         others=_differences(member, options),
         progress=progress,
     )
+
+
+def _columns(member: Member, about: About, formats: Sequence[str], options: PredictOptions) -> tuple[str, ...]:
+    """The columns of the table of runs; none if no such table is written, and then no sample submission is read."""
+    if "rle" in formats:
+        data = data_of(member.experiment, read_resolved(member.experiment))
+        return columns_of_runs(options.columns, about, data)
+    if options.columns:
+        raise ConfigError(
+            f"--columns names the columns of {RUNS}, which only the format rle writes", "Add --format rle."
+        )
+    return ()
 
 
 def _differences(member: Member, options: PredictOptions) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from toolkit.commands.result import Result
-from toolkit.errors import DataError
+from toolkit.errors import DataError, counted
 from toolkit.messages import Table
 
 _LISTED = 20
@@ -57,11 +57,11 @@ class PredictResult(Result):
             ("kept from before", f"{self.kept}"),
             ("failed", f"{len(self.failed)}"),
         ]
-        networks = "1 network" if self.networks == 1 else f"{self.networks} networks"
         views = "" if self.views == "none" else f", {self.views}"
         by = f", {self.engine}" if self.engine else ""
         masks = "" if self.recipe is None else f"; masks: {self.recipe} ({self.recipe_source})"
-        tables = [Table(f"{self.experiment}: {networks}{views}{by}{masks}", ("", "images"), rows)]
+        title = f"{self.experiment}: {counted(self.networks, 'network')}{views}{by}{masks}"
+        tables = [Table(title, ("", "images"), rows)]
         if self.failed:
             shown = [(one.file, one.reason) for one in self.failed[:_LISTED]]
             more = f", the first {_LISTED}" if len(self.failed) > _LISTED else ""

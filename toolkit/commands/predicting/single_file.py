@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.commands.predicting.formats import parse_formats
+from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
+from toolkit.commands.predicting.one_file_formats import RUNS
 from toolkit.errors import ChangedError, ConfigError, listing
+from toolkit.files.datasets.images_to_predict import refuse_missing
 from toolkit.files.disk.writing import writing_to
 from toolkit.files.images.decoding import IMAGE_SUFFIXES
 
@@ -31,6 +33,7 @@ def format_of_file(out: Path, inputs: Sequence[Path], formats: Sequence[str] | N
     Raises:
         ConfigError: the formats or the images need more than one file, or the suffix is that of another format.
         ChangedError: the file exists.
+        MissingFileError: an image does not exist.
     """
     allowed = _FORMATS_OF.get(out.suffix.lower(), ())
     folder = f"Choose a folder: --out {out.with_suffix('')}"
@@ -38,6 +41,8 @@ def format_of_file(out: Path, inputs: Sequence[Path], formats: Sequence[str] | N
         raise ConfigError(f"--out: no format has files that end in {out.suffix}: {', '.join(_FORMATS_OF)}", folder)
     asked = [*allowed[:1]] if formats is None else [word.strip() for text in formats for word in text.split(",")]
     parse_formats(asked)
+    for path in inputs:
+        refuse_missing(path)
     if not all(path.is_file() for path in inputs):
         raise ConfigError(f"--out: {out} is a single file, but a folder of images is predicted", folder)
     if len(asked) != 1 or asked[0] not in allowed:
@@ -58,22 +63,28 @@ def folder_beside(out: Path) -> Iterator[Path]:
     """
     with writing_to(out.parent):
         out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".predicting-", dir=out.parent) as folder:
+        temporary = tempfile.TemporaryDirectory(prefix=".predicting-", dir=out.parent)
+    with temporary as folder:
         yield Path(folder)
 
 
-def move_only_file(folder: Path, kind: str, out: Path) -> None:
-    """Move the only file of a format out of a folder of predictions.
+def refuse_several_files(out: Path, kind: str, about: About) -> None:
+    """Refuse a format that has several files for one image, before it is predicted.
 
     Raises:
-        ConfigError: there are several, because each class has its own.
+        ConfigError: each class has its own file.
     """
-    places = [folder / "masks.csv"] if kind == "rle" else sorted((folder / kind).rglob("*.*"))
-    if len(places) != 1:
+    paths = FORMATS[kind].paths(about, "image") if kind in FORMATS else [RUNS]
+    if len(paths) > 1:
         raise ConfigError(
-            f"--out: {out} is a single file, but there are {len(places)}, one for each class: "
-            f"{listing(path.relative_to(folder).parent for path in places)}",
+            f"--out: {out} is a single file, but the format {kind} has {len(paths)}, one for each class: "
+            f"{listing(Path(path).parent for path in paths)}",
             f"Choose a folder: --out {out.with_suffix('')}",
         )
+
+
+def move_only_file(folder: Path, kind: str, out: Path) -> None:
+    """Move the only file of a format out of a folder of predictions."""
+    place = folder / RUNS if kind == "rle" else next((folder / kind).rglob("*.*"))
     with writing_to(out.parent):
-        os.replace(places[0], out)  # noqa: PTH105 # Path.replace is the same
+        os.replace(place, out)  # noqa: PTH105 # Path.replace is the same

@@ -9,7 +9,7 @@ from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.registry import searched_by
 from toolkit.core.recipe.plain_recipes import plain_threshold
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.core.recipe.recipe import Recipe
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, not_valid
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
@@ -18,7 +18,7 @@ from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.messages import Progress
 
 RecipeChoice = Literal["tuned", "untuned"]
-_UNTUNED = "untuned recipe"
+PLAIN_THRESHOLD, _UNTUNED = "plain threshold", "untuned recipe"
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,45 @@ def choose_recipe(
             raise ConfigError(
                 "--threshold is a plain threshold in place of the tuned recipe", "Give either --threshold or --recipe."
             )
-        try:
-            return ChosenRecipe(plain_threshold(threshold, classes.count, classes.activation), "plain threshold")
-        except ValueError as error:
-            raise ConfigError(f"--threshold: {error}") from error
+        check_threshold(threshold)
+        return ChosenRecipe(plain_threshold(threshold, classes.count, classes.activation), PLAIN_THRESHOLD)
     if choice == "untuned" or (choice is None and not experiment.tuned.is_file()):
         return ChosenRecipe(IDENTITY, _UNTUNED)
+    tuned = tuned_recipe(experiment, classes, "use the untuned recipe: --recipe untuned", progress)
+    return ChosenRecipe(tuned.for_predictions(of_mean=of_mean), source_of(tuned, of_mean=of_mean))
+
+
+def check_threshold(threshold: float) -> None:
+    """Check the value of `--threshold`.
+
+    Raises:
+        ConfigError: it is not valid.
+    """
+    try:
+        ClassRecipe(threshold=threshold)
+    except ValueError as error:
+        raise ConfigError(f"--{error}") from error
+
+
+def tuned_recipe(experiment: Experiment, classes: Classes, instead: str, progress: Progress) -> TunedRecipe:
+    """The tuned recipe; says so if it was tuned for another metric than that of the experiment.
+
+    Args:
+        experiment: that was tuned.
+        classes: that it predicts.
+        instead: the advice on what to use in its place if it is outdated.
+        progress: is told.
+
+    Raises:
+        NotReadyError: there is no tuned recipe.
+        ChangedError: it was tuned on other predictions.
+    """
     try:
         tuned = read_tuned(experiment, classes.count, classes.activation)
     except ChangedError as error:
-        raise ChangedError(error.message, f"{error.advice}, or use the untuned recipe: --recipe untuned") from error
-    tell_metric(experiment, tuned, progress)
-    return ChosenRecipe(tuned.for_predictions(of_mean=of_mean), source_of(tuned, of_mean=of_mean))
+        raise ChangedError(error.message, f"{error.advice}, or {instead}") from error
+    _tell_metric(experiment, tuned, progress)
+    return tuned
 
 
 def source_of(tuned: TunedRecipe, *, of_mean: bool) -> str:
@@ -81,7 +108,7 @@ def source_of(tuned: TunedRecipe, *, of_mean: bool) -> str:
     return f"{words}, with thresholds for the mean of the folds" if moved else words
 
 
-def tell_metric(experiment: Experiment, tuned: TunedRecipe, progress: Progress) -> None:
+def _tell_metric(experiment: Experiment, tuned: TunedRecipe, progress: Progress) -> None:
     """Say so if a recipe was tuned for another metric than that of the experiment, or the one that searches use."""
     if not experiment.score.is_file():
         return

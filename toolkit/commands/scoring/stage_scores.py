@@ -26,7 +26,7 @@ class BetterStage:
         return (
             f"stage {self.stage} ended better on the validation images ({score_text(self.score)}) than stage "
             f"{self.last} ({score_text(self.last_score)}), whose weights predict. To use it: tk ensemble {part} --name "
-            f"{self.experiment}-stage{self.stage}, or tk predict {part}"
+            f"{self.experiment}-stage{self.stage}, or tk predict {part} FOLDER --out FOLDER"
         )
 
 

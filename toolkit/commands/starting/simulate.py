@@ -30,10 +30,7 @@ class SimulateResult(Result):
         """The pixels and images of each class."""
         made = self.simulation
         total = sum(one.pixels for one in self.classes)
-        rows = [
-            (counted.name, f"{counted.pixels:,}", f"{counted.pixels / total:.3%}", f"{counted.images:,}")
-            for counted in self.classes
-        ]
+        rows = [(one.name, f"{one.pixels:,}", f"{one.pixels / total:.3%}", f"{one.images:,}") for one in self.classes]
         height, width = made.size
         title = f"{self.folder}: {made.count} training and {counted(made.test_count, 'test image')} of {height}×{width}"
         return [Table(title, ("class", "pixels", "share", "images with it"), rows)]

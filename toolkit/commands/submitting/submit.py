@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
-from toolkit.commands.scoring.recipe_choice import source_of, tell_metric
+from toolkit.commands.scoring.recipe_choice import PLAIN_THRESHOLD, check_threshold, source_of, tuned_recipe
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_now import submission_data
 from toolkit.commands.submitting.kaggle import Uploader, UploadOptions, kaggle_uploader
@@ -18,14 +18,14 @@ from toolkit.core.recipe.coverage import Coverage, strange_differences
 from toolkit.core.recipe.plain_recipes import plain_threshold, with_minimum_area
 from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.errors import ChangedError, NotReadyError, SubmissionError
+from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import new_path, read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.trained import tell_untrained
-from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
+from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.checks import Checked, check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
@@ -163,7 +163,7 @@ def submit(
     result = SubmitResult(
         experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
         promise.nested, masks, checked.findings, warnings,
-        "plain threshold" if tuned is None else source_of(tuned, of_mean=True), holdout=promise.holdout,
+        _source(tuned, options), holdout=promise.holdout,
         constant=read_constant(read_json(experiment.score), promise.metric),
     )  # fmt: skip
     if upload is None or uploader is None:
@@ -187,35 +187,28 @@ def _test_predictions(experiment: Experiment, source: DataConfig) -> Probability
 
 
 def tuned_of(experiment: Experiment, classes: Classes, progress: Progress) -> TunedRecipe:
-    """The tuned recipe; says so if it was tuned for another metric than that of the experiment.
-
-    Raises:
-        NotReadyError: the experiment has not been tuned yet.
-        ChangedError: it was tuned on other predictions.
-    """
+    """The tuned recipe; raises as `tuned_recipe`, with a threshold as the advice."""
     threshold = f"give a threshold: tk submit {experiment.name} --threshold 0.5"
     if not experiment.tuned.is_file():
         raise NotReadyError(
             f"{experiment.name} has no tuned recipe yet", f"Run: tk tune {experiment.name}, or {threshold}"
         )
-    try:
-        tuned = read_tuned(experiment, classes.count, classes.activation)
-    except ChangedError as error:
-        raise ChangedError(error.message, f"{error.advice}, or {threshold}") from error
-    tell_metric(experiment, tuned, progress)
-    return tuned
+    return tuned_recipe(experiment, classes, threshold, progress)
 
 
 def check_options(options: SubmitOptions) -> None:
     """Check `--threshold` and `--min-area` before anything is read.
 
     Raises:
-        SubmissionError: one of them is not valid.
+        ConfigError: one of them is not valid.
     """
+    threshold, area = options.threshold, options.minimum_area
+    if threshold is not None:
+        check_threshold(threshold)
     try:
-        ClassRecipe(threshold=options.threshold or 0.0, minimum_area=options.minimum_area or 0)
+        ClassRecipe(minimum_area=area or 0)
     except ValueError as error:
-        raise SubmissionError(str(error)) from error
+        raise ConfigError(f"--min-area: expected a whole number of at least 0; received {area!r}") from error
 
 
 def recipe_of(tuned: Recipe | None, options: SubmitOptions, classes: Classes) -> Recipe:
@@ -225,6 +218,12 @@ def recipe_of(tuned: Recipe | None, options: SubmitOptions, classes: Classes) ->
         threshold = 0.5 if options.threshold is None else options.threshold
         return plain_threshold(threshold, classes.count, classes.activation, minimum_area=area or 0)
     return tuned if area is None else with_minimum_area(tuned, area, classes.count, classes.activation)
+
+
+def _source(tuned: TunedRecipe | None, options: SubmitOptions) -> str:
+    """Where the recipe comes from, in words."""
+    words = PLAIN_THRESHOLD if tuned is None else source_of(tuned, of_mean=True)
+    return words if options.minimum_area is None else f"{words}, with the given minimum area"
 
 
 def maker_of(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:

@@ -88,6 +88,16 @@ def find_inputs(paths: Sequence[Path], *, recursive: bool = False, leave_out: Pa
     )
 
 
+def refuse_missing(path: Path) -> None:
+    """Refuse a path that is neither a folder nor a file.
+
+    Raises:
+        MissingFileError: it is neither.
+    """
+    if not (path.is_file() or path.is_dir()):
+        raise MissingFileError(f"there is no folder or file {path}", "Name a folder of images, or one image.")
+
+
 def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
     """List the images of a folder, or one file, whatever its extension.
 
@@ -102,10 +112,9 @@ def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = N
         MissingFileError: the path does not exist or cannot be read.
         DataError: the folder holds no image, or results would be written to this very folder.
     """
+    refuse_missing(path)
     if path.is_file():
         return _named(path.parent, [path])
-    if not path.is_dir():
-        raise MissingFileError(f"there is no folder or file {path}", "Name a folder of images, or one image.")
     excluded = None if leave_out is None else leave_out.resolve()
     if excluded == path.resolve():
         raise DataError(f"--out: {path} is the folder of the images", "Choose another folder for the results.")
