@@ -39,8 +39,12 @@ def test_what_is_not_kept_by_the_toolkit_stays(tmp_path: Path) -> None:
     mine = session.workspace.cache.path / "folder" / "mine.txt"
     mine.parent.mkdir()
     mine.touch()
+    beside = session.workspace.cache.path / "embeddings.npy"
+    beside.touch()
     clean(session, remove=True)
     assert mine.is_file()
+    assert beside.is_file()
+    assert (session.workspace.cache.path / ".gitignore").is_file()
 
 
 def test_without_anything_kept_it_says_so(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ BYTES_AT_MOST = 20 << 30
 _SHARE_OF_DISK = 0.5
 """A new file takes at most this share of what is free after others have made room for it."""
 _KINDS = (".rows", ".facts")
+_MARKER = ".gitignore"
 _ABANDONED_AFTER = 24 * 3600
 """An unfinished file that nobody has written to for so many seconds was left by a process that was killed."""
 
@@ -39,8 +40,8 @@ class CacheFolder:
             os.utime(path)
 
     def files(self) -> list[Path]:
-        """All files, unfinished ones too, the least recently used first."""
-        return list(self._found())
+        """The files of this program, unfinished ones too, the least recently used first."""
+        return [path for path in self._found() if path.suffix in _KINDS]
 
     def sizes(self) -> dict[Path, int]:
         """The bytes of all files, in the order of `files`."""
@@ -73,19 +74,24 @@ class CacheFolder:
         """
         with writing_to(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        if not (self.path / ".gitignore").is_file():
-            write_text(self.path / ".gitignore", "*\n")
+        if not (self.path / _MARKER).is_file():
+            write_text(self.path / _MARKER, "*\n")
 
     def remove(self) -> None:
-        """Delete the files and the folder; processes that read a file keep it until they end.
+        """Delete the files of this program, and the folder if it holds nothing else.
+
+        Processes that read a file keep it until they end.
 
         Raises:
             StorageError: a file cannot be deleted.
         """
         for path in self.files():
             self._delete(path)
-        with suppress(OSError):  # there is no folder, or it holds something else
-            self.path.rmdir()
+        marker = self.path / _MARKER
+        with suppress(OSError):  # there is no folder
+            if set(self.path.iterdir()) <= {marker}:
+                marker.unlink(missing_ok=True)
+                self.path.rmdir()
 
     def _found(self) -> dict[Path, os.stat_result]:
         """All files, the least recently used first; other processes may delete them meanwhile."""
