@@ -242,6 +242,36 @@ def test_a_key_can_be_left_out_and_the_default_is_named() -> None:
     assert "rotate" not in Path("experiments/membrane/config.yaml").read_text()
 
 
+def test_skipped_keys_are_those_of_the_file_whatever_else_is_skipped() -> None:
+    shown = call("pics.yaml", *DATA, "--skip", "stages.0.epochs", "--skip", "stages.0", "--skip", "stages.0").stdout
+    assert "2 keys were not translated: colour, stages.0\n" in shown
+    text = FILES["pics.yaml"].replace("stages: [", "stages: [{epochs: 7}, ")
+    Path("three.yaml").write_text(text)
+    call("three.yaml", *DATA, "--skip", "stages.0", "--skip", "stages.1")
+    stages = load_config(Path("experiments/three/config.yaml")).config.stages
+    assert [(stage.epochs, stage.loss) for stage in stages] == [(1, "lovasz_loss")]
+
+
+def test_after_a_skipped_entry_the_others_keep_their_numbers_and_lines() -> None:
+    head = FILES["pics.yaml"].partition("stages")[0]
+    Path("lines.yaml").write_text(f"{head}stages:\n  - epochs: 2\n  - epochs: 3\n    epoch: 4\n    colour: red\n")
+    told = call("lines.yaml", *DATA, "--skip", "stages.0", code=ConfigError.exit_code).stderr
+    assert "lines.yaml:12: stages.1.epoch: unknown key" in told
+    assert "--skip KEY" in told
+    shown = call("lines.yaml", *DATA, "--skip", "stages.0", "--skip", "stages.1.epoch").stdout
+    assert "stages.1.colour" in shown
+
+
+def test_a_required_key_cannot_be_skipped_and_the_error_says_why() -> None:
+    told = call("refine.json", *DATA, "--skip", "epochs", code=ConfigError.exit_code).stderr
+    assert "epochs: the key is missing; expected a whole number" in told
+    assert "--skip KEY" not in told
+    Path("no_list.yaml").write_text(FILES["pics.yaml"].partition("stages")[0] + "stages: 3\n")
+    told = call("no_list.yaml", *DATA, code=ConfigError.exit_code).stderr
+    assert "stages: expected a list" in told
+    assert "--skip KEY" not in told
+
+
 def test_the_number_of_networks_is_said_and_is_a_comment() -> None:
     shown = call("pics.yaml", *DATA).stdout
     told = "5 networks will be trained, one for each fold: 5 folds × (2 + 1) epochs"
@@ -268,13 +298,28 @@ def test_classes_have_the_numbers_of_the_file_with_all_of_them(text: str) -> Non
     assert config.task_classes.values == ((2,),)
 
 
+@pytest.mark.parametrize("text", ['["Background", "house", "street"]', '{"background": 0, "house": 1, "street": 2}'])
+def test_a_background_in_front_has_the_number_0(text: str) -> None:
+    Path("classes.json").write_text(text)
+    told = call(refine(classes=["background", "street"]), *DATA, "--classes-file", "classes.json").stderr
+    classes = load_config(Path("experiments/houses/config.yaml")).config.task_classes
+    assert (classes.names, classes.values) == (("street",), ((2,),))
+    assert "none of the" not in told
+
+
+def test_classes_that_no_mask_has_are_a_warning() -> None:
+    Path("classes.json").write_text('["nothing", "house", "street"]')
+    told = call(refine(classes=["street"]), *DATA, "--classes-file", "classes.json").stderr
+    assert "none of the 10 masks read has the value of street (3); the values found: 0, 1, 2" in told
+
+
 def test_tags_with_lists_of_values_are_named_as_the_masks_name_them() -> None:
     Path("classes.json").write_text('{"building": ["other"], "highway": ["other"]}')
     call(refine(classes=["highway:other"]), *DATA, "--classes-file", "classes.json")
     assert load_config(Path("experiments/houses/config.yaml")).config.task_classes.values == ((2,),)
 
 
-@pytest.mark.parametrize("text", ["3", "{", "[]", "[1]"])
+@pytest.mark.parametrize("text", ["3", "{", "[]", "[1]", '{"background": 0}', '["background"]'])
 def test_another_file_of_classes_is_refused(text: str) -> None:
     Path("classes.json").write_text(text)
     told = call(refine(), *DATA, "--classes-file", "classes.json", code=ConfigError.exit_code).stderr

@@ -74,6 +74,22 @@ def test_common_names_of_losses_are_told_what_to_write(theirs: str, ours: str) -
         loss_of(theirs)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("focal_loss(gamma=-1)", "gamma: must be greater than or equal to 0"),
+        ("focal_loss(gamma=-1)+dice", "there is no loss 'dice' here; write dice_loss"),
+        ("1e-3*dice", "there is no loss 'dice' here; write dice_loss"),
+        ("1e-3*dice_loss+", "is not valid as a loss"),
+    ],
+)
+def test_arguments_and_weights_are_not_taken_for_losses(value: str, told: str) -> None:
+    with pytest.raises(WrongValueError) as caught:
+        loss_of(value)
+    assert told in str(caught.value)
+    assert str(caught.value).count("there is no loss") == told.count("there is no loss")
+
+
 def test_a_misspelt_word_is_told_from_one_without_counterpart() -> None:
     for name, kind in (("val_mean_iuo", WrongValueError), ("my_own_score", NoCounterpartError)):
         with pytest.raises(NoCounterpartError) as raised:

@@ -147,10 +147,20 @@ def test_what_cannot_be_translated_is_lost_with_a_reason(translate: Any, text: s
         ("{model: {name: unet}, mode: train, data_augmentation: 'true', epochs: 1}", "data_augmentation"),
         ("{model: {name: unet}, mode: train, rotation_rnge: 3, epochs: 1}", "rotation_rnge"),
         ("{model: {name: unet}, mode: predict}", "hyperparameters.epochs"),
+        ("{model: {name: unet}, mode: train, hyperparameters: {epoch: 3}}", "hyperparameters.epoch"),
     ],
 )
 def test_what_says_nothing_stops_the_import(translate: Any, text: str, key: str) -> None:
     assert translate(text).refused == [key]
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [("train", False), ("predict", True)])
+def test_only_a_file_for_prediction_is_told_that_networks_cannot_be_taken_over(
+    translate: Any, mode: str, is_told: bool
+) -> None:
+    (lost,) = (one for one in translate(f"{{model: {{name: unet}}, mode: {mode}}}").keys if not one.here)
+    assert lost.note.startswith("the key is missing")
+    assert ("networks cannot be taken over" in lost.note) is is_told
 
 
 def test_the_optimizer_of_the_file_is_used_with_its_learning_rate(translate: Any) -> None:

@@ -162,6 +162,16 @@ def test_what_says_nothing_stops_the_import(translate: Any, theirs: dict[str, An
     assert translate(TEXT, **theirs).refused == [key for key in keys if key != "benchmark_class"]
 
 
+def test_a_misspelt_number_of_epochs_is_one_problem(translate: Any) -> None:
+    assert translate(TEXT.replace("epochs", "epoch")).refused == ["epoch"]
+
+
+def test_only_a_near_layer_is_guessed(translate: Any) -> None:
+    found = translate(TEXT, backbone="ResNet50", refine_net_blocks=(("conv_zzzzzzzzz", "conv5_block3_ot"),))
+    (told,) = (one.note for one in found.keys if one.key == "refine_net_blocks")
+    assert "no such layers: conv_zzzzzzzzz; conv5_block3_ot: did you mean 'conv5_block3_out'?" in told
+
+
 def test_classes_left_out_are_said_as_an_empty_list_is(translate: Any) -> None:
     text = re.sub(r'"classes": \[.*?\],', "", TEXT)
     (lost, empty) = (

@@ -26,10 +26,13 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def test_sources_are_found_without_running_anything(folder: Path) -> None:
     write(folder, {"mine.py": "raise ValueError\n", "package/__init__.py": "raise ValueError\n", "package/in.py": ""})
     write(Path.cwd(), {"mine.py": "", "further.py": "", "no_package/inner.py": "", "results/a.txt": ""})
+    write(Path.cwd(), {"no_package/deep/further/mine.py": ""})
     assert find_source("mine", folder) == folder / "mine.py"
     assert find_source("package.in", folder) == folder / "package" / "in.py"
     assert find_source("further", folder) == Path.cwd() / "further.py"
     assert find_source("no_package.inner", folder) == Path.cwd() / "no_package" / "inner.py"
+    assert find_source("no_package.deep.further.mine", folder) == Path.cwd() / "no_package/deep/further/mine.py"
+    assert find_source("no_package.deep.absent", folder) is None
     assert find_source("results", folder) is None
     assert find_source("json.decoder", folder) is not None
     assert find_source("math", folder) is None  # has no source

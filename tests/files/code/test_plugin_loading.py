@@ -124,6 +124,18 @@ def test_a_module_that_is_nowhere_is_reported_with_the_places_and_the_nearest(be
             load_dotted(name, beside)
 
 
+def test_code_in_folders_without_init_is_loaded_or_the_file_that_is_missing_is_named(beside: Path) -> None:
+    inner = beside / "own_space" / "deep" / "mine.py"
+    inner.parent.mkdir(parents=True)
+    inner.write_text("def huber(): ...\n")
+    with pytest.raises(ConfigError) as caught:
+        load_dotted("own_space.deep.mine.huber", beside)
+    assert f"{beside / 'own_space'} holds no Python file itself" in caught.value.advice
+    assert "__init__.py" in caught.value.advice
+    (beside / "own_space" / "other.py").write_text("")
+    assert load_dotted("own_space.deep.mine.huber", beside).__name__ == "huber"
+
+
 def test_a_name_that_a_module_lacks_is_reported_with_the_nearest(beside: Path) -> None:
     (beside / "own_names.py").write_text("from math import floor\nLIMIT = 3\ndef huber(): ...\ndef _hidden(): ...\n")
     with pytest.raises(ConfigError) as caught:

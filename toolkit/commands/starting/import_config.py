@@ -13,7 +13,7 @@ from toolkit.commands.starting.foreign_keys import (
     read_class_numbers,
     read_foreign,
     refuse_problems,
-    with_name,
+    with_names,
 )
 from toolkit.commands.starting.init_text import comment
 from toolkit.commands.starting.mask_classes import mask_warnings
@@ -121,15 +121,15 @@ def import_config(
     experiment = _place(session, foreign, name)
     numbers = {} if data.classes is None else read_class_numbers(data.classes)
     found = translated(foreign.system, foreign.tree, foreign.file.parent, numbers)
-    for key in skip:
-        found.lose(key, "left out by --skip")
     _add_data(found, data)
     refuse_problems(found, foreign)
     if data.classes is not None and "mask_values" not in found.tree.get("data", {}):
         raise ConfigError(
             f"--classes-file: {foreign.system.name} has no such file", "It belongs to a JSON with the key classes."
         )
-    with_name(found, experiment.name)
+    with_names(found, experiment.name, foreign)
+    for path in foreign.skipped:
+        found.lose(".".join(map(str, path)), "left out by --skip")
     return _write_checked(session, experiment, found, foreign)
 
 

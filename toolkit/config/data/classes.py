@@ -11,6 +11,11 @@ from toolkit.core.metrics.registry import ScoringRules
 _BACKGROUND = "background"
 
 
+def is_background(name: str) -> bool:
+    """Whether a class is the background by its name."""
+    return name.lower() == _BACKGROUND
+
+
 def class_names(classes: int | tuple[str, ...]) -> tuple[str, ...]:
     """The names of the classes; `class0`, `class1`, … where only their number is known."""
     if isinstance(classes, tuple):
@@ -27,7 +32,7 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
     if data.table_format.classes or named is None:
         return data.table_format.classes
     names = tuple(name for name in named if name != IGNORED_NAME)
-    if data.encoding in ("bits", "channels") or len(names) < 2 or _BACKGROUND in map(str.lower, names):
+    if data.encoding in ("bits", "channels") or len(names) < 2 or any(map(is_background, names)):
         return names
     rest = data.value_ranges is not None or (
         data.colors is None and not any(0 in _listed(one) for one in named.values())

@@ -89,6 +89,9 @@ _LOSSES_INSTEAD: Mapping[str, str] = {
 }
 """What to write for common names of losses, in lower case, whose definitions differ from program to program."""
 
+_NO_NAMES = re.compile(r"\((?:[^()]|\([^()]*\))*\)|\b\d[\w.]*")
+"""What is no name of a loss in a sum of losses: arguments, and weights such as 1e-3."""
+
 _LEARNING_RATES: Mapping[str, float] = {"SGD": 0.01, "Lion": 1e-4}
 _USUAL_LEARNING_RATE = 1e-3
 
@@ -126,7 +129,7 @@ def _no_loss(value: str) -> str:
     """What to write for the words of a sum that are no losses; empty if all are."""
     known = [*_LOSSES, *LOSSES, *KERAS_LOSSES]
     told = []
-    for word in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", value)):
+    for word in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", _NO_NAMES.sub("", value))):
         if word not in known:
             ours = _LOSSES_INSTEAD.get(word.lower()) or nearest(word, [*LOSSES, *KERAS_LOSSES])
             guess = f"; write {ours}" if ours else ""

@@ -57,14 +57,16 @@ def translate_keras_unet(found: Translation) -> None:
 
 def _need_epochs(found: Translation) -> None:
     """A file that is only for prediction names no training, which an experiment here begins with."""
-    if "stages" in found.tree or any(key.endswith("epochs") for key in found.refused):
+    if "stages" in found.tree or found.has_refused("epochs"):
         return
-    mode = " (mode: predict: the file is for a network that is already trained)"
-    found.refuse(
-        "hyperparameters.epochs",
-        f"the key is missing{mode if found.source.get('mode') == 'predict' else ''}; networks cannot be taken over: "
-        "import the file that the network was trained with, run tk fit, then tk predict NAME FOLDER --out FOLDER",
-    )
+    why = "the key is missing; expected a whole number"
+    if found.source.get("mode") == "predict":
+        why = (
+            "the key is missing (mode: predict: the file is for a network that is already trained); networks cannot be "
+            "taken over: import the file that the network was trained with, run tk fit, then tk predict NAME FOLDER "
+            "--out FOLDER"
+        )
+    found.refuse("hyperparameters.epochs", why)
 
 
 def _translate_augmentation(found: Translation, generator: Mapping[str, Rule], loose: Mapping[str, Any]) -> None:

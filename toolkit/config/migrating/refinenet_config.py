@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.config.data.classes import is_background
 from toolkit.config.keras.block_names import keras_block_names
 from toolkit.config.migrating.image_data_generator import angle, channel_shift, translate_generator
 from toolkit.config.migrating.keras_names import (
@@ -45,7 +46,7 @@ def translate_refinenet(found: Translation) -> None:
             rule(found, f"{key} (not given)", None)
     if found.tree.get("activation") == "softmax":
         _add_background(found)
-    if "stages" not in found.tree and "epochs" not in found.refused:
+    if "stages" not in found.tree and not found.has_refused("epochs"):
         found.refuse("epochs", "the key is missing; expected a whole number")
     optimizer = found.tree.get("optimizer", {})
     if not any(optimizer.values()):
@@ -101,6 +102,7 @@ def _classes(found: Translation, key: str, value: Any) -> None:
 
 
 def _classes_of_file(found: Translation, key: str, named: list[str]) -> None:
+    named = [name for name in named if name in found.numbers or not is_background(name)] or named
     unknown = [name for name in named if name not in found.numbers]
     if unknown:
         raise WrongValueError(
@@ -170,8 +172,9 @@ def _blocks(found: Translation, key: str, value: Any) -> None:
     named = [name for block in value if isinstance(block, tuple) for name in block] if isinstance(value, tuple) else []
     unknown = [name for name in named if str(name).startswith("conv") and name not in layers] if layers else []
     if unknown:
-        guesses = [f"{name}: did you mean {nearest(str(name), layers)!r}?" for name in unknown]
-        raise WrongValueError(f"{found.source['backbone']} has no such layers: {'; '.join(guesses)}")
+        near = {name: nearest(str(name), layers) for name in unknown}
+        told = [f"{name}: did you mean {guess!r}?" if guess else f"{name}" for name, guess in near.items()]
+        raise WrongValueError(f"{found.source['backbone']} has no such layers: {'; '.join(told)}")
     found.put(key, f"{_OPTIONS}.refine_net_blocks", value)
 
 

@@ -91,6 +91,10 @@ class Translation:
         self.lose(key, why)
         self.refused.append(key)
 
+    def has_refused(self, name: str) -> bool:
+        """Whether a key of this name, or one that looks like a misspelling of it, stops the import."""
+        return any(misspelt(key.rpartition(".")[2], [name]) for key in self.refused)
+
     def fail(self, key: str, error: NoCounterpartError) -> None:
         """Record why a key could not be translated, and whether this stops the import."""
         (self.refuse if isinstance(error, WrongValueError) else self.lose)(key, str(error))

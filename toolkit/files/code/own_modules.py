@@ -89,7 +89,8 @@ def find_source(name: str, folder: Path) -> Path | None:
     for part in inner:
         if spec is None or spec.submodule_search_locations is None:
             return None
-        spec = PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+        # Without the names of the packages around: one without __init__.py would be looked up in sys.modules.
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 

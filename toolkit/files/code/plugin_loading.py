@@ -188,10 +188,14 @@ def _not_found(name: str, missing: str, folder: Path) -> ConfigError:
     own = {path.stem for place in (beside, working) for path in place.glob("*.py")}
     near = nearest(missing, sorted(own))
     guess = "" if near is None else f"; did you mean {near!r}?"
+    advice = "Write the module into one of these folders, or correct the dotted path."
+    bare = next((place / missing for place in (beside, working) if (place / missing).is_dir()), None)
+    if bare is not None:
+        advice = f"{bare} holds no Python file itself, and so is no package. Write an empty __init__.py into it."
     return ConfigError(
         f"{name} cannot be imported: there is no module {missing!r} beside the configuration in {beside}, in the "
         f"working folder {working}, or among the installed packages{guess}",
-        "Write the module into one of these folders, or correct the dotted path.",
+        advice,
     )
 
 
