@@ -84,7 +84,7 @@ def test_engines_give_nearly_the_same_maps(fitted_competition: Workspace, images
     for one, other in zip(*by_engine, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
     assert not (folder / "engine.json").exists()  # only reading
-    with pytest.raises(ConfigError, match="--engine: 'onnx' is not valid"):
+    with pytest.raises(ConfigError, match=r"^engine: 'onnx' is not valid"):
         Experiment(folder, engine="onnx")
 
 
