@@ -328,7 +328,7 @@ def test_progress_is_shown_where_it_is_asked_for(
 
     told = Told()
     Experiment(plain.folder, progress=told).predict(images / "020.png", folds=0)
-    assert told.titles == ["plain: predicting 1 images"]
+    assert told.titles == ["plain: predicting 1 image"]
     for quiet in (Experiment(plain.folder), Experiment(plain.folder, progress=False)):
         quiet.predict(images / "020.png", folds=0)
     shown = capsys.readouterr()

@@ -5,6 +5,7 @@ import pytest
 import typer.testing
 
 from toolkit.commands.scoring import overlays
+from toolkit.messages import Silent
 from toolkit.report.drawing import SMALLEST_TILE
 from toolkit.report.overlay_sheet import overlay_sheet
 
@@ -16,3 +17,21 @@ def quick() -> Iterator[None]:
         patch.setattr(overlays, "overlay_sheet", partial(overlay_sheet, tile_height=SMALLEST_TILE))
         patch.setattr("typer.testing._get_command", cache(typer.testing._get_command))
         yield
+
+
+class Told(Silent):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
+
+    def warn(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()

@@ -27,19 +27,6 @@ from toolkit.messages import Silent
 pytestmark = pytest.mark.train
 
 
-class Told(Silent):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.lines.append(message)
-
-    def warn(self, message: str) -> None:
-        self.lines.append(message)
-
-
 @pytest.fixture
 def workspace(fitted_competition: Workspace, tmp_path: Path) -> Workspace:
     return Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "work")))
@@ -101,10 +88,9 @@ def test_predict_submit_and_evaluate_make_the_same_masks(workspace: Workspace, t
     assert not same(masks_in(tmp_path / "plain"), masks)
 
 
-def test_single_folds_use_the_recipe_of_single_folds(workspace: Workspace, tmp_path: Path) -> None:
+def test_single_folds_use_the_recipe_of_single_folds(workspace: Workspace, tmp_path: Path, told: Any) -> None:
     low, high = levels_of(workspace, "plain")
     tuned(workspace, "plain", Recipe((ClassRecipe(high),)), Recipe((ClassRecipe(low),)))
-    told = Told()
     for number, (name, options) in enumerate((("plain", {"folds": [0]}), ("plain:fold0", {}))):
         result = predicted(workspace, name, tmp_path / f"{number}", told, **options)
         assert (result.recipe, result.recipe_source) == (f"threshold {high:.3f}", "tuned recipe")
@@ -120,14 +106,13 @@ def test_an_untuned_recipe_that_was_kept_is_not_called_tuned(workspace: Workspac
     assert made.recipe_source == result.recipe_source
 
 
-def test_a_recipe_for_another_metric_is_named(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_recipe_for_another_metric_is_named(workspace: Workspace, tmp_path: Path, told: Any) -> None:
     tuned(workspace, "plain", IDENTITY, IDENTITY, "pixel_accuracy")
     expected = "the recipe of plain was tuned for pixel_accuracy, but its metric is salt_map. To tune it for that: "
-    told = Told()
     predicted(workspace, "plain", tmp_path / "out", told)
     submit(Session(workspace, told), "plain")
     assert [line for line in told.lines if line.startswith("the recipe")] == [f"{expected}tk tune plain"] * 2
-    told = Told()
+    told.lines.clear()
     predicted(workspace, "plain", tmp_path / "other", told, threshold=0.5)
     assert told.lines == []
 

@@ -259,7 +259,7 @@ class Experiment:
         several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
         found = as_images(several, first_networks(forecaster.fitted))
         maps = []
-        for one in forecaster.forecasts(found, found.ids, f"{self.name}: predicting {len(found.ids)} images"):
+        for one in forecaster.forecasts(found, found.ids, self.name):
             if isinstance(one, Failure):
                 raise DataError(one.reason)
             maps.append(one.probability)
@@ -301,8 +301,7 @@ class Experiment:
         inputs.warn(self.session.progress)
         failures = dict(inputs.unusable)
         found = images_of(inputs, first_networks(forecaster.fitted))
-        title = f"{self.name}: predicting {len(found.ids)} images"
-        for one in forecaster.forecasts(found, found.ids, title):
+        for one in forecaster.forecasts(found, found.ids, self.name):
             if isinstance(one, Failure):
                 failures[inputs.file(one.image_id)] = one.reason
             else:

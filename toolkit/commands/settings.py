@@ -27,7 +27,7 @@ def load_as_run(session: Session, experiment: Experiment, overrides: Sequence[st
     if settings and _differs(loaded.config, experiment, overrides):
         name, file = experiment.name, experiment.config.name
         session.progress.say(
-            f"{name} was trained with {_described(settings)}, which is used here too; {file} says otherwise. "
+            f"{name} was trained with {_described(settings)}, which is used here too; {file} has other values. "
             f"To write it there: tk fit {name} --save; to train by {file}: tk fit {name} --restart"
         )
     return loaded

@@ -35,19 +35,6 @@ from toolkit.messages import Silent
 pytestmark = pytest.mark.train
 
 
-class Told(Silent):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.lines.append(message)
-
-    def warn(self, message: str) -> None:
-        self.lines.append(message)
-
-
 @pytest.fixture
 def images(fitted_competition: Workspace, tmp_path: Path) -> Path:
     """A copy of the six test images, 40×48."""
@@ -129,11 +116,10 @@ def test_labels_may_be_files_or_a_table(
 
 
 def test_the_recipe_that_is_applied_is_named(
-    fitted_competition: Workspace, images: Path, solution: Path, tmp_path: Path
+    fitted_competition: Workspace, images: Path, solution: Path, tmp_path: Path, told: Any
 ) -> None:
     workspace = Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "work")))
     experiment = workspace.find("plain")
-    told = Told()
     untuned = run(workspace, "plain", images, solution, tmp_path / "out", progress=told).evaluation
     assert told.lines == ["plain has no tuned recipe; using the untuned one. To tune it: tk tune plain"]
     recipe = Recipe((ClassRecipe(threshold=0.3),))
@@ -143,14 +129,14 @@ def test_the_recipe_that_is_applied_is_named(
     assert (result.evaluation.recipe_source, result.evaluation.recipe_text) == ("tuned recipe", "threshold 0.300")
     assert "threshold 0.300 (tuned recipe)" in result.tables()[1].title
     assert run(workspace, "plain", images, solution, tmp_path / "out", recipe="untuned").evaluation == untuned
-    told = Told()
+    told.lines.clear()
     run(workspace, "plain:fold0", images, solution, tmp_path / "out", progress=told)
     metric, part = told.lines
     assert metric.startswith("the recipe of plain was tuned for dice, but its metric is salt_map.")
     assert part.endswith("but here only plain:fold0 predicts: it may not suit them")
 
 
-def test_training_images_are_reported(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+def test_training_images_are_reported(fitted_competition: Workspace, images: Path, tmp_path: Path, told: Any) -> None:
     data = fitted_competition.root / "data"
     table = read_fold_table(fitted_competition.find("plain").folds)
     folds = dict(zip(table.ids, table.folds.tolist(), strict=True))
@@ -164,7 +150,6 @@ def test_training_images_are_reported(fitted_competition: Workspace, images: Pat
     rows = {f"{number:03}": "" for number in range(20, 26)} | {"renamed": "", second: "", "019": "", "black": ""}
     masks = tmp_path / "masks.csv"
     masks.write_text("id,rle_mask\n" + "".join(f"{image_id},1 9\n" for image_id in rows))
-    told = Told()
     result = run(fitted_competition, "plain", images, masks, tmp_path / "out", progress=told)
     found = result.evaluation
     assert (found.same_as_training, found.named_as_training) == ([second, "renamed"], ["019"])
@@ -192,7 +177,7 @@ def test_training_images_are_reported(fitted_competition: Workspace, images: Pat
 
 
 def test_without_the_training_images_ids_are_compared(
-    fitted_competition: Workspace, images: Path, tmp_path: Path
+    fitted_competition: Workspace, images: Path, tmp_path: Path, told: Any
 ) -> None:
     workspace = Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "work")))
     shutil.copy(workspace.root / "data" / "train" / "images" / "003.png", images)
@@ -200,14 +185,13 @@ def test_without_the_training_images_ids_are_compared(
     with (tmp_path / "masks.csv").open("a") as file:
         file.write("003,1 9\n")
     shutil.rmtree(workspace.root / "data")
-    told = Told()
     found = run(workspace, "both", images, tmp_path / "masks.csv", tmp_path / "out", progress=told).evaluation
     assert (found.same_as_training, found.named_as_training) == ([], ["003"])
     assert any("of training images of both (their content was not compared): 003" in line for line in told.lines)
 
 
 def test_several_classes_with_ignored_pixels(
-    fitted_competition: Workspace, tmp_path: Path, write_experiment: Callable[..., Experiment]
+    fitted_competition: Workspace, tmp_path: Path, write_experiment: Callable[..., Experiment], told: Any
 ) -> None:
     workspace = Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "work")))
     masks = workspace.root / "data" / "masks"
@@ -225,7 +209,6 @@ def test_several_classes_with_ignored_pixels(
     )
     fit(Session(workspace), "two")
     images = workspace.root / "data" / "test" / "images"
-    told = Told()
     result = run(workspace, "two", images, masks, tmp_path / "out", progress=told)
     found = result.evaluation
     # The class is called by its name, as in the tables of the out-of-fold images.

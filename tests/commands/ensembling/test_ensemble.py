@@ -512,7 +512,7 @@ def test_what_constant_masks_score_is_shown_and_told_where_it_is_not_beaten(
         assert result.constant is not None
         assert (result.constant.empty, result.constant.best) == (0, pytest.approx(2 / 3))
         rows = result.tables()[-1].rows
-        assert [row[0] for row in rows[-2:]] == ["empty masks", "all foreground everywhere"]
+        assert [row[0] for row in rows[-2:]] == ["empty masks", "foreground everywhere"]
         assert {len(row) for row in rows} == {len(result.tables()[-1].columns)}
     told = "not better than masks with foreground everywhere, the same on all images (0.6667)"
     assert not any(told in step for step in good.next_steps())

@@ -37,19 +37,6 @@ from toolkit.messages import Silent
 pytestmark = pytest.mark.train
 
 
-class Told(Silent):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.lines.append(message)
-
-    def warn(self, message: str) -> None:
-        self.lines.append(message)
-
-
 @pytest.fixture
 def images(fitted_competition: Workspace, tmp_path: Path) -> Path:
     """A copy of the six test images, 40×48."""
@@ -148,8 +135,10 @@ def test_an_interrupted_run_resumes(
     assert np.array_equal(arrays(out), arrays(tmp_path / "whole"))
 
 
-def test_only_stale_files_are_predicted_again(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
-    out, told = tmp_path / "out", Told()
+def test_only_stale_files_are_predicted_again(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, told: Any
+) -> None:
+    out = tmp_path / "out"
     run(fitted_competition, "plain", images, out, "png", "mask", threshold=0.5)
     maps = {path: path.stat().st_mtime_ns for path in (out / "png").iterdir()}
     result = run(fitted_competition, "plain", images, out, "png", "mask", threshold=0.4, progress=told)
@@ -173,8 +162,8 @@ def test_foreign_files_are_never_replaced(fitted_competition: Workspace, images:
         run(fitted_competition, "plain", images, images)
 
 
-def test_masks_follow_the_recipe(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
-    out, told = tmp_path / "out", Told()
+def test_masks_follow_the_recipe(fitted_competition: Workspace, images: Path, tmp_path: Path, told: Any) -> None:
+    out = tmp_path / "out"
     untuned = run(fitted_competition, "plain", images, out, "png", "mask", "overlay", "rle", progress=told)
     assert untuned.recipe == "threshold 0.500"
     assert any("no tuned recipe" in line for line in told.lines)

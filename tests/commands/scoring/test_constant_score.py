@@ -54,7 +54,7 @@ def test_a_better_score_of_the_tuned_recipe_needs_no_advice(direction: Direction
 
 def test_a_table_shows_the_best_masks_only_where_they_are_not_empty() -> None:
     assert ConstantScore(0.4, 0.4, "empty", 0.1, 0.1).rows() == [("empty masks", "0.4000")]
-    assert ConstantScore(0.4, 0.5, "all salt", 0.1, 0.1).rows()[1] == ("all salt everywhere", "0.5000")
+    assert ConstantScore(0.4, 0.5, "all salt", 0.1, 0.1).rows()[1] == ("salt everywhere", "0.5000")
 
 
 def test_it_is_read_for_the_same_metric_alone() -> None:

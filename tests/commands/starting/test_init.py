@@ -134,7 +134,7 @@ def test_a_folder_of_test_images_and_one_with_masks_of_its_own(unknown: Path) ->
     result, config, why = recognised(unknown)
     assert str(config.data.images).endswith("train/images")
     assert str(config.data.test).endswith("test/images")
-    assert "name of test images" in why["data.test"]
+    assert "from its name, the folder holds test images" in why["data.test"]
     assert any("val/images" in line and "extra_train_data" in line for line in result.not_used)
 
 

@@ -160,7 +160,7 @@ def test_a_part_of_the_folds_is_a_result(
     assert experiment.overlays.is_file()
     assert result.untrained is not None
     missing = result.untrained.describe()
-    assert missing.startswith("fold 0 of some is not trained: scores count only the images that the others hold out")
+    assert missing.startswith("fold 0 of some is not trained: only the images that fold 1 holds out are scored")
     assert missing.endswith("tk fit some")
     assert missing in result.next_steps()
     verbs: dict[str, Callable[[Session], Any]] = {

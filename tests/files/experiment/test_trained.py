@@ -45,7 +45,7 @@ def test_what_is_missing_and_what_it_costs(experiment: Experiment) -> None:
     assert (found.untrained, found.trained, found.seconds) == ((0, 2), (1, 3), 360)
     text = found.describe()
     assert text.startswith("folds 0, 2 of exp are not trained: ")
-    assert "the mean of 2 folds predicts new images instead of 4. To train them, in some 6 min 00 s: tk fit exp" in text
+    assert "2 of 4 folds predict new images. To train them, in some 6 min 00 s: tk fit exp" in text
     assert untrained_folds(experiment, CONFIG | {"stages": [{}]}) == found.__class__("exp", (0, 2), (1, 3), 180)
     assert untrained_folds(Experiment(experiment.folder.parent / "new"), CONFIG) is None
 
@@ -60,7 +60,7 @@ def test_it_is_said_once_and_only_where_something_is_missing(experiment: Experim
     tell_untrained(experiment, CONFIG | {"folds_count": 2}, Heard(), "score")
     tell_untrained(experiment, CONFIG, Heard(), "prediction")
     assert Heard.lines == [
-        "fold 0 of exp is not trained: only the images that the others hold out are scored",
+        "fold 0 of exp is not trained: only the images that fold 1 holds out are scored",
         "folds 0, 2 of exp are not trained: 2 of 4 folds predict",
     ]
     tell_untrained(Experiment(experiment.folder.parent / "new"), CONFIG, Heard(), "score")

@@ -210,7 +210,7 @@ class _Job:
         measured = Measurements(classes, self.recipe, Scorer(metrics, classes.activation, self.recipe, plugins))
         truth = at_scored_size(self.labelled, config.data.competition)
         ids = self.labelled.images.ids
-        for found in forecaster.forecasts(self.labelled.images, ids, f"{self.name}: predicting {len(ids)} images"):
+        for found in forecaster.forecasts(self.labelled.images, ids, self.name):
             if isinstance(found, Failure):
                 raise DataError(found.reason)
             stored, labels = self._stored(found), truth.read_labels(found.image_id)

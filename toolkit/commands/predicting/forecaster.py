@@ -12,7 +12,7 @@ from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.images.value_range import UnknownRangeError
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
-from toolkit.errors import ConfigError, DataError
+from toolkit.errors import ConfigError, DataError, counted
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.fitted import Fitted, classes_of
@@ -116,8 +116,10 @@ class Forecaster:
         found = {one.engine for one in self.fitted.leaves()} if self._predictor is None else self._predictor.engines()
         return ", ".join(sorted(found))
 
-    def forecasts(self, images: Images, ids: Sequence[str], title: str) -> Iterator[Forecast | Failure]:
+    def forecasts(self, images: Images, ids: Sequence[str], name: str) -> Iterator[Forecast | Failure]:
         """The predictions of images in the order of `ids`; an image that cannot be read gives a `Failure`.
+
+        `name` is that of what predicts, for the progress.
 
         Images are read in chunks, so that memory is bounded. The prediction of an image does not depend on the others.
 
@@ -127,6 +129,7 @@ class Forecaster:
         if not ids:
             return
         steps = {image_id: self._steps(images, image_id) for image_id in ids}
+        title = f"{name}: predicting {counted(len(ids), 'image')}"
         with self._progress.task(title, sum(steps.values())) as task:
             for chunk in _chunks(images, ids, classes_of(self.fitted).count):
                 yield from self._of_chunk(images, chunk, steps, task)

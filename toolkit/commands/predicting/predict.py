@@ -28,7 +28,7 @@ from toolkit.commands.predicting.single_file import (
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
-from toolkit.core.recipe.postprocess import IDENTITY, describe, masks_of, recipe_to_plain
+from toolkit.core.recipe.postprocess import describe, masks_of, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
@@ -234,10 +234,9 @@ class _Job:
     def _predict(self, images: Images, missing: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """Predict and write; returns the images that could not be predicted, with the reasons."""
         failures = {}
-        title = f"{self._member.name}: predicting {len(missing)} images"
         saved = time.monotonic()
         try:
-            for found in self.forecaster.forecasts(images, list(missing), title):
+            for found in self.forecaster.forecasts(images, list(missing), self._member.name):
                 if isinstance(found, Failure):
                     failures[found.image_id] = found.reason
                     self._folder.discard(missing[found.image_id])
@@ -315,5 +314,4 @@ def _own_views(member: Member) -> str:
 
 
 def _described(rule: Recipe, classes: Classes) -> str:
-    plain = classes.activation == "softmax" and rule == IDENTITY
-    return "most probable class" if plain else describe(rule, classes.names)
+    return describe(rule, classes.names, classes.activation)

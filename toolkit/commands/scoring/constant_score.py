@@ -40,7 +40,7 @@ class ConstantScore:
 
     @property
     def _everywhere(self) -> str:
-        return "empty masks" if self.masks == "empty" else f"{self.masks} everywhere"
+        return "empty masks" if self.masks == "empty" else f"{self.masks.removeprefix('all ')} everywhere"
 
     def with_score(self, score: float | None, direction: Direction) -> "ConstantScore":
         """The same for predictions with another score, for example with the tuned recipe."""
@@ -53,8 +53,9 @@ class ConstantScore:
         if self.best is None or self.gain is None or exceeds_noise(self.gain, self.standard_error or 0):
             return []
         is_worse = exceeds_noise(-self.gain, self.standard_error or 0)
-        what = "empty masks" if self.masks == "empty" else f"masks with {self.masks.removeprefix('all ')} everywhere"
-        found = f"{'worse' if is_worse else 'not better'} than {what}, the same on all images ({score_text(self.best)})"
+        masks = self._everywhere if self.masks == "empty" else f"masks with {self._everywhere}"
+        than = "worse than" if is_worse else "not better than"
+        found = f"{than} {masks}, the same on all images ({score_text(self.best)})"
         first = "the network has not learnt the task: try" if tuned else "tk tune may help; otherwise try"
         ways = ["more epochs", "another lr (tk lr-find)", "a region loss (dice_loss)"]
         ways += ["a lower share of negatives"] if self.with_negatives else []

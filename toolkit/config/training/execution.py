@@ -46,7 +46,7 @@ class ExecutionConfig(ClosedModel):
     )
     steps_per_call: PositiveInteger = Field(
         1,
-        description="Training steps that are sent to the device in one call. More than one helps where a GPU needs "
+        description="Training steps that are sent to the device in one call; more than one is meant for GPUs that need "
         "only a few milliseconds for a step.",
     )
 

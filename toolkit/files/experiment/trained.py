@@ -51,26 +51,35 @@ class UntrainedFolds:
 
     def effect(self, of: Use) -> str:
         """What is missing, and what that means for scores or for predictions of new images."""
-        count = len(self.trained) + len(self.untrained)
-        many = "s" if len(self.untrained) > 1 else ""
-        effects: dict[Use, str] = {
-            "score": "only the images that the others hold out are scored",
-            "prediction": f"{len(self.trained)} of {count} folds predict{'' if len(self.trained) > 1 else 's'}",
-        }
-        numbers = ", ".join(map(str, self.untrained))
-        return f"fold{many} {numbers} of {self.experiment} {'are' if many else 'is'} not trained: {effects[of]}"
+        return f"{self._missing}: {self._effects[of]}"
 
     def describe(self) -> str:
         """What is missing, what that means, and what it takes to complete it."""
-        numbers = ", ".join(map(str, self.untrained))
-        one = len(self.untrained) == 1
-        networks = "the network of 1 fold" if len(self.trained) == 1 else f"the mean of {len(self.trained)} folds"
-        return (
-            f"fold{'' if one else 's'} {numbers} of {self.experiment} {'is' if one else 'are'} not trained: scores "
-            f"count only the images that the others hold out, and {networks} predicts new images instead of "
-            f"{len(self.trained) + len(self.untrained)}. To train {'it' if one else 'them'}, in some "
-            f"{duration_text(self.seconds)}: tk fit {self.experiment}"
-        )
+        them = "it" if len(self.untrained) == 1 else "them"
+        effects = f"{self._effects['score']}, and {self._effects['prediction']} new images"
+        how = f"To train {them}, in some {duration_text(self.seconds)}: tk fit {self.experiment}"
+        return f"{self._missing}: {effects}. {how}"
+
+    @property
+    def _missing(self) -> str:
+        return f"{_folds(self.untrained)} of {self.experiment} {_verb(self.untrained, 'is', 'are')} not trained"
+
+    @property
+    def _effects(self) -> dict[Use, str]:
+        held_out = f"{_folds(self.trained)} {_verb(self.trained, 'holds', 'hold')} out"
+        predicts = _verb(self.trained, "predicts", "predict")
+        return {
+            "score": f"only the images that {held_out} are scored",
+            "prediction": f"{len(self.trained)} of {len(self.trained) + len(self.untrained)} folds {predicts}",
+        }
+
+
+def _folds(numbers: Sequence[int]) -> str:
+    return f"{_verb(numbers, 'fold', 'folds')} {', '.join(map(str, numbers))}"
+
+
+def _verb(numbers: Sequence[int], one: str, several: str) -> str:
+    return one if len(numbers) == 1 else several
 
 
 def tell_untrained(experiment: Experiment, config: Mapping[str, Any], progress: Progress, of: Use) -> None:

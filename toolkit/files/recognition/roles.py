@@ -185,7 +185,7 @@ def _test_folder(
         if wanted > _MOST * len(sample_ids) > 0 and folder.name != train.name:
             return folder, f"the sample submission has {wanted} of its {len(folder.paths)} images"
     named = next((folder for folder in folders if _is_test(folder)), None)
-    return (named, "it has a name of test images") if named else (None, "")
+    return (named, "from its name, the folder holds test images") if named else (None, "")
 
 
 def _is_test(folder: ImageFolder) -> bool:
