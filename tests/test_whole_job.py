@@ -151,11 +151,11 @@ def test_the_demo_does_the_whole_job(
     result = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
     assert [row["experiment"] for row in result["rows"]] == [
         "unet",
-        "fpn",
+        "dice",
         "unet-hflip",
-        "fpn-hflip",
-        "unet+fpn",
-        "unet+fpn",
+        "dice-hflip",
+        "unet+dice",
+        "unet+dice",
     ]
     assert all(0 <= row["hidden"] <= 1 for row in result["rows"])
     assert 0 <= result["interval"][0] <= result["interval"][1] <= 1

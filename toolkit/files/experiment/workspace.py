@@ -75,7 +75,7 @@ class Workspace:
             places = f"{given} holds no config.yaml"
         raise MissingFileError(
             f"there is no experiment {name_or_path!r}: {places}; existing experiments: {known}",
-            f"To create it: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
+            f"To create it: tk new {given.name or 'NAME'} --images FOLDER --masks FOLDER_OR_CSV",
         )
 
     def _refuse_file(self, name_or_path: str) -> None:
