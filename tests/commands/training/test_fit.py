@@ -174,7 +174,8 @@ def test_a_part_of_the_folds_is_a_result(
     for name, verb in verbs.items():
         heard = Heard()
         verb(Session(shared_competition, heard))
-        effect = "1 of 2 folds predicts" if name in ("submit", "predict") else "only the images that fold 1 holds out are scored"
+        predicts = name in ("submit", "predict")
+        effect = "1 of 2 folds predicts" if predicts else "only the images that fold 1 holds out are scored"
         told = [line for line in heard.lines if line.startswith("fold 0 of some is not trained: ")]
         assert len(told) == (name != "ensemble"), name
         assert all(effect in line for line in told), name
