@@ -1,6 +1,6 @@
-"""How long `tk submit` takes and how much memory it needs, on an experiment that is made up.
+"""How long `tk submit` and `tk tune` take and how much memory they need, on an experiment that is made up.
 
-python benchmarks/submit.py [IMAGES [SIDE]]      18000 images of 101×101 if left out
+python benchmarks/submit.py [IMAGES [SIDE [TRAINING]]]      18000 images of 101×101 and 4000 to train on if left out
 """
 
 import resource
@@ -51,11 +51,10 @@ def simulated(count: int, side: int) -> Iterator[tuple[bytes, np.ndarray]]:
         yield cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes(), mask > 0
 
 
-def build(root: Path, count: int, side: int) -> None:
+def build(root: Path, count: int, side: int, training: int) -> None:
     """An experiment that looks as if it had been fitted and tuned."""
     experiment = Experiment(root / "experiments" / "made-up")
     random = np.random.default_rng(0)
-    training = max(2, count * 2 // 9)  # as at TGS salt
     for split, folder, number in (("oof", "train", training), ("test", "test", count)):
         (root / folder).mkdir()
         ids = [f"{folder}{index:05d}" for index in range(number)]
@@ -83,24 +82,24 @@ def build(root: Path, count: int, side: int) -> None:
     )
 
 
-def main(count: int, side: int) -> None:
+def main(count: int, side: int, training: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        build(Path(folder), count, side)
-        print(f"{count} images of {side}×{side}")
+        build(Path(folder), count, side, training)
+        print(f"{count} test images and {training} training images of {side}×{side}")
         print(f"{'':<30}{'seconds':>9}{'of CPU':>9}{'peak MiB':>10}")
-        for options in ((), ("--threshold", "0.4"), ()):
+        for verb in (("submit",), ("submit", "--threshold", "0.4"), ("submit",), ("tune",)):
             before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-            command = [sys.executable, "-m", "toolkit", "submit", "made-up", *options]
+            command = [sys.executable, "-m", "toolkit", *verb, "made-up"]
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
             seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
             cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             # Of the largest child so far; the command is the same each time.
             peak = after.ru_maxrss / 1024
-            print(f"{'tk submit ' + ' '.join(options):<30}{seconds:>9.1f}{cpu:>9.1f}{peak:>10.0f}")
+            print(f"{' '.join(('tk', *verb)):<30}{seconds:>9.1f}{cpu:>9.1f}{peak:>10.0f}")
         size = (Path(folder) / "submissions" / "made-up.csv").stat().st_size
         print(f"the file has {size / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(*given, *(18000, 101)[len(given) :])
+    main(*given, *(18000, 101, 4000)[len(given) :])

@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.scorer import Scorer
-from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet, Watershed
 from toolkit.core.tuning.recipe_scores import RecipeScores
 
 SIZE = (40, 31)
@@ -15,6 +15,7 @@ RULES = [
     ClassRecipe(),
     ClassRecipe(0.3),
     ClassRecipe(0.3, minimum_object_size=15),
+    ClassRecipe(0.3, Emptiness("maximum", 0.9), Triplet(0.8, 5), minimum_object_size=40, minimum_area=60),
     ClassRecipe(0.3, fill_holes=20),
     ClassRecipe(0.3, fill_holes=30),
     ClassRecipe(0.6, opening=1, keep_largest=2),

@@ -14,7 +14,8 @@ from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.recipe.postprocess import Step, masks_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
-from toolkit.core.tuning.area_histograms import AreasByThreshold, AreasCollector
+from toolkit.core.tuning.area_histograms import AreasByThreshold, AreasCollector, is_of_areas
+from toolkit.core.tuning.object_areas import ObjectAreas
 from toolkit.core.tuning.object_counts import ObjectCounts
 
 
@@ -134,8 +135,15 @@ class RecipeScores:
         for recipe in recipes:
             groups.setdefault(replace(recipe, split=None), []).append(recipe.split)
         measure = _Measure(self.metric, self._activation, example)
+        areas = None
+        if example.stored.shape[2] == 1 and is_of_areas(self.metric):
+            areas = ObjectAreas(example.stored[..., 0], example.labels, example.presence)
         found: dict[Recipe, Floats] = {}
         for plain, splits in groups.items():
+            counted = None if areas is None else areas.of(plain.classes[0])
+            if counted is not None:
+                found |= {replace(plain, split=split): counted for split in splits}
+                continue
             masks = masks_of(example.stored, self._activation, plain, example.presence, self.plugins)
             for split, row in measure.rows(masks, splits).items():
                 found[replace(plain, split=split)] = row
