@@ -18,6 +18,8 @@ from toolkit.files.experiment.workspace import Workspace
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
+_BLANK = cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes()
+
 TINY_CONFIG = """\
 data:
   images: ../../data/train/images
@@ -80,6 +82,22 @@ def no_syncing() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def blank_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Write a single pixel instead of a figure, whose layout takes as long as training a tiny network.
+
+    Only in tests that train; tests about pictures replace this fixture by one that does nothing.
+    """
+    if "train" not in request.keywords:
+        yield
+        return
+    from matplotlib.figure import Figure  # noqa: PLC0415 # slow to import
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda _, file, **__: file.write(_BLANK))
         yield
 
 

@@ -13,6 +13,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitResult, fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.config.loading import load_config
+from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired, score_of_others
 from toolkit.errors import ConfigError
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.folder import Experiment
@@ -69,8 +70,13 @@ def test_metrics_are_reported_every_epoch_and_out_of_fold(fitted: FitResult, sha
 
 
 def test_later_commands_understand_them(
-    fitted: FitResult, shared_competition: Workspace, write_experiment: Callable[..., Experiment]
+    fitted: FitResult,
+    shared_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for default in (bootstrap, score_of_others, paired):  # a thousand draws take 2 s each
+        monkeypatch.setitem(default.__kwdefaults__, "draws", 50)
     talk = Talk()
     session = Session(shared_competition, talk)
     write_experiment(shared_competition, "again", "seed: 1\n", extends="keras")

@@ -22,6 +22,12 @@ from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
+
+@pytest.fixture(autouse=True)
+def blank_figures() -> None:
+    """The figures of these tests are drawn."""
+
+
 README = Path(__file__).parents[1] / "README.md"
 
 # What makes the README's experiments small enough for a test; their commands stay as they are written.

@@ -24,6 +24,12 @@ from toolkit.report.plots.curve_lines import TrainedFold
 
 pytestmark = pytest.mark.tf
 
+
+@pytest.fixture(autouse=True)
+def blank_figures() -> None:
+    """The figures of these tests are drawn."""
+
+
 WriteExperiment = Callable[..., Experiment]
 
 

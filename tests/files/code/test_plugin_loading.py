@@ -47,6 +47,16 @@ def test_environment_variables_are_set_before_the_file_runs(tmp_path: Path, monk
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
+def test_tensorflow_starts_as_many_threads_as_the_container_has_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.files.code.plugin_loading.usable_cores", lambda: 3)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    prepare_for_tensorflow()
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    prepare_for_tensorflow()
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"  # the user's own choice
+
+
 def test_a_file_that_is_missing_or_raises_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no file .*plugins\.py"):
         load_plugins(tmp_path / "plugins.py")

@@ -15,8 +15,7 @@ from toolkit.core.recipe.postprocess import Step, masks_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
 from toolkit.core.tuning.area_histograms import AreasByThreshold, AreasCollector, is_of_areas
-from toolkit.core.tuning.object_areas import ObjectAreas
-from toolkit.core.tuning.object_counts import ObjectCounts
+from toolkit.core.tuning.object_counts import ObjectAreas, ObjectCounts
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from toolkit.files.code.own_modules import (
     sources_of,
 )
 from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.disk.usable_cores import usable_cores
 
 _TENSORFLOW_SETTINGS = {
     "TF_USE_LEGACY_KERAS": "1",
@@ -44,6 +45,8 @@ def prepare_for_tensorflow() -> None:
     # By default TensorFlow leaves oneDNN off on processors that have only AVX2, where it then trains a third to half
     # slower. A value that the user has set is kept.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # By itself TensorFlow starts a thread for each core of the machine, also where its container may use only a few.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(usable_cores()))
 
 
 def load_plugins(path: Path) -> ModuleType:

@@ -13,12 +13,12 @@ from toolkit.core.arrays import Presence, Probability
 from toolkit.core.images.views import View
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import NetworkError
+from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.learning.engines.engine import MeanOverViews, NetworkOf
 from toolkit.learning.engines.frozen_graph import FrozenGraph, frozen_graph
 from toolkit.learning.engines.openvino_package import require_openvino
 from toolkit.learning.engines.tensorflow_engine import probabilities_of
 from toolkit.learning.networks.network import Network
-from toolkit.learning.reading.worker_count import usable_cores
 from toolkit.learning.runtime import Precision, tf
 
 _REQUESTS = 2

@@ -9,11 +9,11 @@ from toolkit.core.arrays import Integers
 from toolkit.core.images.resizing import Placement
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.training_pool import Sample, read_window
+from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.reading.sample_reader import SampleReader, Tile
 from toolkit.learning.reading.training_samples import TrainingSetup, batch_jobs
-from toolkit.learning.reading.worker_count import usable_cores
 from toolkit.learning.reading.workers import StageWorkers
 from toolkit.learning.runtime import tf
 

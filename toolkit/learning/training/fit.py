@@ -14,7 +14,7 @@ from toolkit.learning.training.epoch_data import NEVER, Deadline, Run, prepare_t
 from toolkit.learning.training.fold import train_fold
 from toolkit.learning.training.plan import Plan
 from toolkit.learning.training.shared_network import SharedNetwork
-from toolkit.messages import Progress, phase
+from toolkit.messages import Progress
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ def fit_folds(
         data.read_by_processes(worker_count(config.workers, has_gpu=has_gpu()), progress) as data,
         progress.task(f"{experiment.name}: {what}", epochs * len(runs)) as task,
     ):
-        with phase(progress, "building networks"):
-            shared = SharedNetwork(config, plan.plugins)
+        shared = SharedNetwork(config, plan.plugins)
         for run in runs:
             if run in unfinished:
                 train_fold(shared, data, run, work.stages, progress=progress, overall=task)

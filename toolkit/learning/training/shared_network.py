@@ -9,6 +9,7 @@ from typing import Any
 
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.losses.registry import TotalLoss, build_loss
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer
@@ -30,24 +31,28 @@ class SharedNetwork:
         self.epochs_trained = 0
         self._strategy = strategy()
         self._sized: dict[tuple[int, int, int], _Sized] = {}
-        self._current = self._of(config.stage_shape(0))
+        self._current: _Sized | None = None
 
     @property
     def network(self) -> Network:
         """The network at the present input size."""
-        return self._current.network
+        return self._of_fold.network
 
     @property
     def predictor(self) -> Predictor:
         """Predicts with the present weights of the network."""
-        return self._current.predictor
+        return self._of_fold.predictor
 
     def begin_fold(self, fold: int, seed: int) -> None:
         """Give the network the initial weights of a fold, which derive from the seed."""
         shape = self._config.stage_shape(0)
-        self._current = self._of(shape)
+        spec = self._config.network_spec(shape)
+        if shape not in self._sized:
+            self._current = self._build(spec, seed, fold)
+            return
+        self._current = self._sized[shape]
         # Built outside the distribution strategy: this network is only there for its weights.
-        fresh = build_network(self._config.network_spec(shape), seed, fold, plugins=self._plugins)
+        fresh = build_network(spec, seed, fold, plugins=self._plugins)
         self.network.model.set_weights(fresh.model.get_weights())
 
     def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
@@ -57,7 +62,7 @@ class SharedNetwork:
             self.network.freeze_encoder(stage.frozen)
         ema = stage.weight_averaging.ema
         key = (repr(stage.loss), stage.class_weights, repr(stage.optimizer), ema, stage.frozen)
-        stages = self._current.stages
+        stages = self._of_fold.stages
         if key not in stages or stages[key].class_weights != class_weights:
             # Balanced class weights differ from fold to fold: a step compiled with other ones is freed.
             stages.pop(key, None)
@@ -67,20 +72,27 @@ class SharedNetwork:
 
     def use_shape(self, shape: tuple[int, int, int]) -> None:
         """Change the input shape (height, width, channels) of the network; its weights stay."""
-        sized = self._of(shape)
+        if shape not in self._sized:
+            bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
+            self._build(bare, self._config.seed)
+        sized = self._sized[shape]
         if sized is not self._current:
             sized.network.model.set_weights(self.network.model.get_weights())
             self._current = sized
 
-    def _of(self, shape: tuple[int, int, int]) -> "_Sized":
-        if shape not in self._sized:
-            bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
-            with self._strategy.scope():
-                network = build_network(bare, self._config.seed, plugins=self._plugins)
-            at_once = images_at_once(self._config.prediction_batch)
-            predictor = Predictor(network, "none", self._config.activation, at_once=at_once)
-            self._sized[shape] = _Sized(network, predictor, {})
-        return self._sized[shape]
+    @property
+    def _of_fold(self) -> "_Sized":
+        if self._current is None:
+            raise RuntimeError("no fold has begun")
+        return self._current
+
+    def _build(self, spec: NetworkSpec, *seed: int) -> "_Sized":
+        with self._strategy.scope():
+            network = build_network(spec, *seed, plugins=self._plugins)
+        at_once = images_at_once(self._config.prediction_batch)
+        predictor = Predictor(network, "none", self._config.activation, at_once=at_once)
+        self._sized[spec.shape] = _Sized(network, predictor, {})
+        return self._sized[spec.shape]
 
     def _compile(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
         with self._strategy.scope():
