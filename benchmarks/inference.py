@@ -7,6 +7,8 @@ from toolkit.learning.runtime import choose_precision
 
 NETWORKS = (("Unet", "resnet18", 128, 16), ("Unet", "resnet34", 256, 4), ("FPN", "efficientnetb0", 256, 4))
 
+FIGURES = ["images_per_second", "processor ms for an image", "start seconds"]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -24,7 +26,7 @@ def main() -> None:
             }
             commands |= peer(given.peer, "torch_network.py", *words, *["--bfloat16"] * (precision == "bfloat16"))
             work = f"{architecture}/{backbone} {size} px, batch {batch}, {precision}"
-            rows += in_turns(work, commands, ["images_per_second"], given.rounds)
+            rows += in_turns(work, commands, FIGURES, given.rounds)
     keep("Inference", rows)
 
 

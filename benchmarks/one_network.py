@@ -1,6 +1,8 @@
 """Images a second of one network of the toolkit, in training or inference, as one line of JSON.
 
 Training is the step that `tk fit` runs, on batches that are in memory. Inference is what predicts, by either engine.
+Processor milliseconds for an image depend less on what else the machine does. `start seconds` is the first call:
+tracing, converting, compiling.
 """
 
 import argparse
@@ -22,15 +24,24 @@ from toolkit.learning.training.shared_network import SharedNetwork
 from toolkit.learning.training.step import StepSettings
 
 
-def rate(call: Callable[[], Any], images: int, repeats: int) -> float:
-    """Images a second, the median of several repeats after two that warm up."""
-    call(), call()
-    rates = []
+def figures_of(call: Callable[[], Any], images: int, repeats: int) -> dict[str, float]:
+    """Images a second and processor time for an image, medians of several repeats after two that warm up."""
+    start = time.perf_counter()
+    call()
+    first = time.perf_counter() - start
+    call()
+    rates, processor = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         call()
         rates.append(images / (time.perf_counter() - start))
-    return statistics.median(rates)
+        processor.append(1000 * (time.process_time() - used) / images)
+    rate = statistics.median(rates)
+    return {
+        "images_per_second": rate,
+        "processor ms for an image": statistics.median(processor),
+        "start seconds": first - images / rate,
+    }
 
 
 def main() -> None:
@@ -77,15 +88,16 @@ def main() -> None:
                 taken = step(*call)
             taken.losses.numpy()  # waits for the device
 
-        images_per_second = rate(train, given.steps * per_call * given.batch, given.repeats)
+        found = figures_of(train, given.steps * per_call * given.batch, given.repeats)
     else:
         at_once = images_at_once(given.batch)
         engine = build_engine(given.engine, config.activation, at_once, precision)
         predict = engine.mean_over(parse_views("none"), lambda view: shared.network)
         engine.refresh()
-        images_per_second = rate(lambda: [predict(images) for _ in range(given.steps)],
-                                 given.steps * given.batch, given.repeats)  # fmt: skip
-    print(json.dumps({"images_per_second": images_per_second}))
+        found = figures_of(
+            lambda: [predict(images) for _ in range(given.steps)], given.steps * given.batch, given.repeats
+        )
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

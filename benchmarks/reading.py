@@ -1,16 +1,14 @@
 """How many training images a second are read, resized and augmented: threads, worker processes, and kept images.
 
-python benchmarks/reading.py [IMAGES [WORKERS ...]]      300 images and 0, 1 and 2 workers if left out; 0 is for threads
-
-For PNG images of 128, 256 and 512 pixels, read at their own size, and three presets of augmentation: images a second
-(the median of three epochs), in brackets the ratio to threads that decode every image, and the processor seconds for
-1000 images, which depend less on what else the machine does. `kept` reads decoded images from memory.
+PNG images of 128, 256 and 512 pixels are read at their own size, with three presets of augmentation. Each figure is the
+median of three epochs; processor seconds depend less on what else the machine does. `kept` reads decoded images from
+memory.
 """
 
+import argparse
 import os
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.turns import Row, keep
 from toolkit.config.loading import load_config
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.files.datasets.dataset import find_dataset
@@ -26,6 +25,7 @@ from toolkit.learning.training.epoch_data import Run, TrainingData, prepare_trai
 from toolkit.learning.training.plan import plan_training
 from toolkit.messages import Silent
 
+FIGURES = ("images a second", "processor seconds for 1000 images")
 SIDES, PRESETS, EPOCHS, BATCH = (128, 256, 512), ("light", "medium", "heavy"), 3, 32
 CONFIG = """\
 data: {images: ../../images, masks: ../../masks}
@@ -99,26 +99,39 @@ def used_by(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def main(count: int, worker_counts: list[int]) -> None:
-    ways = [(workers, cache) for cache in ("off", "memory") for workers in worker_counts]
-    names = [
-        f"{f'{workers} workers' if workers else 'threads'}{', kept' if cache == 'memory' else ''}"
-        for workers, cache in ways
-    ]
-    print(f"{count} images, {os.cpu_count()} cores; images a second (ratio), processor seconds for 1000 images")
-    print(f"{'':<14}" + "".join(f"{name:>26}" for name in names))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", help="Not used: PyTorch would read with the same library.")
+    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="0 is for threads.")
+    given = parser.parse_args()
+    ways = {
+        f"{f'{workers} workers' if workers else 'threads'}{', kept' if cache == 'memory' else ''}": (workers, cache)
+        for cache in ("off", "memory")
+        for workers in given.workers
+    }
+    rows = []
     for side in SIDES:
         with tempfile.TemporaryDirectory() as folder:
-            experiment = build(Path(folder), count, side)
+            experiment = build(Path(folder), given.images, side)
             for preset in PRESETS:
-                cells, first = [], 0.0
-                for workers, cache in ways:
-                    rate, cpu = measured(prepared(experiment, side, preset, cache), workers)
-                    first = first or rate
-                    cells.append(f"{rate:8.0f} ({rate / first:4.2f}) {cpu:6.1f} s")
-                print(f"{f'{side} {preset}':<14}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+                found = {
+                    name: measured(prepared(experiment, side, preset, cache), workers)
+                    for name, (workers, cache) in ways.items()
+                }
+                work = f"{side} px, {preset} augmentation"
+                rows += [compared(work, figure, found, place) for place, figure in enumerate(FIGURES)]
+    keep("Reading", rows)
+
+
+def compared(work: str, figure: str, found: dict[str, tuple[float, float]], place: int) -> Row:
+    """One figure of every way to read, with its ratio to the first way."""
+    values = {name: figures[place] for name, figures in found.items()}
+    first, *others = values
+    row = Row(work, figure, values, {f"{name}/{first}": values[name] / values[first] for name in others})
+    print(" | ".join(row.cells()), flush=True)
+    return row
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    main(given[0] if given else 300, given[1:] or [0, 1, 2])
+    main()
