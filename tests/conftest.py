@@ -85,13 +85,13 @@ def no_syncing() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def blank_figures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Write a single pixel instead of a figure, whose layout takes as long as training a tiny network.
 
-    Only in tests that train; tests about pictures replace this fixture by one that does nothing.
+    Only in modules that train; those about pictures replace this fixture by one that does nothing.
     """
-    if "train" not in request.keywords:
+    if request.node.get_closest_marker("train") is None:
         yield
         return
     from matplotlib.figure import Figure  # noqa: PLC0415 # slow to import

@@ -23,7 +23,7 @@ from toolkit.messages import Silent
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def blank_figures() -> None:
     """The figures of these tests are drawn."""
 

@@ -25,7 +25,7 @@ from toolkit.report.plots.curve_lines import TrainedFold
 pytestmark = pytest.mark.tf
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def blank_figures() -> None:
     """The figures of these tests are drawn."""
 

@@ -22,6 +22,12 @@ from toolkit.messages import Progress
 
 pytestmark = pytest.mark.train
 
+
+@pytest.fixture(autouse=True, scope="module")
+def blank_figures() -> None:
+    """Figures are drawn, because some of these tests compare runs of this process with those of another one."""
+
+
 Different = Callable[[Experiment, Experiment], list[str]]
 
 # Fits an experiment in one child process after the other, each of which kills itself with SIGKILL when something
