@@ -86,14 +86,11 @@ def no_syncing() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def blank_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+def blank_figures() -> Iterator[None]:
     """Write a single pixel instead of a figure, whose layout takes as long as training a tiny network.
 
-    Only in modules that train; those about pictures replace this fixture by one that does nothing.
+    Modules about pictures replace this fixture by one that does nothing.
     """
-    if request.node.get_closest_marker("train") is None:
-        yield
-        return
     from matplotlib.figure import Figure  # noqa: PLC0415 # slow to import
 
     with pytest.MonkeyPatch.context() as patch:

@@ -93,6 +93,7 @@ def in_one_batch(name: str, activation: str, classes: int, given: dict[str, Any]
     return np.mean(metric.result())
 
 
+@pytest.mark.train  # some hundred take a few seconds
 @pytest.mark.parametrize(("name", "given"), CASES, ids=str)
 @pytest.mark.parametrize(("activation", "classes"), [("sigmoid", 1), ("sigmoid", 3), ("softmax", 3)])
 def test_the_score_is_what_keras_computes_from_all_pixels_in_one_batch(

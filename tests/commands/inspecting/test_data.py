@@ -93,6 +93,7 @@ def test_good_data_have_no_errors_and_no_warnings(blobs: Path) -> None:
     assert result.next_steps()[-1] == "next: tk fit e"
 
 
+@pytest.mark.train  # takes a second
 def test_notes_follow_the_network(blobs: Path) -> None:
     def notes(more: str) -> list[str]:
         configure(blobs, "test: ../../data/images", more)
@@ -219,6 +220,7 @@ def test_transposed_runs_are_noticed(blobs: Path, draw: Draw, square: bool) -> N
         assert ("pixel order" in checks(examined(blobs), "warning")) == (order == "row")
 
 
+@pytest.mark.train  # takes a second
 def test_run_lengths_that_count_from_zero_are_noticed(blobs: Path, draw: Draw) -> None:
     path = blobs / "experiments" / "e" / "config.yaml"
     path.write_text(path.read_text().replace("data/masks", "data/train.csv"))
@@ -233,6 +235,7 @@ def test_run_lengths_that_count_from_zero_are_noticed(blobs: Path, draw: Draw) -
         assert checks(examined(blobs), "warning") == ["runs"] * less
 
 
+@pytest.mark.train  # takes a second
 def test_transposed_mask_files_and_masks_of_the_next_image_are_noticed(blobs: Path, draw: Draw) -> None:
     shown = [blob(number, (48, 48)) for number in range(24)]
     for saved, check in (

@@ -39,6 +39,7 @@ def test_equal_index_and_seed_give_an_equal_image() -> None:
         assert np.array_equal(first.mask, second.mask)
 
 
+@pytest.mark.train  # takes a second
 def test_an_image_does_not_depend_on_the_others() -> None:
     for index in (250, 17, 3):
         again = simulate_salt(index, seed=3, size=(48, 48))

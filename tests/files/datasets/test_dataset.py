@@ -107,6 +107,7 @@ def test_constant_images_are_not_a_leak(competition: Workspace, write_experiment
     assert dataset.index.images[1] == negatives.images[1]
 
 
+@pytest.mark.train  # takes a second
 def test_digests_cover_all_training_data(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     plain, more = find(competition, "plain").digests, find(competition, "more").digests
@@ -139,6 +140,7 @@ def test_the_digest_of_pixels_is_the_same_for_other_files(competition: Workspace
     assert find(competition, "plain").digests["training_pixels"] != before["training_pixels"]
 
 
+@pytest.mark.train  # takes a second
 def test_the_digest_covers_how_masks_are_read(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "files", "data: {masks: ../../data/masks}\n")
     settings = [

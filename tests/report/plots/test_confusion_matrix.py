@@ -9,6 +9,8 @@ from toolkit.core.metrics.confusion import Confusion
 from toolkit.files.images.decoding import read_image
 from toolkit.report.plots.confusion_matrix import confusion_picture
 
+pytestmark = pytest.mark.train  # a picture takes a second
+
 
 def confusion(count: int) -> Confusion:
     counts = np.random.default_rng(0).integers(0, 50, (count, count)) + 900 * np.eye(count, dtype=np.int64)
@@ -20,7 +22,6 @@ def drawn(path: Path, found: Confusion, title: str = "exp", subtitle: str = "dic
     return np.asarray(read_image(path))
 
 
-@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("count", [2, 30])
 def test_the_diagonal_is_dark_and_the_rest_is_pale(tmp_path: Path, count: int) -> None:
     picture = drawn(tmp_path / "confusion.png", confusion(count))
@@ -45,7 +46,6 @@ def ink(picture: np.ndarray) -> int:
     return int((picture.max(axis=2) < 160).sum())
 
 
-@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("count", [4, 12])
 def test_zeros_are_written_as_in_the_table(tmp_path: Path, count: int) -> None:
     """A cell with a zero has as much ink as one with a small number, not none."""
@@ -55,7 +55,6 @@ def test_zeros_are_written_as_in_the_table(tmp_path: Path, count: int) -> None:
     assert ink(written) > ink(missing) + 30 * count * (count - 1)
 
 
-@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("count", [3, 30, 70])
 def test_the_colours_have_a_scale_for_any_number_of_classes(tmp_path: Path, count: int) -> None:
     nothing = Confusion(np.zeros((count, count), np.int64), np.zeros(count, np.int64))

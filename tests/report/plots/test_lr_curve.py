@@ -10,6 +10,8 @@ from toolkit.core.arrays import Floats
 from toolkit.core.lr_range_test import Suggestion, geometric_rates
 from toolkit.report.plots.lr_curve import learning_rate_curve
 
+pytestmark = pytest.mark.train  # a picture takes a second
+
 RATES = geometric_rates(1e-6, 1, 60)
 SUGGESTION = Suggestion(rate=1e-3, steepest=1e-3, lowest=1e-1, diverged_at=0.5)
 SUGGESTED, SMOOTH = (213, 94, 0), (0, 114, 178)
@@ -55,7 +57,6 @@ def test_divergence_does_not_flatten_the_curve(tmp_path: Path) -> None:
     assert np.ptp(rows) > 250
 
 
-@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("seen", [np.full(60, np.nan), np.full(60, 0.5), np.r_[0.5, np.full(59, np.nan)]])
 def test_any_losses_can_be_drawn(tmp_path: Path, seen: Floats) -> None:
     assert drawn(tmp_path / "lr.png", None, seen).shape == (624, 1080, 3)

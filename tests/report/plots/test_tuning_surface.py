@@ -12,6 +12,8 @@ from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.steps import Surface
 from toolkit.report.plots.tuning_surface import surface_picture
 
+pytestmark = pytest.mark.train  # a picture takes a second
+
 
 def tuned_with(scores: np.ndarray, count: int) -> Tuned:
     thresholds, minimums = np.linspace(0.1, 0.9, scores.shape[0]), np.arange(scores.shape[1]) * 10
@@ -34,7 +36,6 @@ def test_the_same_surface_gives_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
-@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("count", [1, 4])
 def test_one_panel_a_class(tmp_path: Path, count: int) -> None:
     draw(tmp_path / "surface.png", count)

@@ -82,8 +82,7 @@ def test_features_are_those_of_the_original(backbone: str) -> None:
 
 
 @needs_weights
-@pytest.mark.parametrize("architecture", SMALL)
-@pytest.mark.parametrize("channels", [3, 5])
+@pytest.mark.parametrize(("architecture", "channels"), [*((name, 3) for name in SMALL), ("Unet", 5)])
 def test_every_architecture_is_built_on_it_with_its_weights(architecture: str, channels: int) -> None:
     values = {"architecture": architecture, "options": SMALL[architecture], "backbone": "efficientnetlite0"}
     shape = (48, 96, channels) if architecture == "PSPNet" else (32, 64, channels)
