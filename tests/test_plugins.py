@@ -11,7 +11,7 @@ from toolkit.commands.comparing.compare import compare
 from toolkit.commands.inspecting.ls import list_experiments
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.lb import leaderboard
-from toolkit.commands.training.fit import fit
+from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.config.loading import load_config
 from toolkit.config.stage_values import dotted_names
 from toolkit.errors import ChangedError, ConfigError
@@ -435,3 +435,37 @@ def test_commands_that_only_read_never_run_own_code(
     compare(session, ["noting", "plain"])
     leaderboard(session)
     assert note.read_text() == "run "
+
+
+BRANCHING = """\
+import tensorflow as tf
+
+
+def branching_loss(target, prediction):
+    if tf.reduce_mean(prediction) > 2.0:
+        return tf.reduce_mean(prediction)
+    return tf.reduce_mean(tf.square(tf.cast(target, tf.float32) - prediction))
+
+
+class Halving(tf.keras.layers.Layer):
+    def call(self, inputs):
+        if tf.reduce_max(inputs) > 1e6:
+            return inputs / 2
+        return inputs * 1.0
+
+
+def branching_network(shape, classes, **_):
+    image = tf.keras.Input(shape)
+    return tf.keras.Model(image, Halving()(tf.keras.layers.Conv2D(classes, 1)(image / 255)))
+"""
+
+
+def test_own_code_may_branch_on_tensors(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    """In a loss beside a network of the toolkit, and in a network beside a loss of the toolkit."""
+    for name, line in (("loss", "loss: branching_loss"), ("net", "architecture: branching_network")):
+        options = "" if name == "loss" else "architecture_options: !replace {}\n"
+        experiment = write_experiment(tiny_competition, name, f"{line}\n{options}")
+        (experiment.folder / "plugins.py").write_text(BRANCHING)
+        assert fit(Session(tiny_competition), name, options=FitOptions(folds=[0])).folds[0] is not None

@@ -153,7 +153,7 @@ def _graph_of(network: Network, activation: Activation, batch: int) -> FrozenGra
         return [probability] if presence is None else [probability, presence]
 
     images = tf.TensorSpec((batch, *network.model.input_shape[1:]), tf.uint8)
-    return frozen_graph(tf.function(predict).get_concrete_function(images))
+    return frozen_graph(tf.function(predict, autograph=network.autograph).get_concrete_function(images))
 
 
 def _conversion_error(error: Exception) -> ConversionError:

@@ -45,7 +45,8 @@ def compiled_mean(views: Sequence[View], network_of: NetworkOf, activation: Acti
         presence = [found for found in presences if found is not None]
         return _mean(undone), _mean(presence) if presence else None, outputs[0]
 
-    return _size_at_a_time(compiled(predict), at_once)
+    autograph = any(network_of(view).autograph for view in views)
+    return _size_at_a_time(compiled(predict, autograph=autograph), at_once)
 
 
 def probabilities_of(outputs: Outputs, activation: Activation) -> tuple[Any, Any]:

@@ -38,7 +38,8 @@ class Network:
     `model` is a tf.keras model from preprocessed float32 NHWC images to float32 logits: the masks, then `auxiliary`
     coarse masks, then the presence if there is a presence head. `encoder` has the names of the layers that can be
     frozen, `heads` those of the layers whose shape depends on the number of classes. `notes` are sentences for the
-    screen about the origin of the initial weights.
+    screen about the origin of the initial weights. `autograph` says whether its layers may be the user's own, see
+    `compiled`.
     """
 
     model: Any
@@ -48,6 +49,7 @@ class Network:
     heads: tuple[str, ...] = ()
     auxiliary: int = 0
     notes: tuple[str, ...] = ()
+    autograph: bool = True
 
     def outputs(self, images: Any, training: bool | None = None) -> Outputs:
         """The outputs for images `uint8 (batch, height, width, channels)`.
@@ -131,7 +133,14 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.momentum = spec.batch_norm_momentum
     return Network(
-        model, _preprocess(spec), dropout_seed, parts.encoder, _heads(model), len(parts.auxiliary), tuple(notes)
+        model,
+        _preprocess(spec),
+        dropout_seed,
+        parts.encoder,
+        _heads(model),
+        len(parts.auxiliary),
+        tuple(notes),
+        autograph=spec.architecture in plugins,
     )
 
 

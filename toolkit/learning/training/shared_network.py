@@ -102,11 +102,18 @@ class SharedNetwork:
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
         activation = self._config.activation
         loss = build_loss(stage.loss, activation, class_weights, self._plugins)
+        autograph = self.network.autograph or _has_own_code(stage)
         step = TrainingStep(
             self.network, optimizer, loss, average, self._strategy,
-            activation=activation, compilation=self._config.compilation,
+            activation=activation, compilation=self._config.compilation, autograph=autograph,
         )  # fmt: skip
-        return CompiledStage(step, loss, class_weights)
+        return CompiledStage(step, compiled(loss, autograph=autograph), class_weights)
+
+
+def _has_own_code(stage: Stage) -> bool:
+    """Whether the loss or the optimizer is the user's, whose arguments are a mapping."""
+    arguments = [*(term.arguments for term in stage.loss), stage.optimizer.arguments]
+    return any(isinstance(each, Mapping) for each in arguments)
 
 
 @dataclass(frozen=True)
@@ -119,12 +126,14 @@ class _Sized:
 
 
 class CompiledStage:
-    """The step of a stage, and its loss alone for validation; `class_weights` are those of the loss."""
+    """The step of a stage, and its compiled loss alone for validation; `class_weights` are those of the loss."""
 
-    def __init__(self, step: TrainingStep, loss: TotalLoss, class_weights: tuple[float, ...] | None = None) -> None:
+    def __init__(
+        self, step: TrainingStep, validation_loss: TotalLoss, class_weights: tuple[float, ...] | None = None
+    ) -> None:
         self.step = step
         self.class_weights = class_weights
-        self.validation_loss = compiled(loss)
+        self.validation_loss = validation_loss
         self._initial = [variable.numpy() for variable in step.variables]
 
     def reset(self) -> None:

@@ -108,6 +108,7 @@ class TrainingStep:
         *,
         activation: Activation,
         compilation: Compilation = PLAIN,
+        autograph: bool = True,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -115,7 +116,7 @@ class TrainingStep:
         self.steps_per_call = compilation.steps_per_call
         self._replicas = strategy.num_replicas_in_sync
         step = _step(network, optimizer, loss, average, strategy, activation=activation)
-        self._run = _Compiled(step, compilation, may_use_xla=self._replicas == 1)
+        self._run = _Compiled(step, compilation, may_use_xla=self._replicas == 1, autograph=autograph)
 
     def __call__(self, batches: Sequence[tuple[Any, Any]], settings: Sequence[StepSettings]) -> Taken:
         """Take one step after the other, in one call of the device.
@@ -167,8 +168,10 @@ class _Compiled:
     `refusal` says why XLA is not used although it was tried; XLA compiles for each size of the inputs anew.
     """
 
-    def __init__(self, step: Callable[..., Any], compilation: Compilation, *, may_use_xla: bool) -> None:
-        self._step, self._loops = step, compilation.steps_per_call > 1
+    def __init__(
+        self, step: Callable[..., Any], compilation: Compilation, *, may_use_xla: bool, autograph: bool
+    ) -> None:
+        self._step, self._loops, self._autograph = step, compilation.steps_per_call > 1, autograph
         self._wanted = compilation.xla if may_use_xla else "off"
         self._uses_xla = self._wanted == "on" or (self._wanted == "auto" and has_gpu())
         self._call = self._compile(xla=self._uses_xla)
@@ -198,7 +201,8 @@ class _Compiled:
         return self._call(*inputs)
 
     def _compile(self, *, xla: bool) -> Callable[..., Any]:
-        return compiled(self._loop if self._loops else self._step, batch_axes=1 + self._loops, xla=xla)
+        function = self._loop if self._loops else self._step
+        return compiled(function, batch_axes=1 + self._loops, xla=xla, autograph=self._autograph)
 
     def _loop(self, *inputs: Any) -> Any:
         """All steps one after the other; the inputs and outputs of each are entries of the first axis."""
