@@ -148,7 +148,7 @@ def test_the_demo_does_the_whole_job(
     for encoder in (demo._PRETRAINED, demo._FROM_SCRATCH):
         for _, settings in demo._EXPERIMENTS:
             spec = load_config(tiny_competition.find("tiny").config, [*settings, *encoder]).config.network_spec()
-            build_network(spec.model_copy(update={"shape": (96, 96, 3)}), 0)
+            build_network(spec.model_copy(update={"shape": (64, 64, 3)}), 0)
     monkeypatch.setattr(demo, "_EXPERIMENTS", [(name, (*smallest, *rest[1:])) for name, rest in demo._EXPERIMENTS])
     monkeypatch.setattr(demo, "_encoder", lambda _: ())
     monkeypatch.setattr(demo, "_TRAINING_IMAGES", 24)
