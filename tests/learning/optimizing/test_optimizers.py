@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.config.training.optimizers import OPTIMIZERS as KINDS
 from toolkit.config.training.optimizers import parse_optimizer
-from toolkit.learning.optimizing.optimizers import OPTIMIZERS, Nadam, build_optimizer
+from toolkit.learning.optimizing.optimizers import NEVER_DECAYED, OPTIMIZERS, Nadam, build_optimizer
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.tf
@@ -73,6 +73,22 @@ def test_after_saving_and_restoring_variables_the_next_steps_are_identical(name:
     take_steps(second, kept, range(4, 7))
     for one, other in zip(whole, kept, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_steps_of_adam_are_those_of_keras(name: str, amsgrad: bool) -> None:
+    ours, theirs = variables(), variables()
+    arguments = {"weight_decay": 0.01, "clipnorm": 1.0, "epsilon": 1e-4, "beta_1": 0.8, "amsgrad": amsgrad}
+    optimizer = build_optimizer(parse_optimizer({name: arguments}), 0.01)
+    keras = getattr(tf.keras.optimizers, name)(learning_rate=0.01, jit_compile=False, **arguments)
+    keras.exclude_from_weight_decay(var_names=NEVER_DECAYED)
+    for made, weights in ((optimizer, ours), (keras, theirs)):
+        made.build(weights)
+        take_steps(made, weights, range(5))
+    for one, other in zip([*ours, *optimizer.variables], [*theirs, *keras.variables], strict=True):
+        assert one.name == other.name
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", KINDS)

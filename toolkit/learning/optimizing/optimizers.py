@@ -13,7 +13,53 @@ NEVER_DECAYED = (r"(^|/)(bias|gamma|beta)(_\d+)?(:\d+)?$",)
 """Names of variables without weight decay: biases, and the scales and shifts of normalisation layers."""
 
 
-class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # tf.keras has no types
+class Adam(tf.keras.optimizers.Adam):  # type: ignore[misc] # tf.keras has no types
+    """Adam (Kingma and Ba 2015)."""
+
+    def update_step(self, gradient: Any, variable: Any) -> None:
+        """One step of one variable."""
+        if not _adam_in_one_pass(self, gradient, variable):
+            super().update_step(gradient, variable)
+
+
+class AdamW(tf.keras.optimizers.AdamW):  # type: ignore[misc] # as above
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+
+    def update_step(self, gradient: Any, variable: Any) -> None:
+        """One step of one variable, without the decay."""
+        if not _adam_in_one_pass(self, gradient, variable):
+            super().update_step(gradient, variable)
+
+
+def _adam_in_one_pass(optimizer: Any, gradient: Any, variable: Any) -> bool:
+    """A step of Adam in one pass over the weights, where Keras needs some ten; returns whether it was taken.
+
+    It is not for sparse gradients and amsgrad.
+    """
+    if optimizer.amsgrad or isinstance(gradient, tf.IndexedSlices):
+        return False
+    dtype, index = variable.dtype, optimizer._index_dict[optimizer._var_key(variable)]
+    step = tf.cast(optimizer.iterations + 1, dtype)
+    beta_1, beta_2, epsilon, rate = (
+        tf.cast(value, dtype)
+        for value in (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.learning_rate)
+    )
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=optimizer._momentums[index].handle,
+        v=optimizer._velocities[index].handle,
+        beta1_power=tf.pow(beta_1, step),
+        beta2_power=tf.pow(beta_2, step),
+        lr=rate,
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=epsilon,
+        grad=gradient,
+    )
+    return True
+
+
+class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # as above
     """Nadam (Dozat 2016), with the result that Keras gets outside of a graph.
 
     Keras keeps the product of the momentum schedule in a variable that is not among `variables`, so that checkpoints
@@ -48,8 +94,8 @@ class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # tf.keras has no 
 
 _KERAS = tf.keras.optimizers
 OPTIMIZERS: dict[str, Any] = {
-    "Adam": _KERAS.Adam,
-    "AdamW": _KERAS.AdamW,
+    "Adam": Adam,
+    "AdamW": AdamW,
     "SGD": _KERAS.SGD,
     "RMSprop": _KERAS.RMSprop,
     "Nadam": Nadam,
