@@ -7,7 +7,7 @@ from toolkit.learning.runtime import choose_precision
 
 NETWORKS = (("Unet", "resnet18", 128, 16), ("Unet", "resnet34", 256, 4), ("FPN", "efficientnetb0", 256, 4))
 
-FIGURES = ["images_per_second", "processor ms for an image", "start seconds"]
+FIGURES = ["images_per_second", "processor ms for an image", "start seconds", "billions of multiplications"]
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ def main() -> None:
         commands = {"toolkit": ours("benchmarks.one_network", *words, "--precision", "float32")}
         commands |= peer(given.peer, "torch_network.py", *words)
         work = f"{architecture}/{backbone} {size} px, batch {batch}, float32"
-        rows += in_turns(work, commands, ["images_per_second"], given.rounds)
+        rows += in_turns(work, commands, ["images_per_second", "billions of multiplications"], given.rounds)
     keep("Training step", rows)
 
 
