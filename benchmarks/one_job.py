@@ -1,6 +1,7 @@
 """The whole job by the toolkit, as its user types it: fit, ensemble with a flip, tune, submit.
 
-The same work as peers/torch_job.py: network, epochs, augmentation, flips. One line of JSON: seconds in all, and of each
+The same work as peers/torch_job.py: network, epochs, augmentation, flips, no validation but after the last epoch. One
+line of JSON: seconds in all, and of each
 command.
 """
 
@@ -34,6 +35,7 @@ augmentation:
   Affine: {{scale: [0.9, 1.1], translate_percent: [-0.06, 0.06], rotate: [-10, 10], p: 0.5}}
   RandomBrightnessContrast: 0.3
 stages: [{{epochs: {epochs}}}]
+validate_every: {epochs}
 """
 
 

@@ -50,7 +50,9 @@ def billions_of_multiplications(model: Any) -> float:
     total = 0
     for layer in model.layers:
         if isinstance(layer, tf.keras.layers.Conv2D):  # depthwise and transposed ones too
-            side = layer.input_shape if isinstance(layer, tf.keras.layers.Conv2DTranspose) else layer.output_shape
+            # A rebuilt network shares layers with the one before; both use them at the same size.
+            is_transposed = isinstance(layer, tf.keras.layers.Conv2DTranspose)
+            side = layer.get_input_shape_at(0) if is_transposed else layer.get_output_shape_at(0)
             total += side[1] * side[2] * int(np.prod(layer.weights[0].shape))
     return total / 1e9
 
