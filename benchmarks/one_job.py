@@ -1,8 +1,7 @@
 """The whole job by the toolkit, as its user types it: fit, ensemble with a flip, tune, submit.
 
 The same work as peers/torch_job.py: network, epochs, augmentation, flips, no validation but after the last epoch. One
-line of JSON: seconds in all, and of each
-command.
+line of JSON: seconds in all, and of each command.
 """
 
 import argparse

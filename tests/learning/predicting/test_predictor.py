@@ -125,6 +125,8 @@ def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
 class Counting:
     """A network whose output is the number of images computed at once, as the last digits of real ones depend on it."""
 
+    autograph = False
+
     def outputs(self, images: Any, training: bool) -> Outputs:
         seen = tf.cast(images[..., :1], tf.float32) / 255 + tf.cast(tf.shape(images)[0], tf.float32)
         return Outputs(seen, (seen + 1,), tf.reduce_mean(seen, axis=(1, 2)))
