@@ -3,10 +3,10 @@ ARG BASE=python:3.11-slim
 # hadolint ignore=DL3006
 FROM ${BASE}
 
-# Projects are mounted below /work, for any user: `make run` keeps the files of the host's user that user's.
+# Projects are mounted below /workspace, for any user: `make run` keeps the files of the host's user that user's.
 RUN useradd --uid 10001 --create-home toolkit \
-    && mkdir -p /work/experiments /work/submissions /work/data \
-    && chmod -R 0777 /work
+    && mkdir -p /workspace/experiments /workspace/submissions /workspace/data \
+    && chmod -R 0777 /workspace
 
 COPY pyproject.toml README.md LICENSE /opt/toolkit/
 COPY toolkit /opt/toolkit/toolkit
@@ -14,9 +14,9 @@ COPY toolkit /opt/toolkit/toolkit
 RUN python -m pip install --no-cache-dir '/opt/toolkit[lite]'
 
 # Pretrained weights are kept in ~/.keras.
-ENV HOME=/work
+ENV HOME=/workspace
 USER 10001
-WORKDIR /work
-VOLUME ["/work/experiments", "/work/submissions", "/work/data"]
+WORKDIR /workspace
+VOLUME ["/workspace/experiments", "/workspace/submissions", "/workspace/data"]
 ENTRYPOINT ["tk"]
 CMD ["--help"]

@@ -40,8 +40,9 @@ docs: .venv/installed-dev        ## docs/configuration.md, generated from the co
 	$(BIN)/python -c "from toolkit.config.reference import reference; print(reference(), end='')" > docs/configuration.md
 
 benchmarks: .venv/installed-dev  ## speed, appended to benchmarks/RESULTS.md; beside PyTorch: PEER=torch-env/bin/python
-	for name in training inference reading job; do \
+	for name in training inference job; do \
 		$(BIN)/python -m benchmarks.$$name $(if $(PEER),--peer $(PEER)) || exit 1; done
+	$(BIN)/python -m benchmarks.reading
 
 build:                           ## a Docker image; for a GPU: make build BASE=tensorflow/tensorflow:2.21.0-gpu
 	docker build --build-arg BASE=$(BASE) --tag $(IMAGE) .
@@ -49,8 +50,8 @@ build:                           ## a Docker image; for a GPU: make build BASE=t
 run:                             ## tk in the image: make run ARGS="fit exp042"; for a GPU: GPUS="--gpus all"
 	mkdir -p $(MOUNTED) $(DATA) $(HOME)/.keras
 	docker run --rm --interactive $(GPUS) --user "$$(id -u):$$(id -g)" \
-		$(foreach folder,$(MOUNTED),--volume "$(CURDIR)/$(folder):/work/$(folder)") \
-		--volume "$(DATA):/work/data" --volume "$(HOME)/.keras:/work/.keras" $(IMAGE) $(ARGS)
+		$(foreach folder,$(MOUNTED),--volume "$(CURDIR)/$(folder):/workspace/$(folder)") \
+		--volume "$(DATA):/workspace/data" --volume "$(HOME)/.keras:/workspace/.keras" $(IMAGE) $(ARGS)
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -101,7 +101,6 @@ def used_by(pid: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", help="Not used: PyTorch would read with the same library.")
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="0 is for threads.")
     given = parser.parse_args()

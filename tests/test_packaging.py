@@ -58,7 +58,7 @@ def test_make_builds_and_runs_the_image_with_the_folders_of_the_project() -> Non
     assert "BASE=other --tag mine" in shown("build", "BASE=other", "IMAGE=mine")
     told = shown("run", "ARGS=fit exp042", "GPUS=--gpus all", "DATA=/mnt/d")
     assert told.rstrip().endswith("toolkit fit exp042")
-    for part in ("--rm", "--gpus all", '--user "$(id -u):$(id -g)"', '"/mnt/d:/work/data"'):
+    for part in ("--rm", "--gpus all", '--user "$(id -u):$(id -g)"', '"/mnt/d:/workspace/data"'):
         assert part in told
     for folder in ("experiments", "submissions"):
-        assert f'"{ROOT}/{folder}:/work/{folder}"' in told
+        assert f'"{ROOT}/{folder}:/workspace/{folder}"' in told

@@ -139,7 +139,7 @@ def compiled(
     `batch_axes` 2, the first two axes may have any size. With `xla`, the graph is compiled with XLA.
 
     `autograph` translates Python's `if` and loops on tensors. Only the user's code has any, and without the translation
-    a graph is made in two thirds of the time.
+    a graph is made in about two thirds of the time.
     """
     traced: Any = tf.function(function, jit_compile=xla or None, autograph=autograph)
     graphs: dict[Any, Any] = {}
