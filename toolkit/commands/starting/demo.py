@@ -19,11 +19,11 @@ from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_sim
 from toolkit.messages import Progress, Table, interval_text, score_text
 
 _SEED = 2018
-_TRAINING_IMAGES = 200
-_TEST_IMAGES = 200
+_TRAINING_IMAGES = 240
+_TEST_IMAGES = 300
 _METRIC = "salt_map"
 _VIEWS = "hflip"
-_FIRST_STAGE = "{epochs: 5, lr: 2e-3, schedule: one_cycle}"
+_FIRST_STAGE = "{epochs: 6, lr: 2e-3, schedule: one_cycle}"
 _SECOND_STAGE = "{epochs: 3, lr: 5e-4, schedule: cosine, loss: binary_crossentropy+0.5*lovasz_loss}"
 _SETTINGS = (
     "shape=[64, 64, 3]",
@@ -31,7 +31,7 @@ _SETTINGS = (
     "folds_count=2",
     f"primary_metric={_METRIC}",
     "batch=16",
-    "validate_every=5",
+    "validate_every=6",
     f"stages=[{_FIRST_STAGE}, {_SECOND_STAGE}]",
 )
 _EXPERIMENTS = (
