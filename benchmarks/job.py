@@ -20,17 +20,19 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=400)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="Of both programs.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "salt"
         write_simulation(folder, Simulation("salt", 7, given.images, given.tests, (101, 101)), Silent())
         words = ["--epochs", str(given.epochs), "--size", str(given.size)]
         files = {name: Path(home) / f"{name}.csv" for name in ("toolkit", "PyTorch")}
-        commands = {
-            "toolkit": ours("benchmarks.one_job", str(folder), str(files["toolkit"]), *words, "--precision", "float32")
-        }
-        commands |= peer(given.peer, "torch_job.py", str(folder), str(files["PyTorch"]), *words)
-        work = f"salt, {given.images} + {given.tests} images, 2 folds, {given.epochs} epochs, {given.size} px, float32"
+        half = ["--bfloat16"] if given.precision == "bfloat16" else []
+        own = [str(folder), str(files["toolkit"]), *words, "--precision", given.precision]
+        commands = {"toolkit": ours("benchmarks.one_job", *own)}
+        commands |= peer(given.peer, "torch_job.py", str(folder), str(files["PyTorch"]), *words, *half)
+        sizes = f"{given.images} + {given.tests} images, 2 folds, {given.epochs} epochs, {given.size} px"
+        work = f"salt, {sizes}, {given.precision}"
         figures = ["seconds", "fit seconds", "ensemble seconds", "tune seconds", "submit seconds"]
         rows = in_turns(work, commands, figures, given.rounds)
         keep("The whole job", rows)

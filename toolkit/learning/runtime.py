@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import sys
 import tempfile
 from collections import deque
@@ -52,6 +53,8 @@ def _import() -> tuple[Any, Any]:
         import tensorflow as tf  # noqa: PLC0415, TID251 # as above; all other modules import it from here
     # Its warnings are for programmers, for example that a function was compiled for another batch size.
     tf.get_logger().setLevel("ERROR")
+    # While TensorFlow is deterministic, it refuses operations that draw without any seed.
+    tf.random.set_seed(0)
     return tf, segmentation_models
 
 
@@ -108,6 +111,17 @@ def configure(precision: Precision) -> None:
     policy = "float32" if rewrite or precision == "float32" else f"mixed_{precision}"
     tf.keras.mixed_precision.set_global_policy(policy)
     take_memory_by_need()
+
+
+def seed_initializers(seed: int) -> None:
+    """Let the initializers of Keras draw what they draw after `tf.keras.utils.set_random_seed`.
+
+    That also seeds TensorFlow, which then throws away whatever it has prepared for compiled functions: seconds at the
+    first step of every fold.
+    """
+    from tf_keras.src import backend  # noqa: PLC0415 # imports TensorFlow, which is set up above
+
+    backend._SEED_GENERATOR.generator = random.Random(seed)  # noqa: S311 # initial weights are no secret
 
 
 def in_float32(tensor: Any, mask: Any = 1.0) -> Any:

@@ -254,9 +254,9 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     with phase(progress, "predictions"):
         anew = predict_oof(fitted, images, "none", progress, pictures.networks)
         if table.holdout.ids:
-            anew |= predict_holdout(fitted, images, "none", progress)
+            anew |= predict_holdout(fitted, images, "none", progress, pictures.networks)
         if dataset.test is not None:
-            predict_test(fitted, dataset.test, "none", progress)
+            predict_test(fitted, dataset.test, "none", progress, pictures.networks)
     if anew or not _is_scored(experiment, config):
         with phase(progress, "scores and pictures"):
             _score(job, scored, scoring, progress)

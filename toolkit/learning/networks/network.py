@@ -28,7 +28,7 @@ from toolkit.learning.networks.weight_files import (
     write_weights,
 )
 from toolkit.learning.plugins import NO_PLUGINS
-from toolkit.learning.runtime import talking_on_stderr, tf
+from toolkit.learning.runtime import seed_initializers, talking_on_stderr, tf
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
         NetworkError: the network cannot be built from this architecture, backbone and shape.
         WeightsError: the encoder weights cannot be downloaded or read.
     """
-    _begin(seed)
+    _begin(seed, own_code=spec.architecture in plugins)
     weights, notes = _published_weights(spec)
     # The library loads the weights that it knows as it builds an encoder for colours; others are loaded afterwards.
     at_once = None if spec.shape[2] != 3 or has_own_weights(str(spec.backbone)) else weights
@@ -144,10 +144,14 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
     )
 
 
-def _begin(seed: tuple[int, ...]) -> None:
+def _begin(seed: tuple[int, ...], *, own_code: bool) -> None:
     """Make weights depend on the seed alone, and the numbers in layer names on the network alone."""
     tf.keras.backend.reset_uids()
-    tf.keras.utils.set_random_seed(derived_seed("initial weights", *seed))
+    number = derived_seed("initial weights", *seed)
+    if own_code:  # which may draw with anything
+        tf.keras.utils.set_random_seed(number)
+    else:
+        seed_initializers(number)
 
 
 def _published_weights(spec: NetworkSpec) -> tuple[str | None, list[str]]:

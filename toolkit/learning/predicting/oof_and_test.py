@@ -47,6 +47,9 @@ _PREDICTION_KEYS = {
     "stored_probability",
 }
 
+Networks = Callable[[], FoldMean]
+"""Gives networks that predict."""
+
 
 @dataclass(frozen=True)
 class FittedExperiment:
@@ -138,7 +141,7 @@ def predict_oof(
     images: Images,
     views: str | Sequence[str],
     progress: Progress,
-    networks: Callable[[], FoldMean] | None = None,
+    networks: Networks | None = None,
 ) -> bool:
     """Predict every training image with the fold that was not trained on it; returns whether any store was made.
 
@@ -167,7 +170,7 @@ def predict_oof(
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
     by_fold = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
-    built = cache(networks if networks and names == ["none"] else partial(_fold_mean, fitted, names))
+    built = _built(fitted, names, networks)
     engine = _engine(fitted, images, by_fold, built, progress)
     found = {name: _predicted_alone(fitted, name) if names == ["none"] else {} for name in get_args(EngineName)}
     alone = found[engine]
@@ -194,12 +197,24 @@ def plain_networks(fitted: FittedExperiment) -> FoldMean:
     return _fold_mean(fitted, ["none"])
 
 
-def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> None:
-    """Predict every test image with the mean over folds, quantised once; see `predict_oof` for the sets of views."""
-    _predict_by_all(fitted, "test", images, views, progress)
+def predict_test(
+    fitted: FittedExperiment,
+    images: Images,
+    views: str | Sequence[str],
+    progress: Progress,
+    networks: Networks | None = None,
+) -> None:
+    """Predict every test image with the mean over folds, quantised once; see `predict_oof` for views and networks."""
+    _predict_by_all(fitted, "test", images, views, progress, networks=networks)
 
 
-def predict_holdout(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
+def predict_holdout(
+    fitted: FittedExperiment,
+    images: Images,
+    views: str | Sequence[str],
+    progress: Progress,
+    networks: Networks | None = None,
+) -> bool:
     """Predict the hold-out in the same way as test images; returns whether any store was made.
 
     Args:
@@ -207,31 +222,43 @@ def predict_holdout(fitted: FittedExperiment, images: Images, views: str | Seque
         images: the labelled images.
         views: one set of views, or several.
         progress: shows the work.
+        networks: see `predict_oof`.
     """
     ids = frozenset(fitted.ids[position] for position in np.flatnonzero(fitted.folds == HOLDOUT))
-    return _predict_by_all(fitted, "holdout", images.only(ids), views, progress)
+    return _predict_by_all(fitted, "holdout", images.only(ids), views, progress, networks=networks)
 
 
 def _predict_by_all(
-    fitted: FittedExperiment, split: Split, images: Images, views: str | Sequence[str], progress: Progress
+    fitted: FittedExperiment,
+    split: Split,
+    images: Images,
+    views: str | Sequence[str],
+    progress: Progress,
+    *,
+    networks: Networks | None,
 ) -> bool:
     names = _missing(fitted, split, views)
     if not names:
         return False
-    networks, weights = _fold_mean(fitted, names), fitted.weights
-    engine = _engine(fitted, images, dict.fromkeys(fitted.fold_numbers, images.ids), lambda: networks, progress)
-    total = networks.count(images, images.ids) * len(weights)
+    built, weights = _built(fitted, names, networks)(), fitted.weights
+    engine = _engine(fitted, images, dict.fromkeys(fitted.fold_numbers, images.ids), lambda: built, progress)
+    total = built.count(images, images.ids) * len(weights)
     with (
         _writing(fitted, split, names, engine) as writers,
         progress.task(_title(fitted, f"{_IMAGES[split]} images", names), total) as task,
     ):
         folds = len(fitted.fold_numbers) if len(fitted.fold_numbers) > 1 else 0
-        rows = networks.rows(weights, images, images.ids, task, folds=folds, engine=engine)
+        rows = built.rows(weights, images, images.ids, task, folds=folds, engine=engine)
         _write(rows, writers, fitted.config.scored_size)
-        if networks.single is not None:
+        if built.single is not None:
             for number, writer in enumerate(writers):
-                writer.fold_spread = networks.single.spread(number)
+                writer.fold_spread = built.single.spread(number)
     return True
+
+
+def _built(fitted: FittedExperiment, sets: Sequence[str], plain: Networks | None) -> Networks:
+    """Gives the networks for sets of views, which are built once and only if needed: `plain` ones without views."""
+    return cache(plain if plain is not None and sets == ["none"] else partial(_fold_mean, fitted, sets))
 
 
 def _fold_mean(fitted: FittedExperiment, sets: Sequence[str]) -> FoldMean:
@@ -242,7 +269,7 @@ def _engine(
     fitted: FittedExperiment,
     images: Images,
     by_fold: Mapping[int, Sequence[str]],
-    networks: Callable[[], FoldMean],
+    networks: Networks,
     progress: Progress,
 ) -> EngineName:
     """What computes predictions that are missing; images with the ids of a fold serve to compare engines."""
