@@ -1,0 +1,40 @@
+"""Finding the few grey levels of masks whose values were blurred by compression."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+_AROUND = 24
+_PEAK = 3
+_SHARP = 0.4  # of the pixels around a level, those that have it nearly
+_OF_ALL = 0.002
+_COVERED = 0.97
+_MOST_LEVELS = 8
+
+
+def grey_levels(counts: Mapping[int, int]) -> tuple[int, ...]:
+    """The levels around which nearly all values lie, ascending; empty if there are none, or more than eight.
+
+    Args:
+        counts: pixels of each value, 0–255.
+    """
+    rest, total = dict(counts), sum(counts.values())
+    levels, covered = [], 0
+    while rest and len(levels) <= _MOST_LEVELS:
+        level = max(rest, key=lambda value: (rest[value], -value))
+        near = {value: count for value, count in rest.items() if abs(value - level) <= _AROUND}
+        around = sum(near.values())
+        sharp = sum(count for value, count in near.items() if abs(value - level) <= _PEAK)
+        if around < _OF_ALL * total or sharp < _SHARP * around:
+            break
+        levels.append(level)
+        covered += around
+        rest = {value: count for value, count in rest.items() if value not in near}
+    found = tuple(sorted(levels))
+    apart = all(high - low > 2 * _AROUND for low, high in pairwise(found))
+    return found if apart and covered >= _COVERED * total and len(found) <= _MOST_LEVELS else ()
+
+
+def ranges_of(levels: Sequence[int], top: int) -> tuple[tuple[int, int], ...]:
+    """The range of values of each level: from half way to the level below up to half way to the one above."""
+    ends = [(low + high + 1) // 2 for low, high in pairwise(levels)]
+    return tuple(zip([0, *ends], [*(end - 1 for end in ends), top], strict=True))
