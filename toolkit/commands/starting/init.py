@@ -6,11 +6,18 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
+from toolkit.commands.starting.data_choices import (
+    Choice,
+    class_choices,
+    cut_in_the_middle,
+    data_choices,
+    masks_are_a_table,
+)
 from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import counted, listing
+from toolkit.files.masks.value_keys import refuse_unclear
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
@@ -77,6 +84,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     """
     experiment = session.workspace.new(name)
     found = recognise(folder, session.progress)
+    _refuse_unclear_masks(found)
     data = data_choices(found, experiment)
     form = next((choice.value for choice in data if choice.key[-1] == "competition"), None)
     defined = (
@@ -92,6 +100,17 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
         training, tests = load_checked(experiment)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
+
+
+def _refuse_unclear_masks(found: Recognised) -> None:
+    """Check that the values of mask files say what they mean, unless a table of labels is used."""
+    if found.mask_files is None or found.roles.pairing is None or masks_are_a_table(found):
+        return
+    if cut_in_the_middle(found) and not found.mask_files.reading.colours:
+        return
+    error = refuse_unclear(found.mask_files.reading, found.roles.pairing.masks.folder)
+    if error is not None:
+        raise error
 
 
 def not_used(found: Recognised) -> list[str]:

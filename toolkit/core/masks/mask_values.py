@@ -27,6 +27,7 @@ _TORN = 4.0  # times the components of any other value
 _PURE = 0.98
 _OTHER_ALPHA = 0.02
 _SCATTERED = 24
+_FREQUENT = 8
 _LISTED = 20
 _IGNORE_CODES = (255, 254, 65535)
 
@@ -205,7 +206,9 @@ def _alpha_code(masks: Sequence[MaskValues]) -> MaskReading | None:
 
 
 def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) -> MaskValues:
-    plane = pixels.astype(np.int64) @ np.array([1 << 32, 1 << 16, 1])
+    bits = 8 * pixels.dtype.itemsize
+    red, green, blue = (pixels[..., channel].astype(np.uint32 if bits == 8 else np.int64) for channel in range(3))
+    plane = red << 2 * bits | green << bits | blue
     codes, counts = np.unique(plane, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     near = _near(255 if pixels.dtype == np.uint8 else 65535) * 2
@@ -213,7 +216,7 @@ def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) 
     pure = (pixels.max(axis=2) < near) | (pixels.min(axis=2) > white)
     pieces = pieces_of(plane, codes) if with_components else {}
     return MaskValues(
-        colours={_colour(int(codes[place])): int(counts[place]) for place in order},
+        colours={_colour(int(codes[place]), bits): int(counts[place]) for place in order},
         is_complete=len(codes) <= _MOST_VALUES,
         distinct=int((codes > 0).sum()),
         largest=len(codes) + 1,
@@ -223,8 +226,8 @@ def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) 
     )
 
 
-def _colour(code: int) -> Colour:
-    return code >> 32, code >> 16 & 0xFFFF, code & 0xFFFF
+def _colour(code: int, bits: int) -> Colour:
+    return code >> 2 * bits, code >> bits & (1 << bits) - 1, code & (1 << bits) - 1
 
 
 def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
@@ -239,7 +242,8 @@ def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
             why = "nearly all pixels are black or white, or close to it: they were to be cut at half"
             return MaskReading("soft", (0, 255), why=why)
         why = f"masks have more than {_MOST_VALUES} colours: they may be drawn over images or saved as JPEG"
-        return MaskReading("unknown", why=why)
+        frequent = sorted(counts, key=lambda colour: -counts[colour])[:_FREQUENT]
+        return MaskReading("unknown", colours=tuple(frequent), why=why)
     ordered = sorted(counts, key=lambda colour: (sum(colour) > 0, -counts[colour]))
     return MaskReading("colours", colours=tuple(ordered), why=f"masks have {len(ordered)} colours")
 

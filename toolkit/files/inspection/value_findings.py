@@ -1,37 +1,70 @@
 """Findings about values, colours and labels of masks that the classes do not tell apart or do not know."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from toolkit.core.masks.mask_codings import ByValue
-from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
+from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values
 from toolkit.errors import DataError, counted, listing, nearest
 from toolkit.files.data.merging import MergedMasks
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.images.decoding import MASK_ARRAYS, read_stored
-from toolkit.files.inspection.data_findings import DataFinding
+from toolkit.files.inspection.data_findings import DataFinding, Level
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
+from toolkit.files.masks.mask_examining import examine_mask_files, with_palettes
 from toolkit.files.masks.mask_files import MaskFiles
+from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
 
-_FILES_READ = 40
+_FILES_READ = 400
+_MUCH = 0.5
 _SHOWN = 12
 
 
 def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
-    """Several values or colours that a single class unites, because it has every value above 0."""
+    """Values that a single class reads wrongly, because it has every value above 0."""
     if data.classes.values is not None:
         return
-    reading = colours_of(data)
-    if reading is None:
-        known = [one.values for one in facts if one.values is not None]
-        reading = interpret_values(known) if any(max(one.values, default=0) > 0 for one in known) else None
-    if reading is None:
+    known = [one.values for one in facts if one.values is not None]
+    if not any(one.distinct for one in known):
         return
-    if reading.code == "colours" and len(reading.colours) > 2:
+    reading = _with_palettes(interpret_values(known), data)
+    name, top = data.classes.names[0], max(max(one.values, default=0) for one in known)
+    if unclear := refuse_unclear(reading, data.images.origin):
+        yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
+    elif are_several(reading):
+        yield _several(reading, name)
+    elif (keys := keys_for(reading, (name,))) and not _has_keys(data, keys) and reading.code != "instances":
+        told = f"{reading.why}, but everything above 0 belongs to {name}"
+        every = f"If everything above 0 is right: value_ranges: {{{name}: [1, {'255' if top < 256 else '65535'}]}}"
+        level: Level = "warning" if reading.code == "soft" and not _changes_much(known, reading) else "error"
+        yield DataFinding(level, "values", told, advice=f"Write under data: {as_lines(keys)}. {every}")
+
+
+def _changes_much(masks: Sequence[MaskValues], reading: MaskReading) -> bool:
+    """Whether much more is above 0 than is nearer to white: then it is not only the borders of objects."""
+    half = sum(reading.values) / 2
+    dark = sum(count for one in masks for value, count in one.values.items() if 0 < value < half)
+    light = sum(count for one in masks for value, count in one.values.items() if value >= half)
+    return dark > _MUCH * light or any(one.colours for one in masks)
+
+
+def _has_keys(data: LabelledImages, keys: Mapping[str, Any]) -> bool:
+    """Whether the configuration has these keys already; only `ignore` leaves the values of a class open."""
+    ignored = keys.get("ignore", ())
+    several = ignored if isinstance(ignored, tuple) else (ignored,)
+    return keys.keys() == {"ignore"} and set(several) <= set(data.classes.ignore)
+
+
+def _several(reading: MaskReading, name: str) -> DataFinding:
+    """Several values, levels or colours that a single class unites."""
+    if reading.code == "colours":
         found = f"{len(reading.colours)} colours ({_colours_text(reading)})"
         advice = "For several classes, name them in classes, background first, and their colours in data.colors."
-    elif reading.code in ("index", "coded") and len(reading.values) > 2:
+    elif reading.code == "levels":
+        found = f"several grey levels ({reading.why})"
+        advice = f"For several classes: {as_lines(keys_for(reading))} under data, with your names, also in classes."
+    else:
         found = f"the values {listing(reading.values, _SHOWN)}"
         alone = ", ".join(map(str, reading.values[1:]))
         advice = (
@@ -39,35 +72,40 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
             "the numbers count objects: data.mask_encoding: instances. If one class is right: "
             f"data.mask_values: [[{alone}]]"
         )
-    else:
-        return
-    message = f"masks hold {found}, but there is one class, {data.classes.names[0]}: everything above 0 belongs to it"
-    yield DataFinding("warning", "values", message, advice=advice)
+        if reading.ignored:
+            advice += f". The value {listing(reading.ignored)} may mark ignored pixels: data.ignore"
+    message = f"masks hold {found}, but there is one class, {name}: everything above 0 belongs to it"
+    return DataFinding("warning", "values", message, advice=advice)
+
+
+def hidden_alpha(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Alpha channels of masks that tell other pixels apart than the colours, with classes that are values."""
+    ids = tuple(one.image_id for one in facts if one.values is not None and one.values.alpha >= 0)
+    if ids and data.classes.values is not None:
+        message = f"{counted(len(ids), 'mask has', 'masks have')} an alpha channel that differs from its colours"
+        advice = "It is not read. For the alpha channel: mask_encoding: channels and mask_values: [3] under data."
+        yield DataFinding("warning", "alpha", message, ids, advice)
 
 
 def colours_of(data: LabelledImages) -> MaskReading | None:
     """The colours of mask files that are read by their values; None if they are grey, or read otherwise."""
     reading = reading_of(data)
-    return reading if reading is not None and reading.colours else None
+    return reading if reading is not None and reading.code == "colours" else None
 
 
-def reading_of(data: LabelledImages, *, with_components: bool = False) -> MaskReading | None:
-    """The probable meaning of the values of mask files, from some of them; None if they are not read by their values.
-
-    With components, numbered objects are told from classes.
-    """
+def reading_of(data: LabelledImages) -> MaskReading | None:
+    """The probable meaning of the values of mask files; None if they are not read by their values."""
     masks = data.masks
     if not isinstance(masks, MaskFiles) or not isinstance(masks.coding, ByValue):
         return None
-    ids = [image_id for image_id in data.images.ids if image_id in masks.paths]
-    found: list[MaskValues] = []
-    for image_id in ids[:: -(-len(ids) // _FILES_READ) or 1]:
-        try:
-            stored = read_stored(masks.paths[image_id], palette_as_index=True, arrays=MASK_ARRAYS)
-            found.append(values_of_mask(stored, with_components=with_components))
-        except DataError:  # reported where all masks are examined
-            continue
-    return interpret_values(found) if found else None
+    paths = [masks.paths[image_id] for image_id in data.images.ids if image_id in masks.paths]
+    shown = paths[:: -(-len(paths) // _FILES_READ) or 1]
+    examined = examine_mask_files(shown, masks.palettes)
+    return examined.reading() if examined.values else None
+
+
+def _with_palettes(reading: MaskReading, data: LabelledImages) -> MaskReading:
+    return with_palettes(reading, data.masks.palettes) if isinstance(data.masks, MaskFiles) else reading
 
 
 def colours_advice(data: LabelledImages) -> str:

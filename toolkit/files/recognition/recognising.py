@@ -11,10 +11,12 @@ from typing import Any
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
+from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
-from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
+from toolkit.files.images.decoding import read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
+from toolkit.files.masks.mask_examining import examine_mask_files
+from toolkit.files.masks.palette_files import palette_verdict
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
@@ -23,7 +25,6 @@ from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_
 from toolkit.files.recognition.shape_documents import Document, find_document
 from toolkit.messages import Progress
 
-_COMPONENTS_IN = 40
 _MASK_PIXELS = 600_000_000
 _VALUES_IN = 40
 _SHOWN = 20
@@ -275,30 +276,13 @@ def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Pro
     height, width = _size_or_none(paths[0]) or (0, 0)
     pixels = height * width * len(paths)
     shown = paths[:: max(1, -(-pixels // _MASK_PIXELS))]
-    every = max(1, len(shown) // _COMPONENTS_IN)
-    work = [(path, number % every == 0) for number, path in enumerate(shown)]
-    found, kinds, broken = [], Counter[str](), 0
-    with progress.task("examining masks", len(work)) as task, ThreadPoolExecutor() as pool:
-        for kind, values in pool.map(_read_mask, work):
-            kinds[kind] += 1
-            broken += values is None
-            found += [] if values is None else [values]
-            task.advance()
+    examined = examine_mask_files(shown, palette_verdict(pairing.masks.paths.values()), progress)
+    found = examined.values
     covers = [1 - one.values.get(0, 0) / max(1, sum(one.values.values())) for one in found if one.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
-    reading = interpret_values(found, named)
-    return MaskFilesSummary(dict(kinds.most_common()), reading, len(shown), empty, covered, broken)
-
-
-def _read_mask(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
-    path, with_components = item
-    try:
-        return file_kind(path), values_of_mask(
-            read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS), with_components=with_components
-        )
-    except DataError:
-        return file_kind(path), None
+    kinds = dict(examined.kinds.most_common())
+    return MaskFilesSummary(kinds, examined.reading(named), len(shown), empty, covered, len(shown) - len(found))
 
 
 def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
