@@ -30,7 +30,7 @@ from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
 from toolkit.files.inspection.value_findings import reading_of
-from toolkit.files.masks.value_keys import are_several, as_lines, keys_for
+from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
 from toolkit.messages import Progress, Table
 
 _DECIDES_CLASSES = {"classes", "activation", "loss", "stages"}
@@ -176,6 +176,9 @@ def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> d
     data = find_labelled(config)
     reading = reading_of(data) if data.classes.values is None else None
     if reading is None:
+        return tree
+    if unclear := refuse_unclear(reading, data.images.origin):
+        progress.warn(f"{unclear.message}. {unclear.advice}")
         return tree
     below = keys_for(reading)
     if are_several(reading):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Colour
 from toolkit.core.images.chunks import count_values
 from toolkit.core.masks.grey_levels import grey_levels
+from toolkit.core.masks.misplaced_masks import are_alike, place_of
 from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, why_objects
 from toolkit.errors import counted, listing
 
@@ -42,12 +43,13 @@ class MaskValues:
         components: connected components of each value, if they were counted.
         is_complete: whether the mask has no other values or colours.
         distinct: how many values above 0, or colours other than black, there are in all.
-        largest: the largest value; of colours, a number that is larger than their count.
+        largest: the largest value; of colours, a number above all of them.
         pieces: the connected components of these values or colours; 0 if they were not counted.
         frame: pixels of each value in the outermost rows and columns.
         pure: the share of pixels that are nearly black or nearly white, 0–1; only of colours.
         alpha: the alpha channel, counted from 0, if it tells other pixels apart than the colours do; otherwise -1.
         is_whole: whether all values are whole numbers.
+        place: where values are above 0, or colours not black; see `place_of`.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
@@ -61,6 +63,7 @@ class MaskValues:
     pure: float = 0.0
     alpha: int = -1
     is_whole: bool = True
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class MaskReading:
         colours: the colours of the classes, background first.
         why: the reason, in words.
         other: another plausible reading, in words; empty if there is none.
+        alike: whether foreground is in nearly the same place in all masks, so that it is hardly a label.
     """
 
     code: Code
@@ -82,6 +86,7 @@ class MaskReading:
     colours: tuple[Colour, ...] = ()
     why: str = ""
     other: str = ""
+    alike: bool = False
 
 
 def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> MaskValues:
@@ -124,6 +129,7 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
         frame={int(value): int(count) for value, count in zip(framed, of_frame, strict=True)},
         alpha=alpha,
         is_whole=is_whole,
+        place=place_of(plane > 0),
     )
 
 
@@ -143,6 +149,12 @@ def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading
         masks: the values of each mask.
         named: number of classes besides the background that are known by name; values up to it are taken for them.
     """
+    reading = _interpreted(masks, named)
+    two = reading.code in ("binary", "soft") or len(reading.colours) == 2
+    return replace(reading, alike=two and are_alike([mask.place for mask in masks if mask.place]))
+
+
+def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
     if (alpha := _alpha_code(masks)) is not None:
         return alpha
     if any(mask.colours for mask in masks):
@@ -185,9 +197,10 @@ def _numbers(masks: Sequence[MaskValues]) -> list[Numbers]:
     """The numbers of the masks that have any, or the codes of their colours."""
     found = []
     for mask in masks:
-        listed = {red << 32 | green << 16 | blue for red, green, blue in mask.colours} or set(mask.values)
-        if mask.distinct:
-            found.append(Numbers(frozenset(listed - {0}), mask.distinct, mask.largest, mask.pieces))
+        packed = {red << 32 | green << 16 | blue: count for (red, green, blue), count in mask.colours.items()}
+        listed = {number: count for number, count in (packed or mask.values).items() if number > 0}
+        if listed:
+            found.append(Numbers(listed, mask.distinct, mask.largest, mask.pieces))
     return found
 
 
@@ -219,10 +232,11 @@ def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) 
         colours={_colour(int(codes[place]), bits): int(counts[place]) for place in order},
         is_complete=len(codes) <= _MOST_VALUES,
         distinct=int((codes > 0).sum()),
-        largest=len(codes) + 1,
+        largest=1 << 3 * bits,
         pieces=sum(count for value, count in pieces.items() if value),
         pure=float(pure.mean()),
         alpha=alpha,
+        place=place_of(plane > 0),
     )
 
 
@@ -293,7 +307,7 @@ def _background_first(masks: Sequence[MaskValues], reading: MaskReading) -> Mask
 
 def _levels(counts: Mapping[int, int]) -> MaskReading | None:
     """The reading of values scattered around a few grey levels; None if they are not."""
-    levels = grey_levels(counts) if len(counts) > _SCATTERED and 0 <= min(counts) and max(counts) < 256 else ()
+    levels = grey_levels(counts) if len(counts) > _SCATTERED and min(counts) >= 0 and max(counts) < 256 else ()
     if len(levels) < 2 or levels[-1] < _LARGEST_INDEX:
         return None
     why = f"masks hold {len(counts)} values, nearly all close to {listing(levels)}, as lossy compression leaves them"

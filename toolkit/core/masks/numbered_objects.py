@@ -1,7 +1,7 @@
 """Telling numbers of objects from numbers of classes: each object is in one piece, and files number other objects."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,18 +18,19 @@ _DENSE = 0.5
 _SELDOM = 1 / 3
 _COMMON = 2 / 3
 _ONCE = 1.1
+_PIXELS = 4  # of most objects; specks of compression are smaller
 _FEW_VALUES = 8
 _PIXELS_AT_MOST = 64_000_000
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers above 0 of one mask: those listed, how many there are in all, the largest, and their components.
+    """The numbers above 0 of one mask: how many there are in all, the largest, and their components.
 
-    `pieces` is 0 if components were not counted.
+    `listed` has the pixels of each number, or of the most frequent ones; `pieces` is 0 if components were not counted.
     """
 
-    listed: frozenset[int]
+    listed: Mapping[int, int]
     distinct: int
     largest: int
     pieces: int
@@ -74,11 +75,13 @@ def why_objects(files: Sequence[Numbers]) -> str:
         return ""
     counts = [one.distinct for one in files]
     largest = max(one.largest for one in files)
-    if max(counts) > _MORE_THAN_CLASSES:
-        return f"files hold up to {max(counts)} numbers, one component each: more than there are classes"
     differ = len(set(counts)) > 1 and max(counts) >= _SEVERAL
     if differ and all(one.largest == one.distinct for one in files):
         return f"files hold the numbers 1, 2, … up to {largest}, one component each, and different counts of them"
+    if any(median(one.listed.values()) < _PIXELS for one in files):
+        return ""
+    if max(counts) > _MORE_THAN_CLASSES:
+        return f"files hold up to {max(counts)} numbers, one component each: more than there are classes"
     if differ and median(counts) >= _MANY and all(one.distinct >= _DENSE * one.largest for one in files):
         return f"files hold most of the numbers up to {largest}, one component each, and different counts of them"
     return _why_others(files, counts)

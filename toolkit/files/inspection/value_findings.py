@@ -21,6 +21,10 @@ _MUCH = 0.5
 _SHOWN = 12
 
 
+ALIKE = "masks are nearly the same in all images, as a field of view or a margin is: they are hardly labels"
+_ALIKE_ADVICE = "Check whether another folder holds the labels, and name it in data.masks and data.mask_name."
+
+
 def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
     """Values that a single class reads wrongly, because it has every value above 0."""
     if data.classes.values is not None:
@@ -30,6 +34,12 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
         return
     reading = _with_palettes(interpret_values(known), data)
     name, top = data.classes.names[0], max(max(one.values, default=0) for one in known)
+    if reading.alike:
+        yield DataFinding("warning", "values", ALIKE, advice=_ALIKE_ADVICE)
+    if reading.code == "instances":
+        message = f"{reading.why}: objects that touch are told apart with data.mask_encoding: instances"
+        yield DataFinding("note", "objects", message)
+    yield from _palettes(data)
     if unclear := refuse_unclear(reading, data.images.origin):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
     elif are_several(reading):
@@ -39,6 +49,13 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
         every = f"If everything above 0 is right: value_ranges: {{{name}: [1, {'255' if top < 256 else '65535'}]}}"
         level: Level = "warning" if reading.code == "soft" and not _changes_much(known, reading) else "error"
         yield DataFinding(level, "values", told, advice=f"Write under data: {as_lines(keys)}. {every}")
+
+
+def _palettes(data: LabelledImages) -> Iterator[DataFinding]:
+    verdict = data.masks.palettes if isinstance(data.masks, MaskFiles) else None
+    if verdict is not None and verdict.reading == "colors" and verdict.why:
+        message = f"masks are read as a viewer shows them, by colour: {verdict.why}"
+        yield DataFinding("note", "palettes", message, advice="For the stored numbers instead: data.palette: index")
 
 
 def _changes_much(masks: Sequence[MaskValues], reading: MaskReading) -> bool:

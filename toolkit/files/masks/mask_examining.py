@@ -25,11 +25,13 @@ class ExaminedMasks:
 
     Attributes:
         values: of each file that can be read.
+        sizes: (height, width) of each file; None if it cannot be read.
         kinds: the number of files by kind.
         palettes: how files with palettes are read.
     """
 
     values: tuple[MaskValues, ...]
+    sizes: tuple[tuple[int, int] | None, ...]
     kinds: Counter[str]
     palettes: PaletteVerdict
 
@@ -51,23 +53,26 @@ def examine_mask_files(
     verdict = palette_verdict(paths) if palettes is None else palettes
     every = max(1, len(paths) // COMPONENTS_IN)
     found: list[MaskValues] = []
+    sizes: list[tuple[int, int] | None] = []
     kinds = Counter[str]()
 
-    def read(item: tuple[int, Path]) -> tuple[str, MaskValues | None]:
+    def read(item: tuple[int, Path]) -> tuple[str, tuple[int, int] | None, MaskValues | None]:
         number, path = item
         kind = file_kind(path)
         with suppress(DataError):
             by_index = verdict.reading != "colors"
             stored = read_stored(path, palette_as_index=by_index, whole_depth=True, arrays=MASK_ARRAYS)
-            return kind, values_of_mask(stored, with_components=number % every == 0)
-        return kind, None
+            size = int(stored.shape[0]), int(stored.shape[1])
+            return kind, size, values_of_mask(stored, with_components=number % every == 0)
+        return kind, None, None
 
     with (progress or Silent()).task("examining masks", len(paths)) as task, ThreadPoolExecutor() as pool:
-        for kind, values in pool.map(read, enumerate(paths)):
+        for kind, size, values in pool.map(read, enumerate(paths)):
             kinds[kind] += 1
+            sizes.append(size)
             found += [] if values is None else [values]
             task.advance()
-    return ExaminedMasks(tuple(found), kinds, verdict)
+    return ExaminedMasks(tuple(found), tuple(sizes), kinds, verdict)
 
 
 def with_palettes(reading: MaskReading, palettes: PaletteVerdict) -> MaskReading:

@@ -63,15 +63,23 @@ def refuse_unclear(reading: MaskReading, where: object) -> DataError | None:
     """The error about masks whose values leave open what is meant; None if they do not."""
     if reading.code != "unknown":
         return None
-    return DataError(f"{where}: what the values of the mask files mean is not clear: {reading.why}", UNCLEAR)
+    message = f"{where}: what the values of the mask files mean is not clear: {reading.why}"
+    if not reading.colours:
+        return DataError(message, _UNCLEAR)
+    shown = ", ".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in reading.colours)
+    return DataError(message, f"The most frequent colours: {shown}. {_UNCLEAR_COLOURS}")
 
 
-UNCLEAR = (
+_UNCLEAR = (
     "If these are the masks, write one of these lines under data: value_ranges: {foreground: [128, 255]}, for values "
     "from the middle on; mask_encoding: instances, for a number or colour of each object; mask_encoding: channels and "
     "mask_values: [3], for the alpha channel; mask_values: [1], for the values of the foreground. See docs/data.md."
 )
-"""What to write where the values of masks leave open what is meant."""
+_UNCLEAR_COLOURS = (
+    "If each class has a colour, save the masks with these colours only, and write under data: colors: {background: "
+    '"#000000", car: "#ff0000"}. For white and everything close to it: value_ranges: {foreground: [128, 255]}. For a '
+    "colour of each object: mask_encoding: instances. See docs/data.md."
+)
 
 
 def _text(value: Any) -> str:

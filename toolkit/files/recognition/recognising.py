@@ -51,6 +51,7 @@ class MaskFilesSummary:
         empty: how many of these are empty.
         covered: the mean share of pixels above 0.
         unreadable: how many of these cannot be read.
+        other_sizes: the files whose size is not that of their image.
     """
 
     kinds: Mapping[str, int]
@@ -59,6 +60,7 @@ class MaskFilesSummary:
     empty: int
     covered: float
     unreadable: int
+    other_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,17 +274,27 @@ def _values(folder: ImageFolder) -> ValueSummary:
 def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Progress) -> MaskFilesSummary:
     """Examine the mask files, or some of them if they are very large; `named` is the number of known class names."""
     names = {one: f"{pairing.prefix}{one}{pairing.suffix}" for one in images.paths}
-    paths = [pairing.masks.paths[name] for name in names.values() if name in pairing.masks.paths]
+    paired = [
+        (images.paths[one], pairing.masks.paths[name]) for one, name in names.items() if name in pairing.masks.paths
+    ]
+    paths = [mask for _, mask in paired]
     height, width = _size_or_none(paths[0]) or (0, 0)
     pixels = height * width * len(paths)
-    shown = paths[:: max(1, -(-pixels // _MASK_PIXELS))]
+    step = max(1, -(-pixels // _MASK_PIXELS))
+    shown = paths[::step]
     examined = examine_mask_files(shown, palette_verdict(pairing.masks.paths.values()), progress)
     found = examined.values
     covers = [1 - one.values.get(0, 0) / max(1, sum(one.values.values())) for one in found if one.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
     kinds = dict(examined.kinds.most_common())
-    return MaskFilesSummary(kinds, examined.reading(named), len(shown), empty, covered, len(shown) - len(found))
+    other_sizes = tuple(
+        mask.name
+        for (image, mask), size in zip(paired[::step], examined.sizes, strict=True)
+        if size is not None and _size_or_none(image) not in (None, size)
+    )
+    unreadable = len(shown) - len(found)
+    return MaskFilesSummary(kinds, examined.reading(named), len(shown), empty, covered, unreadable, other_sizes)
 
 
 def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
