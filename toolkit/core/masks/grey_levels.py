@@ -18,7 +18,8 @@ def grey_levels(counts: Mapping[int, int]) -> tuple[int, ...]:
         counts: pixels of each value, 0–255.
     """
     rest, total = dict(counts), sum(counts.values())
-    levels, covered = [], 0
+    levels: list[int] = []
+    covered = 0
     while rest and len(levels) <= _MOST_LEVELS:
         level = max(rest, key=lambda value: (rest[value], -value))
         near = {value: count for value, count in rest.items() if abs(value - level) <= _AROUND}

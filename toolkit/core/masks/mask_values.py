@@ -155,6 +155,9 @@ def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading
 
 
 def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
+    if not all(mask.is_whole for mask in masks):
+        other = "If these are probabilities, write under data: value_ranges: {foreground: [0.5, 1]}"
+        return MaskReading("unknown", why="masks hold fractions", other=other)
     if (alpha := _alpha_code(masks)) is not None:
         return alpha
     if any(mask.colours for mask in masks):
@@ -177,8 +180,6 @@ def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
 
 
 def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
-    if not all(mask.is_whole for mask in masks):
-        return MaskReading("unknown", why="masks hold fractions, such as probabilities")
     numbers = _numbers(masks)
     why = why_objects(numbers) if min(every) >= 0 and not _is_soft(counts) else ""
     if why:
@@ -187,7 +188,7 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
         return levels
     if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not _is_soft(counts):
         reading = _background_first(masks, _few_values(masks, every))
-        if not reading.other and len(every) > 3 and are_whole(numbers):
+        if not reading.other and len(every) > 2 and are_whole(numbers):
             return replace(reading, other="numbers of objects: mask_encoding: instances")
         return reading
     return _many_values(counts)
@@ -215,13 +216,17 @@ def _alpha_code(masks: Sequence[MaskValues]) -> MaskReading | None:
         what = "the colours are the same everywhere" if plain else "the colours are those of a picture"
         other = "the colours: save the masks without the alpha channel"
         return MaskReading("alpha", (with_alpha[0].alpha,), why=f"{told}; {what}", other=other)
-    return MaskReading("unknown", why=f"{told}, and the colours differ too")
+    lines = f"mask_encoding: channels and mask_values: [{with_alpha[0].alpha}]"
+    other = f"If the alpha channel is the mask, write under data: {lines}. If not, save the masks without it."
+    return MaskReading("unknown", why=f"{told}, and the colours differ too", other=other)
 
 
 def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) -> MaskValues:
     bits = 8 * pixels.dtype.itemsize
-    red, green, blue = (pixels[..., channel].astype(np.uint32 if bits == 8 else np.int64) for channel in range(3))
-    plane = red << 2 * bits | green << bits | blue
+    kind: type[np.unsignedinteger[Any]] = np.uint32 if bits == 8 else np.uint64
+    plane = np.zeros(pixels.shape[:2], kind)
+    for channel in range(3):
+        plane = (plane << kind(bits)) | pixels[..., channel].astype(kind)
     codes, counts = np.unique(plane, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     near = _near(255 if pixels.dtype == np.uint8 else 65535) * 2

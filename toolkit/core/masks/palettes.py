@@ -21,6 +21,7 @@ class PaletteVerdict:
         why: the reason, in words.
         agree: whether both readings have the same background: black, which is index 0 in every file.
         grey: whether all colours are black, white or grey.
+        same: whether an index has the same colour in all files, so that both readings tell the same classes apart.
         colours: that the files show, black first, then the most frequent.
     """
 
@@ -28,6 +29,7 @@ class PaletteVerdict:
     why: str
     agree: bool = True
     grey: bool = True
+    same: bool = True
     colours: tuple[Colour, ...] = ()
 
 
@@ -48,11 +50,12 @@ def read_palettes(files: Sequence[Mapping[int, Colour]]) -> PaletteVerdict:
     grey = all(len(set(colour)) == 1 for colour in colours)
     agree = all((colour == BLACK) == (index == 0) for used in files for index, colour in used.items())
     if all(len(several) == 1 for several in shown.values()):
-        if grey and BLACK in times and not agree:
-            why = "palettes have black and white in another order than 0, 1"
-            return PaletteVerdict("colors", why, agree, grey, colours)
-        return PaletteVerdict("index", "an index has the same colour in all files", agree, grey, colours)
+        if BLACK not in times or agree or 0 not in shown:
+            return PaletteVerdict("index", "an index has the same colour in all files", agree, grey, True, colours)
+        sure = grey or len(colours) == 2
+        why = "palettes have black after other colours"
+        return PaletteVerdict("colors" if sure else None, why, agree, grey, True, colours)
     others = [times[colour] for colour in colours if colour != BLACK]
     recur = len(others) <= 2 * max(shown) + 1 and sum(others) >= 2 * len(others)
     why = "palettes differ from file to file"
-    return PaletteVerdict("colors" if grey or recur else None, why, agree, grey, colours)
+    return PaletteVerdict("colors" if grey or recur else None, why, agree, grey, False, colours)

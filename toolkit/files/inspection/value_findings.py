@@ -13,7 +13,8 @@ from toolkit.files.inspection.data_findings import DataFinding, Level
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
 from toolkit.files.masks.mask_examining import examine_mask_files, with_palettes
-from toolkit.files.masks.mask_files import MaskFiles
+from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
+from toolkit.files.masks.palette_files import palette_advice
 from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
 
 _FILES_READ = 400
@@ -30,7 +31,7 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
     if data.classes.values is not None:
         return
     known = [one.values for one in facts if one.values is not None]
-    if not any(one.distinct for one in known):
+    if not any(one.distinct or one.alpha >= 0 for one in known):
         return
     reading = _with_palettes(interpret_values(known), data)
     name, top = data.classes.names[0], max(max(one.values, default=0) for one in known)
@@ -39,7 +40,6 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
     if reading.code == "instances":
         message = f"{reading.why}: objects that touch are told apart with data.mask_encoding: instances"
         yield DataFinding("note", "objects", message)
-    yield from _palettes(data)
     if unclear := refuse_unclear(reading, data.images.origin):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
     elif are_several(reading):
@@ -51,11 +51,17 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
         yield DataFinding(level, "values", told, advice=f"Write under data: {as_lines(keys)}. {every}")
 
 
-def _palettes(data: LabelledImages) -> Iterator[DataFinding]:
+def palettes(data: LabelledImages) -> Iterator[DataFinding]:
+    """Palettes that are read by colour, or by index although black comes after other colours."""
     verdict = data.masks.palettes if isinstance(data.masks, MaskFiles) else None
-    if verdict is not None and verdict.reading == "colors" and verdict.why:
+    if verdict is None or not verdict.why or (verdict.reading == "index" or not verdict.colours):
+        return
+    if verdict.reading == "colors":
         message = f"masks are read as a viewer shows them, by colour: {verdict.why}"
         yield DataFinding("note", "palettes", message, advice="For the stored numbers instead: data.palette: index")
+    elif data.classes.values is not None:
+        message = f"masks are read by the index of their palettes, but {verdict.why}"
+        yield DataFinding("warning", "palettes", message, advice=palette_advice(verdict))
 
 
 def _changes_much(masks: Sequence[MaskValues], reading: MaskReading) -> bool:
@@ -100,8 +106,22 @@ def hidden_alpha(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[
     ids = tuple(one.image_id for one in facts if one.values is not None and one.values.alpha >= 0)
     if ids and data.classes.values is not None:
         message = f"{counted(len(ids), 'mask has', 'masks have')} an alpha channel that differs from its colours"
-        advice = "It is not read. For the alpha channel: mask_encoding: channels and mask_values: [3] under data."
+        channel = max(one.values.alpha for one in facts if one.values is not None)
+        advice = f"It is not read. To read it, write under data: mask_encoding: channels; mask_values: [{channel}]"
         yield DataFinding("warning", "alpha", message, ids, advice)
+
+
+def several_files(data: LabelledImages) -> Iterator[DataFinding]:
+    """Several mask files for each image whose values are not those of one class: everything above 0 counts."""
+    if not isinstance(data.masks, SeveralMaskFiles):
+        return
+    paths = [path for files in data.masks.paths.values() for _, path in files]
+    examined = examine_mask_files(paths[:: -(-len(paths) // _FILES_READ) or 1], data.masks.palettes)
+    reading = examined.reading() if examined.values else None
+    if reading is not None and reading.code in ("soft", "levels", "alpha", "unknown"):
+        message = f"{reading.why}, but everything above 0 belongs to the class of the file"
+        advice = "Save each file with 0 and one other value, cut at half, and without an alpha channel."
+        yield DataFinding("warning", "values", message, advice=advice)
 
 
 def colours_of(data: LabelledImages) -> MaskReading | None:
@@ -122,7 +142,7 @@ def reading_of(data: LabelledImages) -> MaskReading | None:
 
 
 def _with_palettes(reading: MaskReading, data: LabelledImages) -> MaskReading:
-    return with_palettes(reading, data.masks.palettes) if isinstance(data.masks, MaskFiles) else reading
+    return with_palettes(reading, data.masks.palettes, one_class=True) if isinstance(data.masks, MaskFiles) else reading
 
 
 def colours_advice(data: LabelledImages) -> str:

@@ -12,7 +12,7 @@ from toolkit.core.masks.palettes import PaletteVerdict
 from toolkit.errors import DataError
 from toolkit.files.images.decoding import MASK_ARRAYS, read_stored
 from toolkit.files.images.kinds import file_kind
-from toolkit.files.masks.palette_files import palette_verdict
+from toolkit.files.masks.palette_files import palette_advice, palette_verdict
 from toolkit.messages import Progress, Silent
 
 COMPONENTS_IN = 40
@@ -60,7 +60,7 @@ def examine_mask_files(
         number, path = item
         kind = file_kind(path)
         with suppress(DataError):
-            by_index = verdict.reading != "colors"
+            by_index = verdict.reading == "index" or (verdict.reading is None and not verdict.same)
             stored = read_stored(path, palette_as_index=by_index, whole_depth=True, arrays=MASK_ARRAYS)
             size = int(stored.shape[0]), int(stored.shape[1])
             return kind, size, values_of_mask(stored, with_components=number % every == 0)
@@ -75,12 +75,16 @@ def examine_mask_files(
     return ExaminedMasks(tuple(found), tuple(sizes), kinds, verdict)
 
 
-def with_palettes(reading: MaskReading, palettes: PaletteVerdict) -> MaskReading:
-    """The reading, with what the palettes say: unknown if they leave open what is meant."""
-    if palettes.reading is None and not (palettes.agree and reading.code in ("empty", "binary", "instances")):
-        why = f"{palettes.why}: the same index is another colour in other files"
-        return MaskReading("unknown", why=f"{why} (palette: index or palette: colors says what is meant)")
-    if palettes.reading == "colors" and palettes.why:
+def with_palettes(reading: MaskReading, palettes: PaletteVerdict, *, one_class: bool = False) -> MaskReading:
+    """The reading, with what the palettes say: unknown if they leave open what is meant.
+
+    With `one_class`, everything above 0 is one class; then only the background matters.
+    """
+    agree = palettes.agree and (one_class or reading.code in ("empty", "binary", "instances"))
+    if palettes.reading is None and not palettes.same and not agree:
+        why = f"{palettes.why}, so that an index has other colours in other files"
+        return MaskReading("unknown", why=why, other=palette_advice(palettes))
+    if palettes.why and (palettes.reading == "colors" or (palettes.reading is None and palettes.same)):
         other = "; ".join(filter(None, (reading.other, "palette: index, to read the stored numbers")))
         return replace(reading, why=f"{reading.why} ({palettes.why}, so colours are read)", other=other)
     return reading

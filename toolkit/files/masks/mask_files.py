@@ -93,7 +93,7 @@ class MaskFiles:
         path, verdict = self.paths[image_id], self.palettes
         stored = read_mask(path, self.coding, as_colours=self._as_colours)
         if self.palette is None and verdict.colours and not self.coding.wants_colours:
-            is_open = verdict.reading is None and not (self.one_class and verdict.agree)
+            is_open = verdict.reading is None and not (verdict.agree if self.one_class else verdict.same)
             if is_open or (self._as_colours and not verdict.grey and not self.one_class):
                 raise refuse_palette(path, verdict)
         return stored

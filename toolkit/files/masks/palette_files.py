@@ -38,12 +38,16 @@ def palette_verdict(paths: Iterable[Path]) -> PaletteVerdict:
 
 def refuse_palette(path: Path, verdict: PaletteVerdict) -> UnreadableImageError:
     """The error about a file of a source whose palettes leave open what is meant; it names the lines to write."""
+    return UnreadableImageError(path, f"is a palette image, and the {verdict.why}", palette_advice(verdict))
+
+
+def palette_advice(verdict: PaletteVerdict) -> str:
+    """What to write where palettes leave open what is meant."""
     colours = listing((f'"#{red:02x}{green:02x}{blue:02x}"' for red, green, blue in verdict.colours), _SHOWN)
-    return UnreadableImageError(
-        path,
-        "is a palette image, and the palettes of these masks differ: the same index is another colour in other files",
-        f"If the index is the class: data.palette: index. If the colour is: data.colors, with a name for each of "
-        f"{colours}; or, with a single class of everything that is not black, data.palette: colors.",
+    return (
+        "If the stored number, the index, is meant, write under data: palette: index. If each class has a colour: "
+        f"colors, with a name for each of {colours}, for example colors: {{background: "
+        '"#000000", car: "#ff0000"}. If everything that is not black is one class: palette: colors.'
     )
 
 

@@ -65,7 +65,7 @@ def refuse_unclear(reading: MaskReading, where: object) -> DataError | None:
         return None
     message = f"{where}: what the values of the mask files mean is not clear: {reading.why}"
     if not reading.colours:
-        return DataError(message, _UNCLEAR)
+        return DataError(message, reading.other or _UNCLEAR)
     shown = ", ".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in reading.colours)
     return DataError(message, f"The most frequent colours: {shown}. {_UNCLEAR_COLOURS}")
 
