@@ -3,7 +3,14 @@ import pytest
 from toolkit.core.arrays import Colour
 from toolkit.core.masks.palettes import PaletteReading, read_palettes
 
-BLACK, WHITE, GREY, RED, BLUE, PINK = (0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (0, 0, 255), (250, 0, 99)
+BLACK, WHITE, GREY, RED, BLUE, PINK = (
+    (0, 0, 0),
+    (255, 255, 255),
+    (128, 128, 128),
+    (255, 0, 0),
+    (0, 0, 255),
+    (250, 0, 99),
+)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-_AROUND = 24
+_AROUND = 32
+_APART = 48
 _PEAK = 3
 _SHARP = 0.4  # of the pixels around a level, those that have it nearly
 _OF_ALL = 0.002
@@ -31,7 +32,7 @@ def grey_levels(counts: Mapping[int, int]) -> tuple[int, ...]:
         covered += around
         rest = {value: count for value, count in rest.items() if value not in near}
     found = tuple(sorted(levels))
-    apart = all(high - low > 2 * _AROUND for low, high in pairwise(found))
+    apart = all(high - low > _APART for low, high in pairwise(found))
     return found if apart and covered >= _COVERED * total and len(found) <= _MOST_LEVELS else ()
 
 
