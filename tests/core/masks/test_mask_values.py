@@ -100,6 +100,14 @@ def test_numbers_of_objects_may_have_gaps_and_many_bits(dtype: type) -> None:
     assert read(*masks).code == "instances"
 
 
+def test_objects_with_ignored_borders() -> None:
+    masks = [numbered(count, 25 * place) for place, count in enumerate((3, 5, 9))]
+    for mask in masks:
+        mask[cv2.dilate(mask, np.ones((3, 3), np.uint8)) != mask] = 255
+    reading = read(*masks)
+    assert (reading.code, reading.ignored) == ("instances", (255,))
+
+
 def test_a_colour_for_each_object() -> None:
     masks = []
     for seed in range(12):

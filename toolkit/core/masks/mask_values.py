@@ -155,11 +155,8 @@ def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading
 
 
 def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
-    if not all(mask.is_whole for mask in masks):
-        other = "If these are probabilities, write under data: value_ranges: {foreground: [0.5, 1]}"
-        return MaskReading("unknown", why="masks hold fractions", other=other)
-    if (alpha := _alpha_code(masks)) is not None:
-        return alpha
+    if (special := _fractions_or_alpha(masks)) is not None:
+        return special
     if any(mask.colours for mask in masks):
         return _colour_code(masks)
     counts = _summed([mask.values for mask in masks])
@@ -181,9 +178,12 @@ def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
 
 def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
     numbers = _numbers(masks)
-    why = why_objects(numbers) if min(every) >= 0 and not _is_soft(counts) else ""
-    if why:
-        return MaskReading("instances", why=why, other="index masks, in which each number is a class")
+    for ignored in ((), _usual_ignored(masks)):
+        others = _numbers(masks, ignored) if ignored else numbers
+        why = why_objects(others) if min(every) >= 0 and not _is_soft(counts) else ""
+        if why:
+            why += f"; {_listed(ignored)} is far above the others, so it is read as ignored" if ignored else ""
+            return MaskReading("instances", (), ignored, why=why, other="index masks, in which each number is a class")
     if (levels := _levels(counts)) is not None:
         return levels
     if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not _is_soft(counts):
@@ -194,19 +194,32 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
     return _many_values(counts)
 
 
-def _numbers(masks: Sequence[MaskValues]) -> list[Numbers]:
-    """The numbers of the masks that have any, or the codes of their colours."""
+def _numbers(masks: Sequence[MaskValues], without: Sequence[int] = ()) -> list[Numbers]:
+    """The numbers of the masks that have any, or the codes of their colours; some values may be left out."""
     found = []
     for mask in masks:
         packed = {red << 32 | green << 16 | blue: count for (red, green, blue), count in mask.colours.items()}
         listed = {number: count for number, count in (packed or mask.values).items() if number > 0}
+        left_out = [listed.pop(value) for value in without if value in listed]
+        pieces = mask.pieces - sum(mask.components.get(value, 0) for value in without)
+        largest = max(listed, default=0) if left_out else mask.largest
         if listed:
-            found.append(Numbers(listed, mask.distinct, mask.largest, mask.pieces))
+            found.append(Numbers(listed, mask.distinct - len(left_out), largest, pieces))
     return found
 
 
-def _alpha_code(masks: Sequence[MaskValues]) -> MaskReading | None:
-    """The reading of masks whose alpha channel says more than their colours."""
+def _usual_ignored(masks: Sequence[MaskValues]) -> tuple[int, ...]:
+    """The values of ignored pixels, if most masks have one that is far above all other values."""
+    there = tuple(code for code in _IGNORE_CODES if 2 * sum(code in mask.values for mask in masks) > len(masks))
+    others = [value for mask in masks for value in mask.values if value not in there]
+    return there if there and max(others, default=0) < min(there) / 2 else ()
+
+
+def _fractions_or_alpha(masks: Sequence[MaskValues]) -> MaskReading | None:
+    """The reading of masks that hold fractions, or whose alpha channel says more than their colours."""
+    if not all(mask.is_whole for mask in masks):
+        other = "If these are probabilities, write under data: value_ranges: {foreground: [0.5, 1]}"
+        return MaskReading("unknown", why="masks hold fractions", other=other)
     with_alpha = [mask for mask in masks if mask.alpha >= 0]
     if not with_alpha:
         return None

@@ -19,6 +19,7 @@ from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refu
 
 _FILES_READ = 400
 _MUCH = 0.5
+_OBJECTS = {"mask_encoding": "instances"}
 _SHOWN = 12
 
 
@@ -37,14 +38,14 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
     name, top = data.classes.names[0], max(max(one.values, default=0) for one in known)
     if reading.alike:
         yield DataFinding("warning", "values", ALIKE, advice=_ALIKE_ADVICE)
-    if reading.code == "instances":
+    if reading.code == "instances" and not reading.ignored:
         message = f"{reading.why}: objects that touch are told apart with data.mask_encoding: instances"
         yield DataFinding("note", "objects", message)
     if unclear := refuse_unclear(reading, data.images.origin):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
     elif are_several(reading):
         yield _several(reading, name)
-    elif (keys := keys_for(reading, (name,))) and not _has_keys(data, keys) and reading.code != "instances":
+    elif (keys := keys_for(reading, (name,))) and not _has_keys(data, keys) and keys != _OBJECTS:
         told = f"{reading.why}, but everything above 0 belongs to {name}"
         every = f"If everything above 0 is right: value_ranges: {{{name}: [1, {'255' if top < 256 else '65535'}]}}"
         level: Level = "warning" if reading.code == "soft" and not _changes_much(known, reading) else "error"

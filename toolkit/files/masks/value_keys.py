@@ -42,7 +42,7 @@ def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
     if reading.code == "alpha":
         return {"mask_encoding": "channels", "mask_values": reading.values}
     if reading.code == "instances":
-        return {"mask_encoding": "instances"}
+        keys["mask_encoding"] = "instances"
     if reading.code == "colours":
         shown_colours = reading.colours if several else reading.colours[1:]
         needed = several or any(reading.colours[0])
