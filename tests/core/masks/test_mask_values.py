@@ -108,9 +108,10 @@ def test_objects_with_ignored_borders() -> None:
     assert (reading.code, reading.ignored) == ("instances", (255,))
 
 
-def test_a_colour_for_each_object() -> None:
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_colour_for_each_object(count: int) -> None:
     masks = []
-    for seed in range(12):
+    for seed in range(count):
         colours = np.random.default_rng(seed).integers(20, 255, (9, 3)).astype(np.uint8)
         colours[0] = 0
         masks.append(colours[numbered(8, seed)])

@@ -14,6 +14,7 @@ from toolkit.files.masks.value_keys import are_several, keys_for, names_of
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.roles import is_mask_folder
 
 _HALF = 0.5
 _GROUPING = re.compile(
@@ -205,7 +206,8 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += f"; {look.empty} ({look.empty / look.examined:.0%}) are empty"
     if missing:
         why += f"; {counted(missing, 'image has', 'images have')} no mask file"
-    other = look.reading.other
+    candidates = [f"the masks in {one.name}" for one, _ in found.roles.unused if is_mask_folder(one)]
+    other = "; ".join(filter(None, (look.reading.other, *candidates)))
     if found.labels is not None:
         same = None if found.rle is None else found.rle.mask_files
         told = "" if same is None else f", which has the same masks for {same:.0%} of the compared images"

@@ -265,10 +265,10 @@ def _colour(code: int, bits: int) -> Colour:
 def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
     greys = [{(value, value, value): count for value, count in mask.values.items()} for mask in masks]
     counts = _summed([*(mask.colours for mask in masks), *greys])
+    if why := why_objects(_numbers(masks)):
+        other = "colours of classes, if colours recur in other files: data.colors"
+        return MaskReading("instances", why=why.replace("numbers", "colours"), other=other)
     if len(counts) > _MOST_VALUES or not all(mask.is_complete for mask in masks):
-        if why := why_objects(_numbers(masks)):
-            other = "colours of classes, if colours recur in other files: data.colors"
-            return MaskReading("instances", why=why.replace("numbers", "colours"), other=other)
         coloured = [mask.pure for mask in masks if mask.colours]
         if min(coloured) >= _PURE:
             why = "nearly all pixels are black or white, or close to it: they were to be cut at half"
@@ -328,7 +328,8 @@ def _levels(counts: Mapping[int, int]) -> MaskReading | None:
     levels = grey_levels(counts) if len(counts) > _SCATTERED and min(counts) >= 0 and max(counts) < 256 else ()
     if len(levels) < 2 or levels[-1] < _LARGEST_INDEX:
         return None
-    why = f"masks hold {len(counts)} values, nearly all close to {listing(levels)}, as lossy compression leaves them"
+    told = f"masks hold {len(counts)} values, nearly all close to {listing(levels)}"
+    why = f"{told}, as compression or blurring leaves them"
     return MaskReading("soft" if levels == (0, 255) else "levels", levels, why=why)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from toolkit.core.masks.mask_codings import ByValue
@@ -44,7 +45,8 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
     if unclear := refuse_unclear(reading, data.images.origin):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
     elif are_several(reading):
-        yield _several(reading, name)
+        void = set(reading.ignored) - set(data.classes.ignore)
+        yield _several(replace(reading, ignored=tuple(sorted(void))), name)
     elif (keys := keys_for(reading, (name,))) and not _has_keys(data, keys) and keys != _OBJECTS:
         told = f"{reading.why}, but everything above 0 belongs to {name}"
         every = f"If everything above 0 is right: value_ranges: {{{name}: [1, {'255' if top < 256 else '65535'}]}}"
@@ -89,7 +91,7 @@ def _several(reading: MaskReading, name: str) -> DataFinding:
         found = f"several grey levels ({reading.why})"
         advice = f"For several classes: {as_lines(keys_for(reading))} under data, with your names, also in classes."
     else:
-        found = f"the values {listing(reading.values, _SHOWN)}"
+        found = f"the values {listing((*reading.values, *reading.ignored), _SHOWN)}"
         alone = ", ".join(map(str, reading.values[1:]))
         advice = (
             "For several classes, name them in classes, background first, and their values in data.mask_values. If "
@@ -97,9 +99,9 @@ def _several(reading: MaskReading, name: str) -> DataFinding:
             f"data.mask_values: [[{alone}]]"
         )
         if reading.ignored:
-            advice += f". The value {listing(reading.ignored)} may mark ignored pixels: data.ignore"
+            advice += f". Value of ignored pixels, which are not foreground: data.ignore: {listing(reading.ignored)}"
     message = f"masks hold {found}, but there is one class, {name}: everything above 0 belongs to it"
-    return DataFinding("warning", "values", message, advice=advice)
+    return DataFinding("error" if reading.ignored else "warning", "values", message, advice=advice)
 
 
 def hidden_alpha(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:

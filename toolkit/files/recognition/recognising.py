@@ -17,6 +17,7 @@ from toolkit.files.images.decoding import read_image, read_mask_values, read_siz
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.masks.mask_examining import examine_mask_files
 from toolkit.files.masks.palette_files import palette_verdict
+from toolkit.files.recognition.fields_of_view import without_fields_of_view
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
@@ -111,7 +112,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         raise NothingToLearnError(_nothing(scan, first), "Unpack the images into this folder, then run tk init again.")
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
+    roles = without_fields_of_view(find_roles(scan.folders, labelled - wanted, wanted - labelled))
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
