@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Colour
 from toolkit.core.images.chunks import count_values
-from toolkit.core.masks.grey_levels import grey_levels
+from toolkit.core.masks.grey_levels import grey_levels, is_soft, near_black, share_of_extremes, white_of
 from toolkit.core.masks.misplaced_masks import are_alike, place_of
 from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, why_objects
 from toolkit.errors import counted, listing
@@ -21,9 +21,6 @@ each object; `colours`: a colour for each class; `alpha`: the alpha channel is t
 
 _MOST_VALUES = 64
 _LARGEST_INDEX = 64
-_EXTREME = 0.9
-_MANY_BETWEEN = 8
-_BLURRED = 32
 _TORN = 4.0  # times the components of any other value
 _PURE = 0.98
 _OTHER_ALPHA = 0.02
@@ -180,13 +177,13 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
     numbers = _numbers(masks)
     for ignored in ((), _usual_ignored(masks)):
         others = _numbers(masks, ignored) if ignored else numbers
-        why = why_objects(others) if min(every) >= 0 and not _is_soft(counts) else ""
+        why = why_objects(others) if min(every) >= 0 and not is_soft(counts) else ""
         if why:
             why += f"; {_listed(ignored)} is far above the others, so it is read as ignored" if ignored else ""
             return MaskReading("instances", (), ignored, why=why, other="index masks, in which each number is a class")
     if (levels := _levels(counts)) is not None:
         return levels
-    if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not _is_soft(counts):
+    if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not is_soft(counts):
         reading = _background_first(masks, _few_values(masks, every))
         if not reading.other and len(every) > 2 and are_whole(numbers):
             return replace(reading, other="numbers of objects: mask_encoding: instances")
@@ -242,7 +239,7 @@ def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) 
         plane = (plane << kind(bits)) | pixels[..., channel].astype(kind)
     codes, counts = np.unique(plane, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
-    near = _near(255 if pixels.dtype == np.uint8 else 65535) * 2
+    near = near_black(255 if pixels.dtype == np.uint8 else 65535) * 2
     white = np.iinfo(pixels.dtype).max - near
     pure = (pixels.max(axis=2) < near) | (pixels.min(axis=2) > white)
     pieces = pieces_of(plane, codes) if with_components else {}
@@ -347,35 +344,12 @@ def _torn_value(masks: Sequence[MaskValues], classes: Sequence[int]) -> tuple[fl
 
 def _many_values(counts: Mapping[int, int]) -> MaskReading:
     told = f"masks hold at least {len(counts)} values, up to {max(counts)}"
-    if _is_soft(counts):
-        top = _white(counts)
-        share = f"{_share_of_extremes(counts):.1%}"
+    if is_soft(counts):
+        top = white_of(counts)
+        share = f"{share_of_extremes(counts):.1%}"
         why = f"{told}; {share} of the pixels are near 0 or {top}: foreground with blurred borders"
         return MaskReading("soft", (0, top), why=why)
     return MaskReading("unknown", why=f"{told}, evenly used: these look like images, not masks")
-
-
-def _is_soft(counts: Mapping[int, int]) -> bool:
-    """Whether nearly all pixels are black or white, and the others have many values in between."""
-    top = _white(counts)
-    between = [value for value in counts if _near(top) <= value <= top - _near(top)]
-    white = sum(count for value, count in counts.items() if top - _near(top) < value <= top)
-    is_edge = sum(counts[value] for value in between) <= white and max(counts) <= top
-    return is_edge and len(between) >= _MANY_BETWEEN and _share_of_extremes(counts) >= _EXTREME
-
-
-def _share_of_extremes(counts: Mapping[int, int]) -> float:
-    top = _white(counts)
-    extreme = sum(count for value, count in counts.items() if not _near(top) <= value <= top - _near(top))
-    return extreme / sum(counts.values())
-
-
-def _near(top: int) -> int:
-    return _BLURRED * (top + 1) // 256
-
-
-def _white(counts: Mapping[int, int]) -> int:
-    return 255 if max(counts) < 256 else 65535
 
 
 def _summed(counted: Sequence[Mapping[Any, int]]) -> dict[Any, int]:
