@@ -132,6 +132,18 @@ def test_specks_of_compression_do_not_become_foreground_in_silence(
     assert not of(findings(ranges), "values")
 
 
+def test_grey_levels_in_jpeg_files_are_told(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"images/{number}.png", np.random.default_rng(number).integers(0, 256, (64, 64), np.uint8))
+        mask = np.zeros((64, 64), np.uint8)
+        mask[8:30, 8 + number : 40], mask[40:60, 8:50] = 128, 255
+        draw(f"masks/{number}.jpg", mask)
+    keys = SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks")
+    (told,) = of(findings(keys), "values")
+    assert "value_ranges: {level_0: [0, 63], level_128: [64, 191], level_255: [192, 255]}" in told.advice
+    assert not of(findings(keys.model_copy(update={"value_ranges": {"foreground": (64, 255)}})), "values")
+
+
 def test_an_alpha_channel_that_is_the_mask_is_told(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
     (told,) = written(keys, draw, [np.dstack([mask * 0 + 200] * 3 + [mask * 255]) for mask in binary])
     assert told.level == "error"

@@ -20,7 +20,7 @@ _COMMON = 2 / 3
 _ONCE = 1.1
 _PIXELS = 4  # of most objects; specks of compression are smaller
 _FEW_VALUES = 8
-_PIXELS_AT_MOST = 64_000_000
+_PIXELS_AT_MOST = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,13 @@ def pieces_of(plane: npt.NDArray[np.generic], values: npt.NDArray[np.int64]) -> 
         values: the sorted values that it holds.
 
     Returns:
-        components by value; empty if the mask is too large to count many of them.
+        components by value. Many values of a large mask are counted in its first rows only, to save memory.
     """
     if len(values) <= _FEW_VALUES:
         masks = ((int(value), (plane == value).astype(np.uint8)) for value in values)
         return {value: cv2.connectedComponents(mask)[0] - 1 for value, mask in masks}
-    if plane.size > _PIXELS_AT_MOST:
-        return {}
-    codes = np.searchsorted(values, plane).astype(np.int64)
+    rows = max(1, _PIXELS_AT_MOST // plane.shape[1])
+    codes = np.searchsorted(values, plane[:rows]).astype(np.int64)
     pieces = measure.label(codes, background=-1, connectivity=2)  # type: ignore[no-untyped-call]
     of_piece = np.zeros(int(pieces.max()) + 1, np.int64)
     of_piece[pieces.ravel()] = codes.ravel()

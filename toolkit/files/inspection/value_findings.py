@@ -10,6 +10,7 @@ from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_va
 from toolkit.errors import DataError, counted, listing, nearest
 from toolkit.files.data.merging import MergedMasks
 from toolkit.files.data.sources import LabelledImages
+from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.inspection.data_findings import DataFinding, Level
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
@@ -112,6 +113,20 @@ def hidden_alpha(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[
         channel = max(one.values.alpha for one in facts if one.values is not None)
         advice = f"It is not read. To read it, write under data: mask_encoding: channels; mask_values: [{channel}]"
         yield DataFinding("warning", "alpha", message, ids, advice)
+
+
+def lossy_levels(data: LabelledImages) -> Iterator[DataFinding]:
+    """Masks in JPEG files that are not black and white, whose levels are no threshold in the middle."""
+    masks = data.masks
+    if not isinstance(masks, MaskFiles) or all(
+        path.suffix.lower() not in LOSSY_SUFFIXES for path in masks.paths.values()
+    ):
+        return
+    reading = reading_of(data)
+    if reading is not None and reading.code == "levels":
+        yield DataFinding("error", "values", reading.why, advice=f"Write under data: {as_lines(keys_for(reading))}")
+    elif reading is not None and (unclear := refuse_unclear(reading, data.images.origin)):
+        yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
 
 
 def several_files(data: LabelledImages) -> Iterator[DataFinding]:
