@@ -177,7 +177,7 @@ def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> d
     reading = reading_of(data) if data.classes.values is None else None
     if reading is None:
         return tree
-    if unclear := refuse_unclear(reading, data.images.origin):
+    if unclear := refuse_unclear(reading, config.data.masks):
         progress.warn(f"{unclear.message}. {unclear.advice}")
         return tree
     below = keys_for(reading)

@@ -43,7 +43,7 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
     if reading.code == "instances" and not reading.ignored:
         message = f"{reading.why}: objects that touch are told apart with data.mask_encoding: instances"
         yield DataFinding("note", "objects", message)
-    if unclear := refuse_unclear(reading, data.images.origin):
+    if unclear := refuse_unclear(reading, _where(data)):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
     elif are_several(reading):
         void = set(reading.ignored) - set(data.classes.ignore)
@@ -125,7 +125,7 @@ def lossy_levels(data: LabelledImages) -> Iterator[DataFinding]:
     reading = reading_of(data)
     if reading is not None and reading.code == "levels":
         yield DataFinding("error", "values", reading.why, advice=f"Write under data: {as_lines(keys_for(reading))}")
-    elif reading is not None and (unclear := refuse_unclear(reading, data.images.origin)):
+    elif reading is not None and (unclear := refuse_unclear(reading, _where(data))):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
 
 
@@ -157,6 +157,12 @@ def reading_of(data: LabelledImages) -> MaskReading | None:
     shown = paths[:: -(-len(paths) // _FILES_READ) or 1]
     examined = examine_mask_files(shown, masks.palettes)
     return examined.reading() if examined.values else None
+
+
+def _where(data: LabelledImages) -> object:
+    """The folder of the masks, or the origin of the images if the masks are not in one."""
+    folders = {path.parent for path in data.masks.paths.values()} if isinstance(data.masks, MaskFiles) else set()
+    return folders.pop() if len(folders) == 1 else data.images.origin
 
 
 def _with_palettes(reading: MaskReading, data: LabelledImages) -> MaskReading:
