@@ -256,7 +256,7 @@ def test_blurred_borders_are_cut_in_the_middle(unknown: Path) -> None:
     with_masks(unknown, draw=lambda mask: cv2.GaussianBlur(mask.astype(np.uint8) * 255, (0, 0), 0.6))
     _, config, why = recognised(unknown)
     assert "blurred borders" in why["data.masks"]
-    assert config.data.mask_values == (tuple(range(128, 256)),)
+    assert config.data.value_ranges == {"foreground": (128, 255)}
     data = find_dataset(config, Silent()).labelled
     equal = [(data.read_labels(image_id) == 1) == PICTURES[image_id][1] for image_id in IDS]
     assert np.mean(equal) > 0.99

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -74,6 +75,105 @@ def test_numbered_objects_are_not_classes() -> None:
         masks.append(mask)
     assert read(*masks).code == "instances"
     assert read(masks[0], masks[0]).code == "index"
+
+
+def numbered(count: int, first: int = 0, dtype: type = np.uint8) -> np.ndarray:
+    """Squares of 4×4, numbered from 1, in 128×128 pixels."""
+    mask = np.zeros((128, 128), dtype)
+    for number in range(1, count + 1):
+        row, column = divmod(number + first, 20)
+        mask[6 * row : 6 * row + 4, 6 * column : 6 * column + 4] = number
+    return mask
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(20, np.uint8), (70, np.uint8), (150, np.uint8), (240, np.uint8)])
+def test_any_number_of_objects_is_told_from_blurred_borders(count: int, dtype: type) -> None:
+    assert read(numbered(count, 3, dtype), numbered(count - 2, 40, dtype)).code == "instances"
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float64])
+def test_numbers_of_objects_may_have_gaps_and_many_bits(dtype: type) -> None:
+    masks = []
+    for seed in range(4):
+        numbers = np.random.default_rng(seed).choice(np.arange(1, 40_000), 7, replace=False)
+        masks.append(np.array([0, *numbers])[numbered(7, seed)].astype(dtype))
+    assert read(*masks).code == "instances"
+
+
+def test_objects_with_ignored_borders() -> None:
+    masks = [numbered(count, 25 * place) for place, count in enumerate((3, 5, 9))]
+    for mask in masks:
+        mask[cv2.dilate(mask, np.ones((3, 3), np.uint8)) != mask] = 255
+    reading = read(*masks)
+    assert (reading.code, reading.ignored) == ("instances", (255,))
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_colour_for_each_object(count: int) -> None:
+    masks = []
+    for seed in range(count):
+        colours = np.random.default_rng(seed).integers(20, 255, (9, 3)).astype(np.uint8)
+        colours[0] = 0
+        masks.append(colours[numbered(8, seed)])
+    assert read(*masks).code == "instances"
+
+
+def test_specks_of_compression_are_no_objects() -> None:
+    random = np.random.default_rng(0)
+    masks = []
+    for _ in range(3):
+        mask = np.repeat(square(255, 64)[..., None], 3, axis=2).astype(int)
+        speck = random.random(mask.shape[:2]) < 0.03
+        masks.append(np.clip(mask + speck[..., None] * random.integers(-60, 60, mask.shape), 0, 255).astype(np.uint8))
+    reading = read(*masks)
+    assert (reading.code, reading.values) == ("soft", (0, 255))
+
+
+def test_grey_levels_saved_as_jpeg() -> None:
+    mask = square(255, 64)
+    mask[40:60, 10:50] = 128
+    _, encoded = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    blurred = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    assert read(blurred, mask).code == "levels"
+    assert read(blurred, mask).values == (0, 128, 255)
+
+
+def test_the_background_is_what_fills_the_borders_where_no_value_is_0() -> None:
+    trimap = np.full((12, 12), 2, np.uint8)
+    trimap[2:9, 2:9], trimap[4:7, 4:7] = 3, 1
+    assert read(trimap, trimap).values == (2, 1, 3)
+    assert read(square(1) + np.uint8(1)).values == (1, 2)
+    assert read(np.uint8(2) - square(1)).values == (2, 1)
+
+
+@pytest.mark.parametrize("colour", [0, 255, 128])
+def test_alpha_is_the_mask_where_colours_say_nothing(colour: int) -> None:
+    pixels = np.full((12, 12, 4), colour, np.uint8)
+    pixels[..., 3] = square(255)
+    assert (read(pixels).code, read(pixels).values) == ("alpha", (3,))
+    assert (read(pixels[..., 2:]).code, read(pixels[..., 2:]).values) == ("alpha", (1,))
+
+
+def test_alpha_of_a_picture_is_the_mask_and_alpha_beside_other_masks_is_unclear() -> None:
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (12, 12, 3), np.uint8)
+    assert read(np.dstack([picture, square(255)])).code == "alpha"
+    other = np.repeat(square(255).T[..., None], 3, axis=2)
+    assert read(np.dstack([other, square(255)])).code == "unknown"
+    same = np.repeat(square(255)[..., None], 3, axis=2)
+    assert read(np.dstack([same, square(255)])).code == "binary"
+
+
+def test_fractions_are_not_rounded() -> None:
+    assert read(square(1) * np.float32(0.9)).code == "unknown"
+    assert read(square(1).astype(np.float32)).code == "binary"
+
+
+def test_masks_that_are_the_same_everywhere_are_hardly_labels() -> None:
+    assert read(*[square(255)] * 6).alike
+    assert not read(*[square(255)] * 3).alike
+    assert not read(*[np.roll(square(255), number, axis=1) for number in range(6)]).alike
+    assert not read(*[square(0)] * 6).alike
 
 
 def test_blurred_borders_are_recognised() -> None:

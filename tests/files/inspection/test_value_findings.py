@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from toolkit.config.data.classes import task_classes
 from toolkit.config.data.data import SourceKeys
@@ -83,6 +84,103 @@ def test_a_colour_that_differs_a_little_is_a_fault_of_the_configuration(keys: So
     (told,) = of(findings(named, ("sea", "land")), "files")
     assert "data.colors" in told.advice
     assert "Repair" not in told.advice
+
+
+def written(keys: SourceKeys, draw: Draw, masks: list[np.ndarray]) -> list[DataFinding]:
+    """The findings about values if the masks are these."""
+    for number, mask in enumerate(masks):
+        draw(f"masks/{number}.png", mask)
+    return of(findings(keys), "values")
+
+
+@pytest.fixture
+def binary() -> list[np.ndarray]:
+    masks = []
+    for number in range(4):
+        mask = np.zeros((8, 16), np.uint8)
+        mask[2:6, 2 + number : 9 + number] = 1
+        masks.append(mask)
+    return masks
+
+
+def test_sound_masks_have_no_finding(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
+    opaque = [np.dstack([mask * 255] * 3 + [mask * 0 + 255]) for mask in binary]
+    for masks in (binary, [mask * 255 for mask in binary], [mask * np.uint16(65535) for mask in binary], opaque):
+        assert not written(keys, draw, masks)
+
+
+def test_ignored_pixels_do_not_become_foreground_in_silence(
+    keys: SourceKeys, draw: Draw, binary: list[np.ndarray]
+) -> None:
+    for mask in binary:
+        mask[0] = 255
+    (told,) = written(keys, draw, binary)
+    assert told.level == "error"
+    assert "Write under data: ignore: 255." in told.advice
+    assert not of(findings(keys.model_copy(update={"ignore": 255})), "values")
+
+
+def test_specks_of_compression_do_not_become_foreground_in_silence(
+    keys: SourceKeys, draw: Draw, binary: list[np.ndarray]
+) -> None:
+    random = np.random.default_rng(0)
+    masks = [np.clip(mask * 255 + random.integers(-30, 30, mask.shape), 0, 255) for mask in binary]
+    (told,) = written(keys, draw, [mask.astype(np.uint8) for mask in masks])
+    assert told.level == "error"
+    assert "value_ranges: {foreground: [128, 255]}" in told.advice
+    ranges = keys.model_copy(update={"value_ranges": {"foreground": (128, 255)}})
+    assert not of(findings(ranges), "values")
+
+
+def test_grey_levels_in_jpeg_files_are_told(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"images/{number}.png", np.random.default_rng(number).integers(0, 256, (64, 64), np.uint8))
+        mask = np.zeros((64, 64), np.uint8)
+        mask[8:30, 8 + number : 40], mask[40:60, 8:50] = 128, 255
+        draw(f"masks/{number}.jpg", mask)
+    keys = SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks")
+    (told,) = of(findings(keys), "values")
+    assert "value_ranges: {level_0: [0, 63], level_128: [64, 191], level_255: [192, 255]}" in told.advice
+    assert not of(findings(keys.model_copy(update={"value_ranges": {"foreground": (64, 255)}})), "values")
+
+
+def test_an_alpha_channel_that_is_the_mask_is_told(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
+    (told,) = written(keys, draw, [np.dstack([mask * 0 + 200] * 3 + [mask * 255]) for mask in binary])
+    assert told.level == "error"
+    assert "mask_encoding: channels; mask_values: [3]" in told.advice
+    (told,) = of(findings(keys.model_copy(update={"mask_values": ((200,),)})), "alpha")
+    assert told.level == "warning"
+
+
+def test_a_background_that_is_not_0_is_told(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
+    (told,) = written(keys, draw, [mask + 1 for mask in binary])
+    assert "mask_values: [2]" in told.advice
+
+
+def test_palettes_read_by_colour_are_noted(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
+    for number, mask in enumerate(binary):
+        path = draw(f"masks/{number}.png", mask)
+        image = Image.fromarray(1 - mask)
+        image.putpalette([255, 255, 255, 0, 0, 0])
+        image.save(path)
+    (told,) = of(findings(keys), "palettes")
+    assert told.level == "note"
+    assert "palette: index" in told.advice
+
+
+def test_masks_that_are_the_same_everywhere_are_told(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
+    for number in range(6):
+        draw(f"images/{number}.png", np.random.default_rng(number).integers(0, 256, (8, 16), np.uint8))
+    (told,) = written(keys, draw, [binary[0]] * 6)
+    assert "nearly the same in all images" in told.message
+
+
+def test_files_of_each_class_with_blurred_values_are_told(keys: SourceKeys, draw: Draw) -> None:
+    random = np.random.default_rng(0)
+    for number in range(4):
+        draw(f"masks/cell/{number}.png", random.integers(0, 256, (8, 16), np.uint8))
+    (told,) = of(findings(keys.model_copy(update={"mask_name": "{class}/{id}.png"}), ("cell",)), "values")
+    assert "belongs to the class of the file" in told.message
 
 
 def test_labels_that_no_class_has_are_reported_with_the_nearest(draw: Draw, tmp_path: Path) -> None:

@@ -1,19 +1,20 @@
 """The keys about data for an unknown folder, with reasons."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.commands.starting.mask_classes import are_several, placeholders
 from toolkit.commands.starting.starting_point import relative_path
 from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
+from toolkit.files.masks.value_keys import are_several, keys_for, names_of
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.roles import is_mask_folder
 
 _HALF = 0.5
 _GROUPING = re.compile(
@@ -63,7 +64,7 @@ def class_choices(found: Recognised) -> list[Choice]:
         names = () if found.document is None else found.document.names
         return _independent(names, "the names of the labelled objects")
     reading = found.mask_files.reading
-    if not are_several(reading) or _is_lossy(found):
+    if not are_several(reading) or cut_in_the_middle(found):
         return [Choice(("classes",), 1, "foreground against background")]
     names, why = _names(found, reading)
     exclusive = f"each pixel has one class; the first, {names[0]}, is the background"
@@ -205,7 +206,8 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += f"; {look.empty} ({look.empty / look.examined:.0%}) are empty"
     if missing:
         why += f"; {counted(missing, 'image has', 'images have')} no mask file"
-    other = look.reading.other
+    candidates = [f"the masks in {one.name}" for one, _ in found.roles.unused if is_mask_folder(one)]
+    other = "; ".join(filter(None, (look.reading.other, *candidates)))
     if found.labels is not None:
         same = None if found.rle is None else found.rle.mask_files
         told = "" if same is None else f", which has the same masks for {same:.0%} of the compared images"
@@ -220,11 +222,17 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
         name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
         yield Choice(("data", "mask_name"), name, "the names of mask files, from those of images")
-    if _is_lossy(found):
+    if cut_in_the_middle(found):
         why = "lossy compression alters values: pixels nearer to white than to black are foreground"
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
     else:
         yield from _codes(found, look.reading, look.covered)
+
+
+def cut_in_the_middle(found: Recognised) -> bool:
+    """Whether masks are cut in the middle because lossy compression has altered values that show no levels."""
+    look = found.mask_files
+    return look is not None and look.reading.code not in ("soft", "levels") and _is_lossy(found)
 
 
 def _is_lossy(found: Recognised) -> bool:
@@ -232,37 +240,36 @@ def _is_lossy(found: Recognised) -> bool:
     return pairing is not None and all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
 
 
+_WHY_OF: Mapping[str, str] = {
+    "soft": "pixels nearer to white than to black are foreground",
+    "levels": "each pixel belongs to the nearest of the grey levels",
+    "instances": "each value is one object; all are of one class",
+    "alpha": "the alpha channel, counted from 0, is the mask",
+}
+
+
 def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[Choice]:
     """The keys that map pixel values to classes."""
-    if reading.code == "soft":
-        half = (reading.values[1] + 1) // 2
-        values = tuple(range(half, reading.values[1] + 1)) if half == 128 else (reading.values[1],)
-        other = "every value above 0, including blurred borders: leave out mask_values"
-        yield Choice(("data", "mask_values"), (values,), "pixels nearer to white than to black are foreground", other)
-    elif reading.code == "instances":
-        yield Choice(
-            ("data", "mask_encoding"), "instances", "each value is one object; all are of one class", reading.other
-        )
-    elif reading.code == "colours" and len(reading.colours) > 2:
-        names, why = _names(found, reading)
-        colours = dict(zip(names, map(list, reading.colours), strict=True))
-        yield Choice(("data", "colors"), colours, why)
-    elif reading.code in ("coded", "index") and tuple(range(len(reading.values))) != reading.values:
-        if len(reading.values) == 2:
-            yield Choice(("data", "mask_values"), reading.values[1:], f"{reading.values[1]} is foreground")
-        else:
-            yield Choice(
-                ("data", "mask_values"), reading.values, "the values in the files, in the order of the classes"
-            )
-    if reading.ignored:
-        ignored = reading.ignored[0] if len(reading.ignored) == 1 else reading.ignored
-        yield Choice(("data", "ignore"), ignored, "ignored pixels: neither trained on nor scored", reading.other)
+    names, source = _names(found, reading) if are_several(reading) else ((), "")
+    keys = keys_for(reading, names)
+    for key, value in keys.items():
+        if key == "ignore":
+            yield Choice(("data", key), value, "ignored pixels: neither trained on nor scored", reading.other)
+            continue
+        why, other = _WHY_OF.get(reading.code, source), reading.other
+        if key == "value_ranges" and _is_lossy(found):
+            why = f"lossy compression alters values: {why}"
+        if reading.code == "soft":
+            other = "every value above 0, including blurred borders: leave out value_ranges"
+        elif reading.code in ("coded", "index") and len(reading.values) == 2:
+            why, other = f"{reading.values[1]} is foreground", ""
+        elif reading.code in ("coded", "index"):
+            why = "the values in the files, in the order of the classes"
+        yield Choice(("data", key), value, why, other)
     if reading.code == "binary" and covered > _HALF:
         why = f"values above 0 are foreground: {covered:.0%} of the pixels; check that they are not the background"
         other = "mask_values: [0], if black pixels are the foreground"
         yield Choice(("data", "mask_values"), None, why, other)
-    if reading.code == "unknown":
-        yield Choice(("data", "mask_values"), None, f"not understood: {reading.why}. Every value above 0 is foreground")
 
 
 def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], str]:
@@ -275,7 +282,7 @@ def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], st
         names = class_names(found)
         background = "background" if "background" not in names else "none"
         return (background, *names), f"0 is {background}, 1 to {len(names)} the classes in the order of {source}"
-    return placeholders(reading), "no file holds the names of the classes; replace these placeholders"
+    return names_of(reading), "no file holds the names of the classes; replace these placeholders"
 
 
 def _competition(found: Recognised, experiment: Experiment, with_table: bool) -> Choice:

@@ -6,15 +6,23 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
+from toolkit.commands.starting.data_choices import (
+    Choice,
+    class_choices,
+    cut_in_the_middle,
+    data_choices,
+    masks_are_a_table,
+)
 from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
-from toolkit.errors import counted, listing
+from toolkit.errors import NothingToLearnError, counted, listing
+from toolkit.files.inspection.value_findings import ALIKE
+from toolkit.files.masks.value_keys import refuse_unclear
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
-from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
+from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder, other_masks
 from toolkit.messages import Table
 
 _ROLES: Mapping[str, str] = {
@@ -77,6 +85,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     """
     experiment = session.workspace.new(name)
     found = recognise(folder, session.progress)
+    _refuse_unclear_masks(found)
     data = data_choices(found, experiment)
     form = next((choice.value for choice in data if choice.key[-1] == "competition"), None)
     defined = (
@@ -92,6 +101,22 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
         training, tests = load_checked(experiment)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
+
+
+def _refuse_unclear_masks(found: Recognised) -> None:
+    """Check that the values of mask files say what they mean, unless a table of labels is used."""
+    look, pairing = found.mask_files, found.roles.pairing
+    if look is None or pairing is None or masks_are_a_table(found):
+        return
+    if look.reading.alike:
+        raise NothingToLearnError(f"{pairing.masks.folder}: {ALIKE}", other_masks(found.roles))
+    error = (
+        None
+        if cut_in_the_middle(found) and not look.reading.colours
+        else refuse_unclear(look.reading, pairing.masks.folder)
+    )
+    if error is not None:
+        raise error
 
 
 def not_used(found: Recognised) -> list[str]:
@@ -110,6 +135,12 @@ def not_used(found: Recognised) -> list[str]:
         lines.append(
             f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit reports an error until there is one, "
             "or the image is removed"
+        )
+    if found.mask_files is not None and found.mask_files.other_sizes and not masks_are_a_table(found):
+        other = found.mask_files.other_sizes
+        lines.append(
+            f"{counted(len(other), 'mask has', 'masks have')} another size than the image: {listing(other)}; tk fit "
+            "reports an error until they have the same size"
         )
     if roles.validation is not None:
         images, pairing = roles.validation

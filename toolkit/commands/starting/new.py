@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.starting.mask_classes import are_several, keys_of_classes
+from toolkit.commands.starting.mask_classes import keys_of_classes
 from toolkit.commands.starting.starting_point import (
     DEFINED_BY_COMPETITION,
     HEADER,
@@ -30,6 +30,7 @@ from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
 from toolkit.files.inspection.value_findings import reading_of
+from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
 from toolkit.messages import Progress, Table
 
 _DECIDES_CLASSES = {"classes", "activation", "loss", "stages"}
@@ -173,17 +174,22 @@ def _write_checked(
 def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> dict[str, Any]:
     """The keys with a class for each value or colour of the masks, if these are more than two; says so."""
     data = find_labelled(config)
-    reading = reading_of(data, with_components=True) if data.classes.values is None else None
+    reading = reading_of(data) if data.classes.values is None else None
     if reading is None:
         return tree
+    if unclear := refuse_unclear(reading, config.data.masks):
+        progress.warn(f"{unclear.message}. {unclear.advice}")
+        return tree
+    below = keys_for(reading)
+    if are_several(reading):
+        keys = keys_of_classes(reading)
+        progress.say(
+            f"{reading.why}: each is read as a class of its own, the first as background. In config.yaml give names to "
+            f"{', '.join(keys['classes'])}. For a single class of all values above 0: --set classes=1"
+        )
+        return tree | keys | {"data": tree["data"] | below}
     if reading.code == "instances":
         progress.say(f"{reading.why}: they are read as objects of one class")
-        return tree | {"data": tree["data"] | {"mask_encoding": "instances"}}
-    if not are_several(reading):
-        return tree
-    keys, below = keys_of_classes(reading)
-    progress.say(
-        f"{reading.why}: each is read as a class of its own, the first as background. In config.yaml give names to "
-        f"{', '.join(keys['classes'])}. For a single class of all values above 0: --set classes=1"
-    )
-    return tree | keys | {"data": tree["data"] | below}
+    elif below:
+        progress.say(f"{reading.why}: they are read with {as_lines(below)}")
+    return tree | {"data": tree["data"] | below} if below else tree

@@ -175,6 +175,12 @@ class SourceKeys(ClosedModel):
         description="Pixel value of ignored pixels, or a list of values. Neither the loss nor the metrics count "
         "these pixels. With `colors` and `value_ranges`, use the name `ignore` there instead.",
     )
+    palette: Literal["index", "colors"] | None = Field(
+        None,
+        description="Meaning of mask files with a palette: `index`, the stored numbers, or `colors`, what a viewer "
+        "shows. Default: the index, unless palettes differ from file to file or have black and white in another "
+        "order; with `colors` and `value_ranges`, the colours.",
+    )
     source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None,
         description="Class of plugins.py that provides images and masks, instead of files: a name, or `{Name: "
@@ -283,7 +289,7 @@ class DataConfig(SourceKeys):
             of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))
             keys = ("value_range",) if of_files else ("value_range", "mask_values", "ignore")
         elif entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
-            keys += ("mask_name",)
+            keys += ("mask_name", "palette")
             shapes = (entry.mask_name or "").lower().endswith(".json")
             if not shapes and all(getattr(entry, key) is None for key in CODING_KEYS):
                 keys += CODING_KEYS

@@ -1,28 +1,31 @@
 """Guessing what the pixel values of mask files mean from the values alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Colour
 from toolkit.core.images.chunks import count_values
-from toolkit.errors import listing
+from toolkit.core.masks.grey_levels import grey_levels, is_soft, near_black, share_of_extremes, white_of
+from toolkit.core.masks.misplaced_masks import are_alike, place_of
+from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, why_objects
+from toolkit.errors import counted, listing
 
-Code = Literal["empty", "binary", "soft", "index", "coded", "instances", "colours", "unknown"]
-"""`binary`: 0 and one other value in each file; `soft`: the same with blurred borders; `index`: consecutive numbers
-from 0; `coded`: a few values far apart; `instances`: a number for each object; `colours`: a colour for each class."""
+Code = Literal["empty", "binary", "soft", "levels", "index", "coded", "instances", "colours", "alpha", "unknown"]
+"""`binary`: 0 and one other value in each file; `soft`: the same with blurred borders; `levels`: several grey levels
+with values around them; `index`: consecutive numbers from 0; `coded`: a few values far apart; `instances`: a number for
+each object; `colours`: a colour for each class; `alpha`: the alpha channel is the mask."""
 
 _MOST_VALUES = 64
 _LARGEST_INDEX = 64
-_EXTREME = 0.9
-_MANY_BETWEEN = 8
-_BLURRED = 32
 _TORN = 4.0  # times the components of any other value
-_WHOLE = 1.2  # mean components of an object
+_PURE = 0.98
+_OTHER_ALPHA = 0.02
+_SCATTERED = 24
+_FREQUENT = 8
 _LISTED = 20
 _IGNORE_CODES = (255, 254, 65535)
 
@@ -36,12 +39,28 @@ class MaskValues:
         colours: pixels of each colour, likewise.
         components: connected components of each value, if they were counted.
         is_complete: whether the mask has no other values or colours.
+        distinct: how many values above 0, or colours other than black, there are in all.
+        largest: the largest value; of colours, a number above all of them.
+        pieces: the connected components of these values or colours; 0 if they were not counted.
+        frame: pixels of each value in the outermost rows and columns.
+        pure: the share of pixels that are nearly black or nearly white, 0–1; only of colours.
+        alpha: the alpha channel, counted from 0, if it tells other pixels apart than the colours do; otherwise -1.
+        is_whole: whether all values are whole numbers.
+        place: where values are above 0, or colours not black; see `place_of`.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[Colour, int] = field(default_factory=dict)
     components: Mapping[int, int] = field(default_factory=dict)
     is_complete: bool = True
+    distinct: int = 0
+    largest: int = 0
+    pieces: int = 0
+    frame: Mapping[int, int] = field(default_factory=dict)
+    pure: float = 0.0
+    alpha: int = -1
+    is_whole: bool = True
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,7 @@ class MaskReading:
         colours: the colours of the classes, background first.
         why: the reason, in words.
         other: another plausible reading, in words; empty if there is none.
+        alike: whether foreground is in nearly the same place in all masks, so that it is hardly a label.
     """
 
     code: Code
@@ -63,6 +83,7 @@ class MaskReading:
     colours: tuple[Colour, ...] = ()
     why: str = ""
     other: str = ""
+    alike: bool = False
 
 
 def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> MaskValues:
@@ -74,11 +95,16 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
         with_components: also count the connected components of each value.
     """
     plane = raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
+    alpha = -1
     if plane.ndim == 3:
         kept = plane[..., : plane.shape[2] - (plane.shape[2] in (2, 4))]
+        alpha = kept.shape[2] if kept.shape[2] < plane.shape[2] and _tells_more(plane) else -1
         if kept.shape[2] == 3 and (kept != kept[..., :1]).any():
-            return _of_colours(kept)
+            return _of_colours(kept, alpha, with_components=with_components)
         plane = kept[..., 0]
+    is_whole = plane.dtype.kind != "f" or bool((plane == np.rint(plane)).all())
+    if plane.dtype.kind == "f":
+        plane = np.rint(plane).astype(np.int64)
     if plane.dtype == np.uint8:
         every = count_values(plane, 256)
         values = np.flatnonzero(every)
@@ -87,10 +113,30 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
         values, counts = np.unique(plane, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     found = {int(values[place]): int(counts[place]) for place in order}
-    components = {}
-    if with_components and len(values) <= _MOST_VALUES:
-        components = {value: cv2.connectedComponents((plane == value).astype(np.uint8))[0] - 1 for value in found}
-    return MaskValues(values=found, components=components, is_complete=len(values) <= _MOST_VALUES)
+    pieces = pieces_of(plane, values.astype(np.int64)) if with_components else {}
+    edges = np.concatenate([plane[[0, -1]].ravel(), plane[1:-1, [0, -1]].ravel()])
+    framed, of_frame = np.unique(edges, return_counts=True) if len(values) <= _MOST_VALUES else ((), ())
+    return MaskValues(
+        values=found,
+        components={value: pieces[value] for value in found if value in pieces},
+        is_complete=len(values) <= _MOST_VALUES,
+        distinct=int((values > 0).sum()),
+        largest=int(values.max(initial=0)),
+        pieces=sum(count for value, count in pieces.items() if value > 0),
+        frame={int(value): int(count) for value, count in zip(framed, of_frame, strict=True)},
+        alpha=alpha,
+        is_whole=is_whole,
+        place=place_of(plane > 0),
+    )
+
+
+def _tells_more(pixels: npt.NDArray[Any]) -> bool:
+    """Whether alpha, the last channel, hides other pixels than those that are black."""
+    shown = pixels[..., -1] > 0
+    if shown.all() or not shown.any():
+        return False
+    differ = np.count_nonzero(shown != (pixels[..., :-1] > 0).any(axis=2))
+    return bool(differ > _OTHER_ALPHA * min(shown.sum(), shown.size - shown.sum()))
 
 
 def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading:
@@ -100,6 +146,14 @@ def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading
         masks: the values of each mask.
         named: number of classes besides the background that are known by name; values up to it are taken for them.
     """
+    reading = _interpreted(masks, named)
+    two = reading.code in ("binary", "soft") or len(reading.colours) == 2
+    return replace(reading, alike=two and are_alike([mask.place for mask in masks if mask.place]))
+
+
+def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
+    if (special := _fractions_or_alpha(masks)) is not None:
+        return special
     if any(mask.colours for mask in masks):
         return _colour_code(masks)
     counts = _summed([mask.values for mask in masks])
@@ -120,33 +174,105 @@ def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading
 
 
 def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
-    is_complete = all(mask.is_complete for mask in masks)
-    if is_complete and min(every) >= 0 and _are_instances(masks):
-        why = f"files hold the numbers 1, 2, … up to {every[-1]}, one component each, and different counts of them"
-        return MaskReading("instances", why=why, other="index masks, in which each number is a class")
-    if is_complete and len(every) <= _MOST_VALUES and not _is_soft(counts):
-        return _few_values(masks, every)
+    numbers = _numbers(masks)
+    for ignored in ((), _usual_ignored(masks)):
+        others = _numbers(masks, ignored) if ignored else numbers
+        why = why_objects(others) if min(every) >= 0 and not is_soft(counts) else ""
+        if why:
+            why += f"; {_listed(ignored)} is far above the others, so it is read as ignored" if ignored else ""
+            return MaskReading("instances", (), ignored, why=why, other="index masks, in which each number is a class")
+    if (levels := _levels(counts)) is not None:
+        return levels
+    if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not is_soft(counts):
+        reading = _background_first(masks, _few_values(masks, every))
+        if not reading.other and len(every) > 2 and are_whole(numbers):
+            return replace(reading, other="numbers of objects: mask_encoding: instances")
+        return reading
     return _many_values(counts)
 
 
-def _of_colours(pixels: npt.NDArray[Any]) -> MaskValues:
-    flat = pixels.reshape(-1, 3).astype(np.int64)
-    codes, counts = np.unique(flat @ np.array([1 << 32, 1 << 16, 1]), return_counts=True)
+def _numbers(masks: Sequence[MaskValues], without: Sequence[int] = ()) -> list[Numbers]:
+    """The numbers of the masks that have any, or the codes of their colours; some values may be left out."""
+    found = []
+    for mask in masks:
+        packed = {red << 32 | green << 16 | blue: count for (red, green, blue), count in mask.colours.items()}
+        listed = {number: count for number, count in (packed or mask.values).items() if number > 0}
+        left_out = [listed.pop(value) for value in without if value in listed]
+        pieces = mask.pieces - sum(mask.components.get(value, 0) for value in without)
+        largest = max(listed, default=0) if left_out else mask.largest
+        if listed:
+            found.append(Numbers(listed, mask.distinct - len(left_out), largest, pieces))
+    return found
+
+
+def _usual_ignored(masks: Sequence[MaskValues]) -> tuple[int, ...]:
+    """The values of ignored pixels, if most masks have one that is far above all other values."""
+    there = tuple(code for code in _IGNORE_CODES if 2 * sum(code in mask.values for mask in masks) > len(masks))
+    others = [value for mask in masks for value in mask.values if value not in there]
+    return there if there and max(others, default=0) < min(there) / 2 else ()
+
+
+def _fractions_or_alpha(masks: Sequence[MaskValues]) -> MaskReading | None:
+    """The reading of masks that hold fractions, or whose alpha channel says more than their colours."""
+    if not all(mask.is_whole for mask in masks):
+        other = "If these are probabilities, write under data: value_ranges: {foreground: [0.5, 1]}"
+        return MaskReading("unknown", why="masks hold fractions", other=other)
+    with_alpha = [mask for mask in masks if mask.alpha >= 0]
+    if not with_alpha:
+        return None
+    told = f"in {counted(len(with_alpha), 'mask')} the alpha channel tells other pixels apart than the colours do"
+    plain = all(len(mask.values) == 1 for mask in with_alpha)
+    if plain or not all(mask.is_complete for mask in with_alpha):
+        what = "the colours are the same everywhere" if plain else "the colours are those of a picture"
+        other = "the colours: save the masks without the alpha channel"
+        return MaskReading("alpha", (with_alpha[0].alpha,), why=f"{told}; {what}", other=other)
+    lines = f"mask_encoding: channels and mask_values: [{with_alpha[0].alpha}]"
+    other = f"If the alpha channel is the mask, write under data: {lines}. If not, save the masks without it."
+    return MaskReading("unknown", why=f"{told}, and the colours differ too", other=other)
+
+
+def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) -> MaskValues:
+    bits = 8 * pixels.dtype.itemsize
+    kind: type[np.unsignedinteger[Any]] = np.uint32 if bits == 8 else np.uint64
+    plane = np.zeros(pixels.shape[:2], kind)
+    for channel in range(3):
+        plane = (plane << kind(bits)) | pixels[..., channel].astype(kind)
+    codes, counts = np.unique(plane, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
-    colours = {_colour(int(codes[place])): int(counts[place]) for place in order}
-    return MaskValues(colours=colours, is_complete=len(codes) <= _MOST_VALUES)
+    near = near_black(255 if pixels.dtype == np.uint8 else 65535) * 2
+    white = np.iinfo(pixels.dtype).max - near
+    pure = (pixels.max(axis=2) < near) | (pixels.min(axis=2) > white)
+    pieces = pieces_of(plane, codes) if with_components else {}
+    return MaskValues(
+        colours={_colour(int(codes[place]), bits): int(counts[place]) for place in order},
+        is_complete=len(codes) <= _MOST_VALUES,
+        distinct=int((codes > 0).sum()),
+        largest=1 << 3 * bits,
+        pieces=sum(count for value, count in pieces.items() if value),
+        pure=float(pure.mean()),
+        alpha=alpha,
+        place=place_of(plane > 0),
+    )
 
 
-def _colour(code: int) -> Colour:
-    return code >> 32, code >> 16 & 0xFFFF, code & 0xFFFF
+def _colour(code: int, bits: int) -> Colour:
+    return code >> 2 * bits, code >> bits & (1 << bits) - 1, code & (1 << bits) - 1
 
 
 def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
     greys = [{(value, value, value): count for value, count in mask.values.items()} for mask in masks]
     counts = _summed([*(mask.colours for mask in masks), *greys])
+    if why := why_objects(_numbers(masks)):
+        other = "colours of classes, if colours recur in other files: data.colors"
+        return MaskReading("instances", why=why.replace("numbers", "colours"), other=other)
     if len(counts) > _MOST_VALUES or not all(mask.is_complete for mask in masks):
+        coloured = [mask.pure for mask in masks if mask.colours]
+        if min(coloured) >= _PURE:
+            why = "nearly all pixels are black or white, or close to it: they were to be cut at half"
+            return MaskReading("soft", (0, 255), why=why)
         why = f"masks have more than {_MOST_VALUES} colours: they may be drawn over images or saved as JPEG"
-        return MaskReading("unknown", why=why)
+        frequent = sorted(counts, key=lambda colour: -counts[colour])[:_FREQUENT]
+        return MaskReading("unknown", colours=tuple(frequent), why=why)
     ordered = sorted(counts, key=lambda colour: (sum(colour) > 0, -counts[colour]))
     return MaskReading("colours", colours=tuple(ordered), why=f"masks have {len(ordered)} colours")
 
@@ -155,21 +281,6 @@ def _is_binary(masks: Sequence[MaskValues]) -> bool:
     """Whether the value above 0 is the same in all files, or the largest one of 1, 8 or 16 bits."""
     positive = {value for mask in masks for value in mask.values if value}
     return len(positive) == 1 or positive <= {1, 255, 65535}
-
-
-def _are_instances(masks: Sequence[MaskValues]) -> bool:
-    """Whether files number their objects 1, 2, …, each of one component, with different counts."""
-    numbered = [mask for mask in masks if max(mask.values, default=0) > 0]
-    counted = [mask for mask in numbered if mask.components]
-    if len(numbered) < 2 or not counted:
-        return False
-    for mask in numbered:
-        positive = sorted(value for value in mask.values if value)
-        if positive != list(range(1, len(positive) + 1)):
-            return False
-    largest = [max(mask.values) for mask in numbered]
-    components = [count for mask in counted for value, count in mask.components.items() if value]
-    return max(largest) > 2 and len(set(largest)) > 1 and float(np.mean(components)) <= _WHOLE
 
 
 def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReading:
@@ -196,6 +307,29 @@ def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReadin
     return MaskReading("index", tuple(classes), why=told)
 
 
+def _background_first(masks: Sequence[MaskValues], reading: MaskReading) -> MaskReading:
+    """The reading with the background as its first value: where none is 0, the value of most of the image borders."""
+    framed = _summed([mask.frame for mask in masks])
+    if 0 in reading.values or not framed:
+        return reading
+    background = max(reading.values, key=lambda value: framed.get(value, 0))
+    if background == reading.values[0] or 2 * framed[background] < sum(framed.values()):
+        return reading
+    values = (background, *(value for value in reading.values if value != background))
+    why = f"{reading.why}; none is 0, and {background} fills most of the image borders, so it is the background"
+    return replace(reading, values=values, why=why)
+
+
+def _levels(counts: Mapping[int, int]) -> MaskReading | None:
+    """The reading of values scattered around a few grey levels; None if they are not."""
+    levels = grey_levels(counts) if len(counts) > _SCATTERED and min(counts) >= 0 and max(counts) < 256 else ()
+    if len(levels) < 2 or levels[-1] < _LARGEST_INDEX:
+        return None
+    told = f"masks hold {len(counts)} values, nearly all close to {listing(levels)}"
+    why = f"{told}, as compression or blurring leaves them"
+    return MaskReading("soft" if levels == (0, 255) else "levels", levels, why=why)
+
+
 def _torn_value(masks: Sequence[MaskValues], classes: Sequence[int]) -> tuple[float, float] | None:
     """Mean components of the largest value in an image and the most of any other value, if those are far fewer."""
     if len(classes) < 4:
@@ -210,33 +344,12 @@ def _torn_value(masks: Sequence[MaskValues], classes: Sequence[int]) -> tuple[fl
 
 def _many_values(counts: Mapping[int, int]) -> MaskReading:
     told = f"masks hold at least {len(counts)} values, up to {max(counts)}"
-    if _is_soft(counts):
-        top = _white(counts)
-        share = f"{_share_of_extremes(counts):.1%}"
+    if is_soft(counts):
+        top = white_of(counts)
+        share = f"{share_of_extremes(counts):.1%}"
         why = f"{told}; {share} of the pixels are near 0 or {top}: foreground with blurred borders"
         return MaskReading("soft", (0, top), why=why)
     return MaskReading("unknown", why=f"{told}, evenly used: these look like images, not masks")
-
-
-def _is_soft(counts: Mapping[int, int]) -> bool:
-    """Whether nearly all pixels are black or white, and the others have many values in between."""
-    top = _white(counts)
-    between = [value for value in counts if _near(top) <= value <= top - _near(top)]
-    return len(between) >= _MANY_BETWEEN and _share_of_extremes(counts) >= _EXTREME
-
-
-def _share_of_extremes(counts: Mapping[int, int]) -> float:
-    top = _white(counts)
-    extreme = sum(count for value, count in counts.items() if not _near(top) <= value <= top - _near(top))
-    return extreme / sum(counts.values())
-
-
-def _near(top: int) -> int:
-    return _BLURRED * (top + 1) // 256
-
-
-def _white(counts: Mapping[int, int]) -> int:
-    return 255 if max(counts) < 256 else 65535
 
 
 def _summed(counted: Sequence[Mapping[Any, int]]) -> dict[Any, int]:

@@ -21,6 +21,10 @@ Contrasts = tuple[float | None, float | None]
 _CONTRADICTED = -3.5  # one in some 4,000 by chance
 _CLEARLY, _FEW = math.log(2), 4
 
+_GRID = 8
+_ALIKE, _ALIKE_AT_LEAST = 0.05, 5
+_ALMOST = 0.005
+
 _LARGEST = 37.0  # beyond this, probabilities are below the smallest number
 _BLUR = 1.5
 _TORN = 1.3
@@ -47,6 +51,28 @@ def one_pixel_on(mask: Mask, order: PixelOrder) -> Mask:
     """
     layout: Literal["F", "C"] = "F" if order == "column" else "C"
     return np.roll(mask.ravel(order=layout), 1).reshape(mask.shape, order=layout)
+
+
+def place_of(mask: Mask) -> str:
+    """Where a mask has foreground: its share in each of 8×8 parts of the image, two hexadecimal digits each."""
+    shares = cv2.resize(mask.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    return np.rint(shares * 255).astype(np.uint8).tobytes().hex()
+
+
+def are_alike(places: Sequence[str]) -> bool:
+    """Whether masks are nearly the same in all images, as a field of view or a margin is, but no label.
+
+    Args:
+        places: `place_of` each mask.
+    """
+    if len(places) < _ALIKE_AT_LEAST:
+        return False
+    shares = np.stack([np.frombuffer(bytes.fromhex(place), np.uint8) for place in places]).astype(np.float64) / 255
+    common = np.median(shares, axis=0)
+    if not _ALMOST < common.mean() < 1 - _ALMOST:
+        return False
+    size = min(common.sum(), (1 - common).sum())
+    return bool(np.abs(shares - common).sum(axis=1).max() <= _ALIKE * size)
 
 
 def border_length(mask: Mask) -> int:

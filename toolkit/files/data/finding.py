@@ -148,7 +148,7 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
             f"{key}: {folder} is also the folder of the images",
             'Add patterns of the file names, for example image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
         )
-    return MaskFiles(paths, coding_of(classes, keys))
+    return MaskFiles(paths, coding_of(classes, keys), keys.palette, one_class=classes.values is None)
 
 
 def _mask_suffixes(folder: Path) -> Sequence[str]:
@@ -181,7 +181,7 @@ def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) ->
             f"{', '.join(sorted(there))}",
             "Give the classes in the configuration the same names as in the file names.",
         )
-    return SeveralMaskFiles(found, names, keys.encoding == "instances", classes.ignore)
+    return SeveralMaskFiles(found, names, keys.encoding == "instances", classes.ignore, keys.palette)
 
 
 def _refuse_coding(keys: SourceKeys, what: str, unused: Sequence[str]) -> None:

@@ -11,13 +11,14 @@ from toolkit.core.arrays import Image, Labels, Objects
 from toolkit.core.images.value_range import ValueRange
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, Classes, OverlapError, UnknownValuesError
+from toolkit.core.masks.mask_codings import ByValue
 from toolkit.core.masks.rle import RleError
 from toolkit.errors import DataError, counted, listing
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.image_files import find_image_files
 from toolkit.files.images.recently_decoded import RecentlyDecoded
 from toolkit.files.images.window_reading import cut, refuse_outside
-from toolkit.files.masks.mask_files import EmptyMasks
+from toolkit.files.masks.mask_files import EmptyMasks, MaskFiles
 
 _TURNED = (
     "Height and width are swapped. Either the mask was written transposed: turn it. Or the image has an orientation "
@@ -139,17 +140,26 @@ class LabelledImages:
     def read_labels_and_values(self, image_id: str) -> tuple[Labels, npt.NDArray[Any] | None]:
         """The labels of one image, and the values `(height, width)` that they come from, unless these are planes.
 
+        Of mask files that are read by their values, the values are as stored: with all channels.
+
         Raises:
             DataError: as `read_labels`.
         """
         height, width = size = self.images.size(image_id)
-        raw = self._read(self.masks.read, image_id, size)
+        stored = None
+        if isinstance(self.masks, MaskFiles) and isinstance(self.masks.coding, ByValue):
+            files, coding = self.masks, self.masks.coding
+            stored = self._read(lambda name, _: files.stored(name), image_id, size)
+            raw = self._read(lambda _, __: coding.decode(stored), image_id, size)
+        else:
+            raw = self._read(self.masks.read, image_id, size)
         if raw.shape[:2] != size:
             raise DataError(
                 f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, but the image is {height}×{width}",
                 _TURNED if raw.shape[:2] == (width, height) else _OTHER_SIZE,
             )
-        return self._labels(image_id, raw), raw if raw.ndim == 2 else None
+        values = raw if stored is None else stored
+        return self._labels(image_id, raw), values if raw.ndim == 2 else None
 
     def window_labels(self, image_id: str, window: Window) -> Labels:
         """The class of each pixel in a window of one image, `uint8 (height, width)`.

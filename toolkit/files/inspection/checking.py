@@ -121,14 +121,15 @@ def training_findings(
     usable = [one for one in facts if not one.problem]
     coloured = value_findings.colours_advice(data) if any(one.unknown for one in facts) else ""
     found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin, coloured)]
-    found += value_findings.unknown_labels(data)
+    found += chain(value_findings.unknown_labels(data), value_findings.lossy_levels(data))
     if not usable:
         return found
     if not extra:
         found += label_findings.nothing_to_learn(usable, data.images.origin, data.classes)
         found += label_findings.absent_classes(usable, data.classes, folds_count)
         found += label_findings.polarity(usable, data.classes)
-    found += value_findings.united_values(data, usable)
+    found += chain(value_findings.united_values(data, usable), value_findings.hidden_alpha(data, usable))
+    found += chain(value_findings.several_files(data), value_findings.palettes(data))
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None

@@ -52,7 +52,9 @@ def examine_labelled(
 
     def examine(image_id: str) -> ImageFacts:
         facts, values = _labelled(data, image_id, form, beside.get(image_id))
-        if values is None or data.classes.values is not None or isinstance(data.masks, MaskTable):
+        if values is None or isinstance(data.masks, MaskTable):
+            return facts
+        if data.classes.values is not None and values.ndim == 2:
             return facts
         return replace(facts, values=_values(values, with_components=image_id in with_components))
 
@@ -175,7 +177,7 @@ def _labelled(
 def _values(values: npt.NDArray[Any], *, with_components: bool) -> MaskValues:
     """The values of a mask, with components only if there are several."""
     found = values_of_mask(values)
-    several = sum(value > 0 for value in found.values) > 1
+    several = found.distinct > 1
     return values_of_mask(values, with_components=True) if several and with_components else found
 
 

@@ -48,7 +48,8 @@ class ImageFacts:
         drawn: a digest of the labels.
         content: a digest of the files.
         thumbnail: for finding near duplicates.
-        values: the values of the mask, where every value above 0 is foreground; for some images with components.
+        values: the values of the mask, where every value above 0 is foreground or the file has several channels; for
+            some images with components.
         traces: of masks that are transposed or of another image, for some images.
     """
 

@@ -82,7 +82,7 @@ def polarity(facts: Sequence[ImageFacts], classes: Classes) -> Iterator[DataFind
     if classes.count > 1 or not facts:
         return
     covered = np.array([one.coverage for one in facts])
-    if covers_most(covered):
+    if covers_most(covered) and covered.min() < 1:  # otherwise there is nothing to learn
         mostly = int((covered > 0.5).sum())
         inverted = "mask_values: [0]" if classes.values is None else "other mask_values"
         yield DataFinding(

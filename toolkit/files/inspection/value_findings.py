@@ -1,73 +1,172 @@
 """Findings about values, colours and labels of masks that the classes do not tell apart or do not know."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from toolkit.core.masks.mask_codings import ByValue
-from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
+from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values
 from toolkit.errors import DataError, counted, listing, nearest
 from toolkit.files.data.merging import MergedMasks
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.images.decoding import MASK_ARRAYS, read_stored
-from toolkit.files.inspection.data_findings import DataFinding
+from toolkit.files.images.decoding import LOSSY_SUFFIXES
+from toolkit.files.inspection.data_findings import DataFinding, Level
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
-from toolkit.files.masks.mask_files import MaskFiles
+from toolkit.files.masks.mask_examining import examine_mask_files, with_palettes
+from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
+from toolkit.files.masks.palette_files import palette_advice
+from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
 
-_FILES_READ = 40
+_FILES_READ = 400
+_MUCH = 0.5
+_OBJECTS = {"mask_encoding": "instances"}
 _SHOWN = 12
 
 
+ALIKE = "masks are nearly the same in all images, as a field of view or a margin is: they are hardly labels"
+_ALIKE_ADVICE = "Check whether another folder holds the labels, and name it in data.masks and data.mask_name."
+
+
 def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
-    """Several values or colours that a single class unites, because it has every value above 0."""
+    """Values that a single class reads wrongly, because it has every value above 0."""
     if data.classes.values is not None:
         return
-    reading = colours_of(data)
-    if reading is None:
-        known = [one.values for one in facts if one.values is not None]
-        reading = interpret_values(known) if any(max(one.values, default=0) > 0 for one in known) else None
-    if reading is None:
+    known = [one.values for one in facts if one.values is not None]
+    if not any(one.distinct or one.alpha >= 0 for one in known):
         return
-    if reading.code == "colours" and len(reading.colours) > 2:
+    reading = _with_palettes(interpret_values(known), data)
+    name, top = data.classes.names[0], max(max(one.values, default=0) for one in known)
+    if reading.alike:
+        yield DataFinding("warning", "values", ALIKE, advice=_ALIKE_ADVICE)
+    if reading.code == "instances" and not reading.ignored:
+        message = f"{reading.why}: objects that touch are told apart with data.mask_encoding: instances"
+        yield DataFinding("note", "objects", message)
+    if unclear := refuse_unclear(reading, _where(data)):
+        yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
+    elif are_several(reading):
+        void = set(reading.ignored) - set(data.classes.ignore)
+        yield _several(replace(reading, ignored=tuple(sorted(void))), name)
+    elif (keys := keys_for(reading, (name,))) and not _has_keys(data, keys) and keys != _OBJECTS:
+        told = f"{reading.why}, but everything above 0 belongs to {name}"
+        every = f"If everything above 0 is right: value_ranges: {{{name}: [1, {'255' if top < 256 else '65535'}]}}"
+        level: Level = "warning" if reading.code == "soft" and not _changes_much(known, reading) else "error"
+        yield DataFinding(level, "values", told, advice=f"Write under data: {as_lines(keys)}. {every}")
+
+
+def palettes(data: LabelledImages) -> Iterator[DataFinding]:
+    """Palettes that are read by colour, or by index although black comes after other colours."""
+    verdict = data.masks.palettes if isinstance(data.masks, MaskFiles) else None
+    if verdict is None or not verdict.why or (verdict.reading == "index" or not verdict.colours):
+        return
+    if verdict.reading == "colors":
+        message = f"masks are read as a viewer shows them, by colour: {verdict.why}"
+        yield DataFinding("note", "palettes", message, advice="For the stored numbers instead: data.palette: index")
+    elif data.classes.values is not None:
+        message = f"masks are read by the index of their palettes, but {verdict.why}"
+        yield DataFinding("warning", "palettes", message, advice=palette_advice(verdict))
+
+
+def _changes_much(masks: Sequence[MaskValues], reading: MaskReading) -> bool:
+    """Whether much more is above 0 than is nearer to white: then it is not only the borders of objects."""
+    half = sum(reading.values) / 2
+    dark = sum(count for one in masks for value, count in one.values.items() if 0 < value < half)
+    light = sum(count for one in masks for value, count in one.values.items() if value >= half)
+    return dark > _MUCH * light or any(one.colours for one in masks)
+
+
+def _has_keys(data: LabelledImages, keys: Mapping[str, Any]) -> bool:
+    """Whether the configuration has these keys already; only `ignore` leaves the values of a class open."""
+    ignored = keys.get("ignore", ())
+    several = ignored if isinstance(ignored, tuple) else (ignored,)
+    return keys.keys() == {"ignore"} and set(several) <= set(data.classes.ignore)
+
+
+def _several(reading: MaskReading, name: str) -> DataFinding:
+    """Several values, levels or colours that a single class unites."""
+    if reading.code == "colours":
         found = f"{len(reading.colours)} colours ({_colours_text(reading)})"
         advice = "For several classes, name them in classes, background first, and their colours in data.colors."
-    elif reading.code in ("index", "coded") and len(reading.values) > 2:
-        found = f"the values {listing(reading.values, _SHOWN)}"
+    elif reading.code == "levels":
+        found = f"several grey levels ({reading.why})"
+        advice = f"For several classes: {as_lines(keys_for(reading))} under data, with your names, also in classes."
+    else:
+        found = f"the values {listing((*reading.values, *reading.ignored), _SHOWN)}"
         alone = ", ".join(map(str, reading.values[1:]))
         advice = (
             "For several classes, name them in classes, background first, and their values in data.mask_values. If "
             "the numbers count objects: data.mask_encoding: instances. If one class is right: "
             f"data.mask_values: [[{alone}]]"
         )
-    else:
+        if reading.ignored:
+            advice += f". Value of ignored pixels, which are not foreground: data.ignore: {listing(reading.ignored)}"
+    message = f"masks hold {found}, but there is one class, {name}: everything above 0 belongs to it"
+    return DataFinding("error" if reading.ignored else "warning", "values", message, advice=advice)
+
+
+def hidden_alpha(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Alpha channels of masks that tell other pixels apart than the colours, with classes that are values."""
+    ids = tuple(one.image_id for one in facts if one.values is not None and one.values.alpha >= 0)
+    if ids and data.classes.values is not None:
+        message = f"{counted(len(ids), 'mask has', 'masks have')} an alpha channel that differs from its colours"
+        channel = max(one.values.alpha for one in facts if one.values is not None)
+        advice = f"It is not read. To read it, write under data: mask_encoding: channels; mask_values: [{channel}]"
+        yield DataFinding("warning", "alpha", message, ids, advice)
+
+
+def lossy_levels(data: LabelledImages) -> Iterator[DataFinding]:
+    """Masks in JPEG files that are not black and white, whose levels are no threshold in the middle."""
+    masks = data.masks
+    if not isinstance(masks, MaskFiles) or all(
+        path.suffix.lower() not in LOSSY_SUFFIXES for path in masks.paths.values()
+    ):
         return
-    message = f"masks hold {found}, but there is one class, {data.classes.names[0]}: everything above 0 belongs to it"
-    yield DataFinding("warning", "values", message, advice=advice)
+    reading = reading_of(data)
+    if reading is not None and reading.code == "levels":
+        yield DataFinding("error", "values", reading.why, advice=f"Write under data: {as_lines(keys_for(reading))}")
+    elif reading is not None and (unclear := refuse_unclear(reading, _where(data))):
+        yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
+
+
+def several_files(data: LabelledImages) -> Iterator[DataFinding]:
+    """Several mask files for each image whose values are not those of one class: everything above 0 counts."""
+    if not isinstance(data.masks, SeveralMaskFiles):
+        return
+    paths = [path for files in data.masks.paths.values() for _, path in files]
+    examined = examine_mask_files(paths[:: -(-len(paths) // _FILES_READ) or 1], data.masks.palettes)
+    reading = examined.reading() if examined.values else None
+    if reading is not None and reading.code in ("soft", "levels", "alpha", "unknown"):
+        message = f"{reading.why}, but everything above 0 belongs to the class of the file"
+        advice = "Save each file with 0 and one other value, cut at half, and without an alpha channel."
+        yield DataFinding("warning", "values", message, advice=advice)
 
 
 def colours_of(data: LabelledImages) -> MaskReading | None:
     """The colours of mask files that are read by their values; None if they are grey, or read otherwise."""
     reading = reading_of(data)
-    return reading if reading is not None and reading.colours else None
+    return reading if reading is not None and reading.code == "colours" else None
 
 
-def reading_of(data: LabelledImages, *, with_components: bool = False) -> MaskReading | None:
-    """The probable meaning of the values of mask files, from some of them; None if they are not read by their values.
-
-    With components, numbered objects are told from classes.
-    """
+def reading_of(data: LabelledImages) -> MaskReading | None:
+    """The probable meaning of the values of mask files; None if they are not read by their values."""
     masks = data.masks
     if not isinstance(masks, MaskFiles) or not isinstance(masks.coding, ByValue):
         return None
-    ids = [image_id for image_id in data.images.ids if image_id in masks.paths]
-    found: list[MaskValues] = []
-    for image_id in ids[:: -(-len(ids) // _FILES_READ) or 1]:
-        try:
-            stored = read_stored(masks.paths[image_id], palette_as_index=True, arrays=MASK_ARRAYS)
-            found.append(values_of_mask(stored, with_components=with_components))
-        except DataError:  # reported where all masks are examined
-            continue
-    return interpret_values(found) if found else None
+    paths = [masks.paths[image_id] for image_id in data.images.ids if image_id in masks.paths]
+    shown = paths[:: -(-len(paths) // _FILES_READ) or 1]
+    examined = examine_mask_files(shown, masks.palettes)
+    return examined.reading() if examined.values else None
+
+
+def _where(data: LabelledImages) -> object:
+    """The folder of the masks, or the origin of the images if the masks are not in one."""
+    folders = {path.parent for path in data.masks.paths.values()} if isinstance(data.masks, MaskFiles) else set()
+    return folders.pop() if len(folders) == 1 else data.images.origin
+
+
+def _with_palettes(reading: MaskReading, data: LabelledImages) -> MaskReading:
+    return with_palettes(reading, data.masks.palettes, one_class=True) if isinstance(data.masks, MaskFiles) else reading
 
 
 def colours_advice(data: LabelledImages) -> str:

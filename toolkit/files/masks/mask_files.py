@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from toolkit.core.images.value_range import largest_channel
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
+from toolkit.core.masks.palettes import PaletteReading, PaletteVerdict
 from toolkit.files.disk.digests import file_stamp, joined_stamps
 from toolkit.files.images.decoding import (
     LOSSY_SUFFIXES,
@@ -22,14 +24,25 @@ from toolkit.files.images.decoding import (
     read_stored,
     read_stored_window,
 )
+from toolkit.files.masks.palette_files import palette_verdict, refuse_palette
 
 
 @dataclass(frozen=True)
 class MaskFiles:
-    """Masks as image files, one per image."""
+    """Masks as image files, one per image.
+
+    Attributes:
+        paths: the file of each id.
+        coding: how classes are coded.
+        palette: how files with palettes are read; if None, all files together decide.
+        one_class: whether everything above 0, or not black, is foreground.
+        size: None; the masks have the size of their images.
+    """
 
     paths: Mapping[str, Path]
     coding: Coding = field(default_factory=ByValue)
+    palette: PaletteReading | None = None
+    one_class: bool = True
     size: None = None
 
     @property
@@ -37,9 +50,16 @@ class MaskFiles:
         """Ids that have a mask file."""
         return self.paths.keys()
 
+    @cached_property
+    def palettes(self) -> PaletteVerdict:
+        """How files with palettes are read; headers are looked at, and pixels where palettes differ."""
+        if self.coding.wants_colours or self.palette is not None:
+            return PaletteVerdict(self.palette or "colors", "")
+        return palette_verdict(self.paths.values())
+
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Read one mask; the caller compares its size with `size`."""
-        return self.coding.decode(self._stored(image_id))
+        return self.coding.decode(self.stored(image_id))
 
     def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any] | None:
         """Read a window of one mask; None if the file has to be read whole, or has another size than `size`."""
@@ -49,23 +69,38 @@ class MaskFiles:
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects of one mask if its values number them; otherwise None, because objects may touch."""
-        return self.coding.objects(self._stored(image_id)) if isinstance(self.coding, ByObject) else None
+        return self.coding.objects(self.stored(image_id)) if isinstance(self.coding, ByObject) else None
 
     def content(self, image_id: str) -> bytes:
-        """The bytes of the file and, unless it is the default, the coding, for digests."""
-        content = self.paths[image_id].read_bytes()
-        return content if isinstance(self.coding, ByValue) else content + repr(self.coding).encode()
+        """The bytes of the file and, unless it is the default, how it is read, for digests."""
+        return self.paths[image_id].read_bytes() + self._how
 
     def stamp(self, image_id: str) -> bytes | None:
-        """The stamp of the file, and the coding."""
-        return joined_stamps(file_stamp(self.paths[image_id]), repr(self.coding).encode())
+        """The stamp of the file, and how it is read."""
+        return joined_stamps(file_stamp(self.paths[image_id]), repr(self.coding).encode(), self._how)
 
-    def _stored(self, image_id: str) -> npt.NDArray[Any]:
-        return read_mask(self.paths[image_id], self.coding)
+    @property
+    def _how(self) -> bytes:
+        coding = b"" if isinstance(self.coding, ByValue) else repr(self.coding).encode()
+        return coding + (b"" if self.coding.wants_colours or not self._as_colours else b"palettes as colours")
+
+    @property
+    def _as_colours(self) -> bool:
+        return self.palettes.reading == "colors"
+
+    def stored(self, image_id: str) -> npt.NDArray[Any]:
+        """The stored pixels of one mask; raises as `read_mask`, and if the palettes leave open what is meant."""
+        path, verdict = self.paths[image_id], self.palettes
+        stored = read_mask(path, self.coding, as_colours=self._as_colours)
+        if self.palette is None and verdict.colours and not self.coding.wants_colours:
+            is_open = verdict.reading is None and not (verdict.agree if self.one_class else verdict.same)
+            if is_open or (self._as_colours and not verdict.grey and not self.one_class):
+                raise refuse_palette(path, verdict)
+        return stored
 
 
-def read_mask(path: Path, coding: Coding) -> npt.NDArray[Any]:
-    """The stored pixels of a mask file.
+def read_mask(path: Path, coding: Coding, *, as_colours: bool = False) -> npt.NDArray[Any]:
+    """The stored pixels of a mask file; those of a palette as colours if asked, or if the coding wants them.
 
     Raises:
         UnreadableImageError: as `read_stored`; or compression has altered the values and the coding has no ranges.
@@ -76,7 +111,8 @@ def read_mask(path: Path, coding: Coding) -> npt.NDArray[Any]:
             f"is a mask in {path.suffix}; its lossy compression alters mask values",
             "Give the values of each class as a range, for example under data: value_ranges: {foreground: [128, 255]}",
         )
-    return read_stored(path, palette_as_index=not coding.wants_colours, whole_depth=True, arrays=MASK_ARRAYS)
+    by_index = not (as_colours or coding.wants_colours)
+    return read_stored(path, palette_as_index=by_index, whole_depth=True, arrays=MASK_ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -88,6 +124,7 @@ class SeveralMaskFiles:
         names: of the classes.
         with_objects: whether the values in each file number objects.
         ignored: pixel values that mark ignored pixels.
+        palette: how files with palettes are read; if None, all files together decide.
         size: None; the masks have the size of their images.
     """
 
@@ -95,6 +132,7 @@ class SeveralMaskFiles:
     names: tuple[str, ...]
     with_objects: bool = False
     ignored: tuple[int, ...] = ()
+    palette: PaletteReading | None = None
     size: None = None
 
     @property
@@ -128,20 +166,32 @@ class SeveralMaskFiles:
     def content(self, image_id: str) -> bytes:
         """Classes and bytes of the files, and how they are read, for digests."""
         how = repr((self.names, self.with_objects, self.ignored)).encode()
+        how += b"palettes as colours" if self.palettes.reading == "colors" else b""
         return how + b"".join(name.encode() + b"\0" + path.read_bytes() for name, path in self._of_classes(image_id))
 
     def stamp(self, image_id: str) -> bytes | None:
         """The stamps of the files, their classes, and how they are read."""
         files = self._of_classes(image_id)
-        how = repr((self.names, self.with_objects, self.ignored, [name for name, _ in files])).encode()
+        read = self.names, self.with_objects, self.ignored, self.palettes.reading
+        how = repr((*read, [name for name, _ in files])).encode()
         return joined_stamps(how, *(file_stamp(path) for _, path in files))
 
     def _of_classes(self, image_id: str) -> list[tuple[str, Path]]:
         return [(name or self.names[0], path) for name, path in self.paths[image_id] if not name or name in self.names]
 
+    @cached_property
+    def palettes(self) -> PaletteVerdict:
+        """How files with palettes are read."""
+        if self.palette is not None:
+            return PaletteVerdict(self.palette, "")
+        return palette_verdict(path for files in self.paths.values() for _, path in files)
+
     def _each(self, image_id: str, size: tuple[int, int]) -> Iterable[tuple[str, npt.NDArray[Any]]]:
+        as_colours = self.palettes.reading == "colors"
         for name, path in self._of_classes(image_id):
-            values = whole_numbers(largest_channel(read_mask(path, ByValue())))
+            if self.palettes.reading is None and not self.palettes.agree:
+                raise refuse_palette(path, self.palettes)
+            values = whole_numbers(largest_channel(read_mask(path, ByValue(), as_colours=as_colours)))
             if values.shape != size:
                 raise UnreadableImageError(
                     path, f"is {values.shape[0]}×{values.shape[1]}, but its image is {size[0]}×{size[1]}"

@@ -11,10 +11,13 @@ from typing import Any
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
+from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
-from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
+from toolkit.files.images.decoding import read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
+from toolkit.files.masks.mask_examining import examine_mask_files
+from toolkit.files.masks.palette_files import palette_verdict
+from toolkit.files.recognition.fields_of_view import without_fields_of_view
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
@@ -23,7 +26,6 @@ from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_
 from toolkit.files.recognition.shape_documents import Document, find_document
 from toolkit.messages import Progress
 
-_COMPONENTS_IN = 40
 _MASK_PIXELS = 600_000_000
 _VALUES_IN = 40
 _SHOWN = 20
@@ -50,6 +52,7 @@ class MaskFilesSummary:
         empty: how many of these are empty.
         covered: the mean share of pixels above 0.
         unreadable: how many of these cannot be read.
+        other_sizes: the files whose size is not that of their image.
     """
 
     kinds: Mapping[str, int]
@@ -58,6 +61,7 @@ class MaskFilesSummary:
     empty: int
     covered: float
     unreadable: int
+    other_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +112,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         raise NothingToLearnError(_nothing(scan, first), "Unpack the images into this folder, then run tk init again.")
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
+    roles = without_fields_of_view(find_roles(scan.folders, labelled - wanted, wanted - labelled))
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
@@ -271,34 +275,27 @@ def _values(folder: ImageFolder) -> ValueSummary:
 def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Progress) -> MaskFilesSummary:
     """Examine the mask files, or some of them if they are very large; `named` is the number of known class names."""
     names = {one: f"{pairing.prefix}{one}{pairing.suffix}" for one in images.paths}
-    paths = [pairing.masks.paths[name] for name in names.values() if name in pairing.masks.paths]
+    paired = [
+        (images.paths[one], pairing.masks.paths[name]) for one, name in names.items() if name in pairing.masks.paths
+    ]
+    paths = [mask for _, mask in paired]
     height, width = _size_or_none(paths[0]) or (0, 0)
     pixels = height * width * len(paths)
-    shown = paths[:: max(1, -(-pixels // _MASK_PIXELS))]
-    every = max(1, len(shown) // _COMPONENTS_IN)
-    work = [(path, number % every == 0) for number, path in enumerate(shown)]
-    found, kinds, broken = [], Counter[str](), 0
-    with progress.task("examining masks", len(work)) as task, ThreadPoolExecutor() as pool:
-        for kind, values in pool.map(_read_mask, work):
-            kinds[kind] += 1
-            broken += values is None
-            found += [] if values is None else [values]
-            task.advance()
+    step = max(1, -(-pixels // _MASK_PIXELS))
+    shown = paths[::step]
+    examined = examine_mask_files(shown, palette_verdict(pairing.masks.paths.values()), progress)
+    found = examined.values
     covers = [1 - one.values.get(0, 0) / max(1, sum(one.values.values())) for one in found if one.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
-    reading = interpret_values(found, named)
-    return MaskFilesSummary(dict(kinds.most_common()), reading, len(shown), empty, covered, broken)
-
-
-def _read_mask(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
-    path, with_components = item
-    try:
-        return file_kind(path), values_of_mask(
-            read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS), with_components=with_components
-        )
-    except DataError:
-        return file_kind(path), None
+    kinds = dict(examined.kinds.most_common())
+    other_sizes = tuple(
+        mask.name
+        for (image, mask), size in zip(paired[::step], examined.sizes, strict=True)
+        if size is not None and _size_or_none(image) not in (None, size)
+    )
+    unreadable = len(shown) - len(found)
+    return MaskFilesSummary(kinds, examined.reading(named), len(shown), empty, covered, unreadable, other_sizes)
 
 
 def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from toolkit.files.recognition.folder_scan import ImageFolder
 
@@ -139,6 +140,43 @@ def pair_up(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
         if share > 0 and (best is None or share > best.share):
             best = Pairing(masks, prefix, suffix, share)
     return best
+
+
+def other_masks(roles: Roles) -> str:
+    """The folders that may hold the masks instead, with the lines that read them."""
+    if roles.images is None:
+        return ""
+    lines = [
+        f"{folder.name}: {len(folder.paths)} files; under data: " + "; ".join(_lines_for(roles.images, folder))
+        for folder, _ in roles.unused
+        if not _is_test(folder) and len(folder.paths) >= _MOST * len(roles.images.paths)
+    ]
+    if not lines:
+        return "Name the folder of the labels in data.masks, and how their names follow from those of the images."
+    return "\n".join(["Other folders that may hold the masks:", *lines])
+
+
+def _lines_for(images: ImageFolder, masks: ImageFolder) -> list[str]:
+    """The lines that read a folder as masks, from the endings that all names of a folder share."""
+    lines = [f"images: {images.name}", f"masks: {masks.name}"]
+    endings = [_shared_ending(list(folder.paths)) for folder in (images, masks)]
+    stems = [
+        {name.removesuffix(ending) for name in folder.paths}
+        for folder, ending in zip((images, masks), endings, strict=True)
+    ]
+    if endings[0] == endings[1] or not stems[0] & stems[1]:
+        return lines
+    files = [next(iter(folder.paths.values())).suffix for folder in (images, masks)]
+    names = [f'"{{id}}{ending}{suffix}"' for ending, suffix in zip(endings, files, strict=True)]
+    return [*lines, *([f"image_name: {names[0]}"] if endings[0] else []), f"mask_name: {names[1]}"]
+
+
+def _shared_ending(names: Sequence[str]) -> str:
+    """The longest ending that all names share, from a separator on."""
+    letters = takewhile(lambda several: len(set(several)) == 1, zip(*(reversed(name) for name in names), strict=False))
+    ending = "".join(several[0] for several in letters)[::-1]
+    start = re.search(r"[._\- ]", ending)
+    return ending[start.start() :] if start else ""
 
 
 def _best_pairing(images: ImageFolder, masks: Sequence[ImageFolder]) -> Pairing | None:

@@ -15,6 +15,7 @@ from toolkit.errors import SubmissionError, listing
 from toolkit.files.images.decoding import MASK_ARRAYS, MASK_SUFFIXES, read_size
 from toolkit.files.images.names_to_ids import files_by_id
 from toolkit.files.masks.mask_files import read_mask
+from toolkit.files.masks.palette_files import palette_verdict
 from toolkit.files.predictions.output_folder import holds_predictions
 
 _WHOLE = ""
@@ -40,7 +41,7 @@ class MaskFolder:
 
     def values(self, image_id: str) -> set[int]:
         """The pixel values in the files of an image; raises as `planes`."""
-        return {int(value) for path in self.by_image[image_id].values() for value in np.unique(_read(path))}
+        return {int(value) for path in self.by_image[image_id].values() for value in np.unique(self._read(path))}
 
     def planes(self, image_id: str, classes: Classes) -> npt.NDArray[np.uint8]:
         """One plane for each class, `uint8 (height, width, classes)`: 1 inside, 0 outside, 255 in ignored pixels.
@@ -56,18 +57,29 @@ class MaskFolder:
         files = self.by_image[image_id]
         if not self.class_names:
             try:
-                return classes.planes(classes.labels(_read(files[_WHOLE])))
+                return classes.planes(classes.labels(self._read(files[_WHOLE])))
             except UnknownValuesError as error:
                 raise SubmissionError(f"{files[_WHOLE]}: the mask has {error}") from error
         size = self.size(image_id)
         planes = np.zeros((*size, classes.count), np.uint8)
         for number, name in enumerate(classes.names):
-            values = _read(files[name])
+            values = self._read(files[name])
             if values.shape != size:
                 raise SubmissionError(f"{files[name]} is {_text(values.shape)}, but other classes are {_text(size)}")
             planes[values > 0, number] = 1
             planes[np.isin(values, classes.ignore)] = IGNORE
         return planes
+
+    @cached_property
+    def _as_colours(self) -> bool:
+        return palette_verdict(path for files in self.by_image.values() for path in files.values()).reading == "colors"
+
+    def _read(self, path: Path) -> npt.NDArray[Any]:
+        """The whole numbers of a mask file, (height, width)."""
+        try:
+            return ByValue().decode(read_mask(path, ByValue(), as_colours=self._as_colours))
+        except UnknownValuesError as error:
+            raise SubmissionError(f"{path}: the mask has {error}") from error
 
 
 def read_mask_folder(folder: Path, key: str) -> MaskFolder:
@@ -94,14 +106,6 @@ def read_mask_folder(folder: Path, key: str) -> MaskFolder:
     return MaskFolder(
         folder, {image_id: {name: found[image_id] for name, found in of_classes.items()} for image_id in ids}
     )
-
-
-def _read(path: Path) -> npt.NDArray[Any]:
-    """The whole numbers of a mask file, (height, width)."""
-    try:
-        return ByValue().decode(read_mask(path, ByValue()))
-    except UnknownValuesError as error:
-        raise SubmissionError(f"{path}: the mask has {error}") from error
 
 
 def _text(size: tuple[int, ...]) -> str:

@@ -1,0 +1,32 @@
+import numpy as np
+
+from toolkit.core.masks.grey_levels import grey_levels, ranges_of
+
+
+def counts_of(values: np.ndarray) -> dict[int, int]:
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def scattered(*levels: int) -> np.ndarray:
+    """Each level in 4000 pixels, a tenth of them with errors."""
+    random = np.random.default_rng(0)
+    errors = random.normal(0, 8, (len(levels), 400)).astype(int)
+    exact = np.repeat(np.array(levels)[:, None], 3600, axis=1)
+    return np.clip(np.concatenate([exact, np.array(levels)[:, None] + errors], axis=1), 0, 255)
+
+
+def test_levels_are_found_among_errors() -> None:
+    assert grey_levels(counts_of(scattered(0, 255))) == (0, 255)
+    assert grey_levels(counts_of(scattered(0, 128, 255))) == (0, 128, 255)
+
+
+def test_evenly_used_values_and_neighbouring_classes_have_no_levels() -> None:
+    assert grey_levels(dict.fromkeys(range(256), 10)) == ()
+    assert grey_levels({0: 5000, 26: 4000, 33: 1000}) == ()
+
+
+def test_ranges_meet_half_way_and_cover_all_values() -> None:
+    assert ranges_of((0, 255), 255) == ((0, 127), (128, 255))
+    assert ranges_of((0, 65535), 65535) == ((0, 32767), (32768, 65535))
+    assert ranges_of((0, 128, 255), 255) == ((0, 63), (64, 191), (192, 255))
