@@ -175,6 +175,12 @@ class SourceKeys(ClosedModel):
         description="Pixel value of ignored pixels, or a list of values. Neither the loss nor the metrics count "
         "these pixels. With `colors` and `value_ranges`, use the name `ignore` there instead.",
     )
+    unlabelled: Literal["error", "empty", "leave_out"] | None = Field(
+        None,
+        description="Meaning of an image without a label, in tables, mask files, COCO and labelme alike: an `error`; "
+        "`empty`, an image without foreground; or `leave_out`, an image that is not used. Default: `error`, or "
+        "`empty` where the table's `competition` has `unlisted: empty`.",
+    )
     source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None,
         description="Class of plugins.py that provides images and masks, instead of files: a name, or `{Name: "
@@ -277,7 +283,7 @@ class DataConfig(SourceKeys):
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with its missing keys taken from here."""
-        keys: tuple[str, ...] = ("image_name", "value_range")
+        keys: tuple[str, ...] = ("image_name", "value_range", "unlabelled")
         if entry.source is not None:
             # Its masks are not files: colours, ranges and encodings of mask files do not apply to them.
             of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))

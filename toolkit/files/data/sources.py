@@ -24,7 +24,10 @@ _TURNED = (
     "tag (EXIF) and its mask was drawn on the rotated image: save the image as it is shown, without the tag."
 )
 _OTHER_SIZE = "Check that data.images and data.masks belong together, or scale the mask to its image."
-_NO_MASK = "Check data.masks and data.mask_name, add the missing masks, or remove the images without one."
+_NO_MASK = (
+    "What an image without a mask means is said under data: unlabelled: empty (it shows no foreground), or unlabelled: "
+    "leave_out (it is not used). If it has a mask, check data.masks and data.mask_name."
+)
 _Read = TypeVar("_Read")
 
 

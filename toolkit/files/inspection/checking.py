@@ -120,7 +120,11 @@ def training_findings(
     """All findings about training images and their masks, except duplicates."""
     usable = [one for one in facts if not one.problem]
     coloured = value_findings.colours_advice(data) if any(one.unknown for one in facts) else ""
-    found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin, coloured)]
+    found = [
+        *label_findings.without_image(data),
+        *label_findings.remarks(data),
+        *image_findings.unusable(facts, data.images.origin, coloured),
+    ]
     found += value_findings.unknown_labels(data)
     if not usable:
         return found
@@ -170,6 +174,7 @@ def file_findings(
         found += chain(image_findings.kinds(of_images, "images"), image_findings.alpha(of_images))
         found += image_findings.turned([one for one in ids if images.is_turned(one)], len(ids))
     if isinstance(masks, MaskFiles):
-        of_masks = {one: file_kind(masks.paths[one]) for one in ids}
-        found += label_findings.kinds(facts, of_masks) or image_findings.kinds(of_masks, "masks")
+        of_masks = {one: file_kind(masks.paths[one]) for one in ids if one in masks.paths}
+        with_file = [one for one in facts if one.image_id in of_masks]
+        found += label_findings.kinds(with_file, of_masks) or image_findings.kinds(of_masks, "masks")
     return found

@@ -108,7 +108,9 @@ def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | 
         **vars(alone)
         | {
             "masks": _source(masks),
-            "mask_kinds": _counted([file_kind(masks.paths[one.image_id]) for one in usable])
+            "mask_kinds": _counted(
+                [file_kind(masks.paths[one.image_id]) for one in usable if one.image_id in masks.paths]
+            )
             if isinstance(masks, MaskFiles)
             else None,
             "empty": sum(not one.coverage for one in usable),
@@ -116,6 +118,10 @@ def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | 
             "ignored": float(np.mean([one.ignored for one in usable])),
         }
     )
+
+
+def _kinds_of(masks: MaskFiles, facts: Sequence[ImageFacts]) -> dict[str, int]:
+    return _counted([file_kind(masks.paths[one.image_id]) for one in facts if one.image_id in masks.paths])
 
 
 def class_shares(facts: Sequence[ImageFacts], classes: Classes, masks: MaskSource) -> list[ClassShare]:

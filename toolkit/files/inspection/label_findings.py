@@ -8,9 +8,11 @@ from toolkit.core.masks.labels import Classes, covers_most
 from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, is_torn
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
+from toolkit.files.data.merging import MergedMasks
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
+from toolkit.files.masks.rle_tables import MaskTable
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
@@ -21,6 +23,15 @@ def without_image(data: LabelledImages) -> Iterator[DataFinding]:
         are = "is" if len(found) == 1 else "are"
         message = f"{len(found)} {have} no image in {data.images.origin} and {are} ignored"
         yield DataFinding("warning", "pairs", message, found)
+
+
+def remarks(data: LabelledImages) -> Iterator[DataFinding]:
+    """What was noticed about tables of labels while they were read, and settled."""
+    sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
+    for source in sources:
+        if isinstance(source.masks, MaskTable):
+            for message, ids in source.masks.remarks:
+                yield DataFinding("warning", "table", message, ids)
 
 
 def nothing_to_learn(facts: Sequence[ImageFacts], origin: str, classes: Classes) -> Iterator[DataFinding]:

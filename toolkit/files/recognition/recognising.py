@@ -15,9 +15,10 @@ from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_va
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
+from toolkit.files.masks.loose_cells import is_empty_word
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
-from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
+from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.shape_documents import Document, find_document
@@ -306,7 +307,7 @@ def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
     images = roles.images
     texts: dict[str, list[str]] = {}
     for image_id, _, text in labels.rows:
-        if images is not None and image_id in images.paths and text.lower() not in EMPTY_WORDS:
+        if images is not None and image_id in images.paths and not is_empty_word(text):
             texts.setdefault(image_id, []).append(text)
     samples = []
     for image_id, several in texts.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toolkit.config.data.competitions import PLAIN
+from toolkit.config.data.competitions import PLAIN, PRESETS
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.labels import covers_most
 from toolkit.core.masks.misplaced_masks import (
@@ -157,7 +157,10 @@ class MaskChecks:
             what = "objects" if self._form.rows == "object" else "classes"
             came = f"{shared} pixels are also in an earlier row of the same image"
             allowed = f"{what} must not overlap in {self._form.name}"
-            self._findings.refuse("overlap", _place(row), came, allowed, "Assign each pixel to one of them.")
+            form = f"{{extends: {self._form.name}, overlaps: true}}" if self._form.name in PRESETS else "overlaps: true"
+            where = "data.competition" if self._form.name in PRESETS else "the keys of data.competition"
+            advice = f"Assign each pixel to one of them. If the competition allows overlaps, write {form} in {where}."
+            self._findings.refuse("overlap", _place(row), came, allowed, advice)
 
     def _check_origin(self, image_id: str, united: Mapping[str | None, Mask]) -> None:
         """The decoded masks are those that the submission was made from."""
