@@ -9,7 +9,12 @@ from toolkit.commands.session import Session
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
 from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
-from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
+from toolkit.commands.starting.starting_point import (
+    DEFINED_BY_COMPETITION,
+    load_checked,
+    warn_of_misplaced,
+    written_if_sound,
+)
 from toolkit.errors import counted, listing
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
@@ -90,6 +95,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
+        warn_of_misplaced(experiment, session.progress)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
 

@@ -15,7 +15,11 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import PATHS_OF_CONFIG
+from toolkit.files.inspection.checking import misplaced
+from toolkit.files.inspection.data_findings import warn_of
+from toolkit.files.inspection.label_findings import remarks
 from toolkit.files.submissions.layout import sample_layout
+from toolkit.messages import Progress
 
 HEADER = "# Every key and its default: docs/configuration.md\n"
 
@@ -114,6 +118,12 @@ def check_data(config: Config) -> tuple[int, int]:
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)
     return len(training.images.ids), 0 if tests is None else len(tests.ids)
+
+
+def warn_of_misplaced(experiment: Experiment, progress: Progress) -> None:
+    """Warn of masks that are transposed, moved or of other images, from some of the images, as `tk data` does."""
+    data = find_labelled(load_config(experiment.config).config)
+    warn_of([*remarks(data), *misplaced(data)], progress)
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:

@@ -37,8 +37,8 @@ class TextTable:
 def read_table(path: Path, columns_count: int | None, key: str, error: type[ToolkitError]) -> TextTable:
     """Read a CSV file; all cells (for example `NA` or `007`) stay text.
 
-    The text is in UTF-8, with or without byte order mark, or in UTF-16 with one. Cells are separated by commas or, if
-    every line has as many cells then, by semicolons, tabs or vertical bars.
+    The text is in UTF-8, with or without byte order mark, or in UTF-16 with one. Cells are separated by commas, or
+    else by semicolons, tabs or vertical bars.
 
     Args:
         path: of the file.
@@ -65,13 +65,6 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
         ) from damaged
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as damaged:
         raise error(f"{key}: {path} is not a CSV table: {str(damaged).strip()}") from damaged
-    short = cells.index[cells.isna().any(axis=1)]
-    if len(short):
-        raise error(
-            f"{key}: {path} is not a CSV table: row {short[0] + 1} has fewer cells than the first line "
-            f"({len(cells.columns)})",
-            "Give every row as many cells as the header has.",
-        )
     header = tuple(str(name).strip() for name in cells.iloc[0])
     if columns_count is not None and len(header) != columns_count:
         raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
@@ -89,7 +82,7 @@ def _form_of(path: Path) -> tuple[str, str]:
         counts = {len(cells) for cells in csv.reader(shown[:_LINES], delimiter=separator)}
         if len(counts) == 1 and counts != {1}:
             return encoding, separator
-    return encoding, ","
+    return encoding, next((separator for separator in _SEPARATORS if shown and separator in shown[0]), ",")
 
 
 def numbered_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

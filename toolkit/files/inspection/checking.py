@@ -16,7 +16,7 @@ from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection import duplicate_findings, image_findings, label_findings, value_findings
 from toolkit.files.inspection.data_findings import DataFinding, refuse_errors, warn_of
-from toolkit.files.inspection.examining import examine_images, examine_labelled
+from toolkit.files.inspection.examining import examine_images, examine_labelled, examine_traces
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
@@ -135,10 +135,15 @@ def training_findings(
     found += value_findings.united_values(data, usable)
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)
+    return [*found, *misplaced(data, usable), *image_findings.sizes(usable)]
+
+
+def misplaced(data: LabelledImages, facts: Sequence[ImageFacts] | None = None) -> list[DataFinding]:
+    """Findings about masks that are transposed, moved, or of another image; without `facts`, some images are read."""
+    known = examine_traces(data) if facts is None else facts
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
-    found += chain(label_findings.pixel_order(usable, order), label_findings.counted_from_zero(usable))
-    found += label_findings.of_neighbours(usable)
-    return [*found, *image_findings.sizes(usable)]
+    found = chain(label_findings.pixel_order(known, order), label_findings.counted_from_zero(known))
+    return [*found, *label_findings.of_neighbours(known)]
 
 
 def test_findings(images: Images, facts: Sequence[ImageFacts]) -> list[DataFinding]:

@@ -33,6 +33,7 @@ from toolkit.messages import Progress
 
 _PIXELS_AT_ONCE = 1 << 26
 _COMPARED_AT_MOST = 300
+_TRACED_AT_MOST = 60
 _COMPONENTS_OF = 40
 _PIXELS_COMPARED_AT_MOST = 4_000_000
 
@@ -73,6 +74,30 @@ def examine_images(
     """The facts of every image, in the order of the sorted ids; `cache` as for `examine_labelled`."""
     remembered = None if cache is None else RememberedFacts(cache, f"images {images.origin}")
     return _in_threads(partial(_unlabelled, images), images, title, progress, _Memory(remembered, images.stamp))
+
+
+def examine_traces(data: LabelledImages) -> tuple[ImageFacts, ...]:
+    """The traces of misplaced masks alone, of some images spread over all; what cannot be read is passed over."""
+    ids = data.images.ids
+    form = data.masks.competition if isinstance(data.masks, MaskTable) else None
+    labelled = set(data.masks.ids)
+
+    def examine(place: int) -> ImageFacts | None:
+        image_id = ids[place]
+        try:
+            height, width = size = data.images.size(image_id)
+            if height * width > _PIXELS_COMPARED_AT_MOST or data.masks.size not in (None, size):
+                return None
+            labels = data.read_labels(image_id)
+            beside = ids[place - 1], ids[(place + 1) % len(ids)]
+            traces = _traces(data.images, data.images.read(image_id), labels, form, beside)
+        except DataError:
+            return None
+        return ImageFacts(image_id, size=size, traces=traces)
+
+    places = [place for place in range(0, len(ids), -(-len(ids) // _TRACED_AT_MOST)) if ids[place] in labelled]
+    with ThreadPoolExecutor() as pool:
+        return tuple(found for found in pool.map(examine, places) if found is not None)
 
 
 @dataclass(frozen=True)

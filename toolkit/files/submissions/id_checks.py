@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from toolkit.config.data.competitions import PLAIN, Competition, cell_reader
 from toolkit.errors import listing
@@ -99,17 +100,17 @@ class _IdReader:
 
     def learn(self, rows: Iterable[tuple[str, ...]]) -> None:
         """Find out which ids that are not required are spelt otherwise than required ones."""
-        read = [key[0] for cells in rows if (key := self._reading(cells)) is not None]
+        read = []
+        for cells in rows:
+            with suppress(ValueError):  # reported by `key_of`
+                read.append(self._reading(cells)[0])
         self._alike = alike_ids(read, {image_id for image_id, _ in self._wanted or ()})
 
-    def _reading(self, cells: tuple[str, ...]) -> RowKey | None:
-        """Image and class by the form of the competition; None if the cells have another form."""
+    def _reading(self, cells: tuple[str, ...]) -> RowKey:
+        """Image and class by the form of the competition; raises ValueError if the cells have another form."""
         if cells in self._by_cells:
             return self._by_cells[cells]
-        try:
-            readings = self._read([cell.strip() for cell in cells])
-        except ValueError:
-            return None
+        readings = self._read([cell.strip() for cell in cells])
         keys = [(image_id_of(found) if self._may_be_file_name else found, name) for found, name in readings]
         return next((one for one in keys if one in (self._wanted or ())), keys[0])
 
@@ -118,12 +119,10 @@ class _IdReader:
         where, written = f"line {line}", ",".join(cells)
         if cells in self._by_cells:
             return self._by_cells[cells]
-        key = self._reading(cells)
-        if key is None:
-            try:
-                self._read([cell.strip() for cell in cells])
-            except ValueError as problem:
-                self._findings.refuse("ids", where, str(problem), "", _AS_THE_SAMPLE)
+        try:
+            key = self._reading(cells)
+        except ValueError as problem:
+            self._findings.refuse("ids", where, str(problem), "", _AS_THE_SAMPLE)
             return None
         if self._wanted is None:
             if any(cell != cell.strip() for cell in cells):
@@ -131,10 +130,10 @@ class _IdReader:
             return key
         meant = (self._alike.get(key[0], key[0]), key[1])
         if meant not in self._wanted:
-            advice = f"{self._whose[0].upper()}{self._whose[1:]} have no id like it. Check where this row comes from."
+            advice = f"No id of {self._whose} is like it. Check where this row comes from."
             self._findings.refuse("ids", where, f"the id {written!r} is unknown", "", advice)
             return None
-        allowed = f"{self._whose} have {','.join(self._wanted[meant])!r}"
+        allowed = f"{self._whose.removesuffix(' submission')} has {','.join(self._wanted[meant])!r}"
         how = differences({key[0]: meant[0]}) if meant != key else ""
         advice = _AS_TEXT if how.startswith(("leading zeros", "a decimal point")) else _AS_THE_SAMPLE
         differ = f", which differs by {how.partition(' (')[0]}" if how else ""
@@ -166,7 +165,7 @@ def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findi
 
 
 def _whose(expected: Expected) -> str:
-    return "the ids of the test images" if expected.sample is None else "the ids of the sample submission"
+    return "the test images" if expected.sample is None else "the sample submission"
 
 
 def _check_complete(
@@ -178,7 +177,7 @@ def _check_complete(
     missing = [",".join(cells) for key, cells in wanted.items() if key not in there]
     whose = _whose(expected)
     if missing:
-        came = f"{len(missing)} of {whose} have no row: {listing(missing)}"
+        came = f"{len(missing)} ids of {whose} have no row: {listing(missing)}"
         token = repr(expected.competition.empty) if expected.competition.empty else "an empty cell"
         advice = f"Images without foreground also have a row, with {token} as the mask."
         findings.refuse("ids", WHOLE_FILE, came, "one row for each id", advice)
