@@ -140,7 +140,8 @@ class SourceKeys(ClosedModel):
         "a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
         "Without a competition, the CSV file has the id in its first column and column-major `start "
         "length` pairs in its second; an empty cell or -1 means no mask, and several rows of an image "
-        "are united. See docs/data.md.",
+        "are united. A CSV file may also pair images with mask files: a column of names of images, and one "
+        "of paths of masks. See docs/data.md.",
     )
     mask_name: MaskName | None = Field(
         None,

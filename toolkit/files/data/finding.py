@@ -25,6 +25,7 @@ from toolkit.files.masks.coco_and_labelme import (
     read_coco,
 )
 from toolkit.files.masks.mask_files import CanBeEmpty, MaskFiles, MasksFromImages, SeveralMaskFiles
+from toolkit.files.masks.mask_pairs import read_pairs
 from toolkit.files.masks.rle_tables import read_mask_table
 
 
@@ -101,6 +102,9 @@ def _of_files(
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
+        pairs = read_pairs(keys.masks, images.ids, of_masks) if keys.masks.suffix.lower() == ".csv" else None
+        if pairs is not None:
+            return _settled(images, MaskFiles(pairs, coding_of(classes, keys)), classes, keys)
         if keys.unlabelled is not None and competition.unlisted != "error":
             competition = competition.model_copy(update={"unlisted": "error"})
         table = _of_table(keys.masks, competition, images, classes, of_masks)

@@ -169,7 +169,7 @@ def _refuse_unknown_words(found: MaskRows, competition: Competition, key: str) -
     raise DataError(
         f"{key}: {found.path}: {told} is no run-length encoding; an empty mask is an empty cell, -1 or "
         f"{competition.empty or 'the word that the key empty gives'}",
-        f"If it means an empty mask, write under data: {line}",
+        f"If it means an empty mask, write under data: {line}\ntk init FOLDER finds such words and writes this line.",
     )
 
 

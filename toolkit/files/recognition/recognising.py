@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLe
 from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.masks.loose_cells import is_empty_word
+from toolkit.files.masks.mask_pairs import pairs_of
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
@@ -115,6 +116,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
             _nothing(scan, first),
             "Rename the folder of the images, or name both: tk new NAME --images FOLDER --masks FOLDER",
         )
+    roles = _paired_by_table(roles, first)
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = _headers(roles.images, progress)
@@ -158,6 +160,22 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         class_names=names,
         class_names_from=names_from,
     )
+
+
+def _paired_by_table(roles: Roles, tables: Sequence[RecognisedTable]) -> Roles:
+    """The roles with the masks of a table that pairs images with mask files, if names alone do not pair them."""
+    if roles.images is None or roles.pairing is not None:
+        return roles
+    for table in tables:
+        pairs = pairs_of(table.table, roles.images.paths, table.table.path.name) if table.table.rows else None
+        pairs = {one: path for one, path in (pairs or {}).items() if one in roles.images.paths}
+        used = set(pairs.values())
+        if used.difference(roles.images.paths.values()):
+            masks = ImageFolder(table.table.path, table.table.path.name, pairs)
+            pairing = Pairing(masks, "", "", len(pairs) / len(roles.images.paths))
+            unused = tuple(one for one in roles.unused if not used.issuperset(one[0].paths.values()))
+            return replace(roles, pairing=pairing, unused=unused)
+    return roles
 
 
 def class_order(
