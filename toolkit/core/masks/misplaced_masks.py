@@ -21,6 +21,7 @@ Contrasts = tuple[float | None, float | None]
 _CONTRADICTED = -3.5  # one in some 4,000 by chance
 _CLEARLY, _FEW = math.log(2), 4
 
+_MANY, _FAR_MORE = 12, 10
 _LARGEST = 37.0  # beyond this, probabilities are below the smallest number
 _BLUR = 1.5
 _TORN = 1.3
@@ -47,6 +48,30 @@ def one_pixel_on(mask: Mask, order: PixelOrder) -> Mask:
     """
     layout: Literal["F", "C"] = "F" if order == "column" else "C"
     return np.roll(mask.ravel(order=layout), 1).reshape(mask.shape, order=layout)
+
+
+def line_starts(mask: Mask, order: PixelOrder) -> tuple[int, int]:
+    """How many runs begin in the first pixel of a line (a column or row), and how many in the last and go on beyond it.
+
+    A drawn shape hardly ever does the latter; if runs are counted from 0 but were read as from 1, every shape at the
+    first border does.
+
+    Args:
+        mask: `bool (height, width)`.
+        order: the order in which its runs were decoded.
+    """
+    flat = mask.ravel(order="F" if order == "column" else "C")
+    length = mask.shape[0 if order == "column" else 1]
+    begins = np.flatnonzero(flat & ~np.concatenate([[False], flat[:-1]]))
+    last = begins[(begins % length == length - 1) & (begins + 1 < flat.size)]
+    return int(np.count_nonzero(begins % length == 0)), int(np.count_nonzero(flat[last + 1])) if length > 1 else 0
+
+
+def count_from_zero(starts: Sequence[tuple[int, int]]) -> bool:
+    """Whether `line_starts` of masks show that runs are counted from 0: many, in several masks, and hardly an other."""
+    first, beyond = (sum(one[place] for one in starts) for place in (0, 1))
+    masks = sum(one[1] > 0 for one in starts)
+    return masks >= _FEW - 1 and beyond >= _MANY and first * _FAR_MORE <= beyond
 
 
 def border_length(mask: Mask) -> int:

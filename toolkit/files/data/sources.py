@@ -28,6 +28,11 @@ _NO_MASK = (
     "What an image without a mask means is said under data: unlabelled: empty (it shows no foreground), or unlabelled: "
     "leave_out (it is not used). If it has a mask, check data.masks and data.mask_name."
 )
+_BROKEN_RUNS = (
+    "Runs are pairs of start and length, and the first pixel is number 1. If they are counted from 0, add 1 to every "
+    "start; if starts are relative, or the masks have another size than the images, say so in data.competition "
+    "(relative, label_size; docs/competitions.md). Otherwise write these rows again."
+)
 _Read = TypeVar("_Read")
 
 
@@ -197,7 +202,8 @@ class LabelledImages:
         except RleError as error:
             height, width = size
             raise DataError(
-                f"{image_id}: the run-length encoding is not valid for an image of {height}×{width}: {error}"
+                f"{image_id}: the run-length encoding is not valid for an image of {height}×{width}: {error}",
+                _BROKEN_RUNS,
             ) from error
 
 

@@ -19,6 +19,7 @@ from toolkit.core.masks.misplaced_masks import (
     border_contrast,
     border_length,
     in_other_order,
+    line_starts,
     one_pixel_on,
 )
 from toolkit.errors import DataError
@@ -221,7 +222,8 @@ def _traces(
         turned = border_contrast(image, other)
     moved = None if form is None or form.relative else border_contrast(image, one_pixel_on(mask, order))
     before, after = (_contrast_on(images, image_id, mask) for image_id in beside)
-    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after))
+    starts = (0, 0) if form is None or form.relative else line_starts(mask, order)
+    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after), starts)
 
 
 def _contrast_on(images: Images, image_id: str, mask: Mask) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes, covers_most
-from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, is_torn
+from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, count_from_zero, is_torn
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
 from toolkit.files.data.merging import MergedMasks
@@ -147,13 +147,19 @@ def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder | None) -> Iterat
 
 def counted_from_zero(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
     """Run-length encodings that fit their images better if their starts count pixels from 0."""
-    pairs = [one.traces.counted for one in facts if one.traces is not None]
+    traces = [one.traces for one in facts if one.traces is not None]
+    pairs, starts = [one.counted for one in traces], [one.starts for one in traces]
+    why = []
     if are_contradicted(pairs):
+        why.append(f"one pixel on, masks fit their images better ({-contrast_statistic(pairs):.0f} standard errors)")
+    if count_from_zero(starts):
+        first, beyond = np.sum(starts, axis=0).tolist()
+        why.append(f"{beyond} runs begin in the last pixel of a line and go on in the next, {first} in the first pixel")
+    if why:
         yield DataFinding(
             "warning",
             "runs",
-            "the run-length encodings seem to count pixels from 0: one pixel on, masks fit their images better "
-            f"({-contrast_statistic(pairs):.0f} standard errors)",
+            f"the run-length encodings seem to count pixels from 0: {'; '.join(why)}",
             advice="Add 1 to every start; the first pixel is number 1. See docs/competitions.md.",
         )
 
