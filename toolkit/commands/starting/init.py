@@ -12,7 +12,7 @@ from toolkit.commands.starting.network_choices import network_choices, starting_
 from toolkit.commands.starting.starting_point import (
     DEFINED_BY_COMPETITION,
     load_checked,
-    warn_of_misplaced,
+    warn_of_labels,
     written_if_sound,
 )
 from toolkit.errors import counted, listing
@@ -95,7 +95,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
-        warn_of_misplaced(experiment, session.progress)
+        warn_of_labels(experiment, session.progress)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
 
@@ -114,8 +114,8 @@ def not_used(found: Recognised) -> list[str]:
     )
     if lacking:
         lines.append(
-            f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit reports an error until there is one, "
-            "or the image is removed"
+            f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit refuses them until you write under "
+            "data what that means: unlabelled: leave_out (not labelled), or unlabelled: empty (they show nothing)"
         )
     if roles.validation is not None:
         images, pairing = roles.validation

@@ -17,7 +17,7 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import PATHS_OF_CONFIG
 from toolkit.files.inspection.checking import misplaced
 from toolkit.files.inspection.data_findings import warn_of
-from toolkit.files.inspection.label_findings import remarks
+from toolkit.files.inspection.label_findings import missing_labels, remarks
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.messages import Progress
 
@@ -120,10 +120,11 @@ def check_data(config: Config) -> tuple[int, int]:
     return len(training.images.ids), 0 if tests is None else len(tests.ids)
 
 
-def warn_of_misplaced(experiment: Experiment, progress: Progress) -> None:
-    """Warn of masks that are transposed, moved or of other images, from some of the images, as `tk data` does."""
+def warn_of_labels(experiment: Experiment, progress: Progress) -> None:
+    """Warn of what was settled in a table and of images without a label; and, as far as some of the images show it, of
+    masks that are transposed, moved or of other images, as `tk data` does."""
     data = find_labelled(load_config(experiment.config).config)
-    warn_of([*remarks(data), *misplaced(data)], progress)
+    warn_of([*remarks(data), *missing_labels(data), *misplaced(data)], progress)
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:

@@ -24,10 +24,11 @@ _TURNED = (
     "tag (EXIF) and its mask was drawn on the rotated image: save the image as it is shown, without the tag."
 )
 _OTHER_SIZE = "Check that data.images and data.masks belong together, or scale the mask to its image."
-_NO_MASK = (
+NO_MASK = (
     "What an image without a mask means is said under data: unlabelled: empty (it shows no foreground), or unlabelled: "
     "leave_out (it is not used). If it has a mask, check data.masks and data.mask_name."
 )
+"""The advice about images without a mask."""
 _BROKEN_RUNS = (
     "Runs are pairs of start and length, and the first pixel is number 1. If they are counted from 0, add 1 to every "
     "start; if starts are relative, or the masks have another size than the images, say so in data.competition "
@@ -134,7 +135,7 @@ class LabelledImages:
         if missing:
             which = f"{len(missing)} of {counted(len(self.images.ids), 'image')} in {self.images.origin}"
             have = "has" if len(missing) == 1 else "have"
-            raise DataError(f"{which} {have} no mask: {listing(missing)}", _NO_MASK)
+            raise DataError(f"{which} {have} no mask: {listing(missing)}", NO_MASK)
 
     def read_labels(self, image_id: str) -> Labels:
         """The class of each pixel of one image, `uint8 (height, width)`.
@@ -196,7 +197,7 @@ class LabelledImages:
         try:
             return read(image_id, size)
         except KeyError as error:
-            raise DataError(f"{image_id}: the mask is missing", _NO_MASK) from error
+            raise DataError(f"{image_id}: the mask is missing", NO_MASK) from error
         except UnknownValuesError as error:
             raise _unknown(image_id, error) from error
         except RleError as error:

@@ -9,7 +9,7 @@ from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contra
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
 from toolkit.files.data.merging import MergedMasks
-from toolkit.files.data.sources import LabelledImages
+from toolkit.files.data.sources import NO_MASK, LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.rle_tables import MaskTable
@@ -32,6 +32,15 @@ def remarks(data: LabelledImages) -> Iterator[DataFinding]:
         if isinstance(source.masks, MaskTable):
             for message, ids in source.masks.remarks:
                 yield DataFinding("warning", "table", message, ids)
+
+
+def missing_labels(data: LabelledImages) -> Iterator[DataFinding]:
+    """Images without a label, which cannot be used until `unlabelled` says what that means."""
+    labelled = set(data.masks.ids)
+    ids = tuple(image_id for image_id in data.images.ids if image_id not in labelled)
+    if ids:
+        message = f"{len(ids)} of {counted(len(data.images.ids), 'image')} {'has' if len(ids) == 1 else 'have'} no mask"
+        yield DataFinding("warning", "pairs", message, ids, NO_MASK)
 
 
 def nothing_to_learn(facts: Sequence[ImageFacts], origin: str, classes: Classes) -> Iterator[DataFinding]:
