@@ -8,6 +8,7 @@ from toolkit.files.images.alike_ids import alike_ids, differences
     [
         ("7", "007", "leading zeros"),
         ("0", "000", "leading zeros"),
+        ("scan7_b", "scan007_b", "leading zeros"),
         ("7.0", "007", "a decimal point and leading zeros"),
         ("7.0", "7", "a decimal point"),
         ("data/train/a1", "a1", "a folder"),
@@ -33,4 +34,4 @@ def test_nothing_is_guessed() -> None:
     assert alike_ids(["07", "7"], ["007"]) == {}
     assert alike_ids(["07", "007"], ["007"]) == {}
     assert alike_ids(["x/7", "y/7"], ["7"]) == {}
-    assert alike_ids(["a07"], ["a7"]) == {}
+    assert alike_ids(["a07"], ["a7", "a007"]) == {}

@@ -15,6 +15,7 @@ from toolkit.commands.starting.starting_point import (
     warn_of_labels,
     written_if_sound,
 )
+from toolkit.config.loading import load_config
 from toolkit.errors import counted, listing
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
@@ -95,7 +96,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
-        warn_of_labels(experiment, session.progress)
+        warn_of_labels(load_config(experiment.config).config, session.progress)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
 

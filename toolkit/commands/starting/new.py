@@ -163,7 +163,7 @@ def _write_checked(
             loaded = load_experiment(experiment, overrides)
         training, tests = check_data(loaded.config)
         if recognise:
-            warn_of_labels(experiment, session.progress)
+            warn_of_labels(loaded.config, session.progress)
         if overrides:
             tree = with_settings(tree, given, experiment.config)
             write_text(experiment.config, header + write_yaml(tree))

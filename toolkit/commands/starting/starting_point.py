@@ -120,10 +120,10 @@ def check_data(config: Config) -> tuple[int, int]:
     return len(training.images.ids), 0 if tests is None else len(tests.ids)
 
 
-def warn_of_labels(experiment: Experiment, progress: Progress) -> None:
+def warn_of_labels(config: Config, progress: Progress) -> None:
     """Warn of what was settled in a table and of images without a label; and, as far as some of the images show it, of
     masks that are transposed, moved or of other images, as `tk data` does."""
-    data = find_labelled(load_config(experiment.config).config)
+    data = find_labelled(config)
     warn_of([*remarks(data), *missing_labels(data), *misplaced(data)], progress)
 
 

@@ -301,7 +301,7 @@ class DataConfig(SourceKeys):
 GIVEN_INSTEAD = ("images", "image_name", "masks", "mask_name", "source")
 """Keys that say where images and masks are; a dataset that is given in Python stands in for them."""
 
-TABLE_SUFFIXES = (".csv", ".json")
+TABLE_SUFFIXES = (".csv", ".tsv", ".json")
 """Suffixes of files that hold the masks of all images."""
 
 CODING_KEYS = ("mask_encoding", "mask_values", "colors", "value_ranges", "ignore")

@@ -91,12 +91,22 @@ def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:
         image: `uint8 (height, width, channels)`; slightly blurred against noise.
         mask: `bool (height, width)`.
     """
-    if not border_length(mask):
+    return contrast_across(blurred(image), mask)
+
+
+def blurred(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The grey levels of an image, `float32 (height, width)`, slightly blurred against noise."""
+    return np.asarray(cv2.GaussianBlur(image.mean(axis=2, dtype=np.float32), (0, 0), _BLUR), np.float32)
+
+
+def contrast_across(grey: npt.NDArray[np.float32], mask: Mask) -> float | None:
+    """`border_contrast` of the image that `blurred` gave these grey levels for."""
+    across, down = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
+    count = np.count_nonzero(across) + np.count_nonzero(down)
+    if not count:
         return None
-    grey = cv2.GaussianBlur(image.mean(axis=2, dtype=np.float32), (0, 0), _BLUR)
-    across = np.abs(np.diff(grey, axis=1))[mask[:, 1:] != mask[:, :-1]]
-    down = np.abs(np.diff(grey, axis=0))[mask[1:] != mask[:-1]]
-    return float((across.sum() + down.sum()) / (len(across) + len(down)))
+    changes = np.abs(np.diff(grey, axis=1))[across].sum() + np.abs(np.diff(grey, axis=0))[down].sum()
+    return float(changes / count)
 
 
 def contrast_statistic(contrasts: Sequence[Contrasts]) -> float:

@@ -102,7 +102,7 @@ def _of_files(
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
-        pairs = read_pairs(keys.masks, images.ids, of_masks) if keys.masks.suffix.lower() == ".csv" else None
+        pairs = read_pairs(keys.masks, images.ids, of_masks) if keys.masks.suffix.lower() != ".json" else None
         if pairs is not None:
             return _settled(images, MaskFiles(pairs, coding_of(classes, keys)), classes, keys)
         if keys.unlabelled is not None and competition.unlisted != "error":

@@ -8,6 +8,7 @@ from toolkit.errors import listing
 from toolkit.files.images.decoding import image_id_of
 
 _FLOAT = re.compile(r"(\d+)\.0+")
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _SHOWN = 3
 
 
@@ -45,7 +46,7 @@ def _form(image_id: str) -> str:
     name = image_id_of(re.split(r"[/\\]", image_id.strip())[-1].strip())
     number = _FLOAT.fullmatch(name)
     name = number[1] if number else name
-    return (name.lstrip("0") or "0") if name.isdecimal() else name.casefold()
+    return _ZEROS.sub("", name).casefold()
 
 
 def _difference(written: str, known: str) -> str:
@@ -54,7 +55,7 @@ def _difference(written: str, known: str) -> str:
         ("a folder", lambda text: re.split(r"[/\\]", text)[-1]),
         ("an extension", image_id_of),
         ("a decimal point", lambda text: _FLOAT.sub(r"\1", text)),
-        ("leading zeros", lambda text: text.lstrip("0") or "0"),
+        ("leading zeros", lambda text: _ZEROS.sub("", text)),
         ("upper and lower case", str.casefold),
     )
     told = []

@@ -143,7 +143,7 @@ def misplaced(data: LabelledImages, facts: Sequence[ImageFacts] | None = None) -
     known = examine_traces(data) if facts is None else facts
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
     found = chain(label_findings.pixel_order(known, order), label_findings.counted_from_zero(known))
-    return [*found, *label_findings.of_neighbours(known)]
+    return [*found, *label_findings.turned_over(known), *label_findings.of_neighbours(known)]
 
 
 def test_findings(images: Images, facts: Sequence[ImageFacts]) -> list[DataFinding]:

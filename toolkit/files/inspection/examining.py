@@ -16,8 +16,10 @@ from toolkit.core.images.duplicates import thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
 from toolkit.core.masks.mask_values import MaskValues, values_of_mask
 from toolkit.core.masks.misplaced_masks import (
+    blurred,
     border_contrast,
     border_length,
+    contrast_across,
     in_other_order,
     line_starts,
     one_pixel_on,
@@ -211,7 +213,8 @@ def _traces(
     mask = labels > 0
     if mask.size > _PIXELS_COMPARED_AT_MOST or not mask.any() or mask.all():
         return None
-    own = border_contrast(image, mask)
+    grey = blurred(image)
+    own = contrast_across(grey, mask)
     is_square = mask.shape[0] == mask.shape[1]
     order = "column" if form is None else form.pixel_order
     if form is None and not is_square:  # a transposed file would have another size
@@ -219,11 +222,12 @@ def _traces(
     else:
         other = in_other_order(mask, order)
         borders = (0, 0) if is_square else (border_length(mask), border_length(other))
-        turned = border_contrast(image, other)
-    moved = None if form is None or form.relative else border_contrast(image, one_pixel_on(mask, order))
+        turned = contrast_across(grey, other)
+    moved = None if form is None or form.relative else contrast_across(grey, one_pixel_on(mask, order))
     before, after = (_contrast_on(images, image_id, mask) for image_id in beside)
     starts = (0, 0) if form is None or form.relative else line_starts(mask, order)
-    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after), starts)
+    flipped = [(own, contrast_across(grey, turned_over)) for turned_over in (mask[::-1], mask[:, ::-1])]
+    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after), starts, *flipped)
 
 
 def _contrast_on(images: Images, image_id: str, mask: Mask) -> float | None:

@@ -154,6 +154,23 @@ def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder | None) -> Iterat
     )
 
 
+def turned_over(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Masks that fit their images better upside down, or with left and right exchanged."""
+    traces = [one.traces for one in facts if one.traces is not None]
+    ways = {
+        "upside down": [one.upturned for one in traces],
+        "with left and right exchanged": [one.mirrored for one in traces],
+    }
+    for how, pairs in ways.items():
+        if are_contradicted(pairs):
+            yield DataFinding(
+                "warning",
+                "flipped masks",
+                f"masks fit their images better {how} ({-contrast_statistic(pairs):.0f} standard errors)",
+                advice="Look at data.png; write the masks with rows and columns as in the images.",
+            )
+
+
 def counted_from_zero(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
     """Run-length encodings that fit their images better if their starts count pixels from 0."""
     traces = [one.traces for one in facts if one.traces is not None]

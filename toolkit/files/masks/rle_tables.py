@@ -165,11 +165,16 @@ def _refuse_unknown_words(found: MaskRows, competition: Competition, key: str) -
         if competition.name in PRESETS
         else ""
     )
-    line = f"competition: {form}" if form else f"competition with {written}"
+    advice = (
+        f"If it means an empty mask, write under data: competition: {form}\n"
+        f"(in tk new: --set 'data.competition={form}'). tk init FOLDER writes this line itself."
+        if form
+        else f"If it means an empty mask, write among the keys of data.competition: {written}"
+    )
     raise DataError(
         f"{key}: {found.path}: {told} is no run-length encoding; an empty mask is an empty cell, -1 or "
         f"{competition.empty or 'the word that the key empty gives'}",
-        f"If it means an empty mask, write under data: {line}\ntk init FOLDER finds such words and writes this line.",
+        advice,
     )
 
 

@@ -133,7 +133,8 @@ class _IdReader:
             advice = f"No id of {self._whose} is like it. Check where this row comes from."
             self._findings.refuse("ids", where, f"the id {written!r} is unknown", "", advice)
             return None
-        allowed = f"{self._whose.removesuffix(' submission')} has {','.join(self._wanted[meant])!r}"
+        has = "the sample has" if self._whose.startswith("the sample") else f"{self._whose} have"
+        allowed = f"{has} {','.join(self._wanted[meant])!r}"
         how = differences({key[0]: meant[0]}) if meant != key else ""
         advice = _AS_TEXT if how.startswith(("leading zeros", "a decimal point")) else _AS_THE_SAMPLE
         differ = f", which differs by {how.partition(' (')[0]}" if how else ""
