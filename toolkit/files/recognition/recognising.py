@@ -110,13 +110,12 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         raise NothingToLearnError(_nothing(scan, first), "Unpack the images into this folder, then run tk init again.")
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
+    roles = _paired_by_table(find_roles(scan.folders, labelled - wanted, wanted - labelled), first)
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
             "Rename the folder of the images, or name both: tk new NAME --images FOLDER --masks FOLDER",
         )
-    roles = _paired_by_table(roles, first)
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = _headers(roles.images, progress)
