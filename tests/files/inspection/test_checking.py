@@ -265,6 +265,7 @@ CHANGES: dict[str, tuple[Callable[[list[np.ndarray]], list[np.ndarray]], list[st
     "upside down": (lambda masks: [mask[::-1] for mask in masks], ["flipped masks"]),
     "mirrored": (lambda masks: [mask[:, ::-1] for mask in masks], ["flipped masks"]),
     "of the next": (lambda masks: [*masks[1:], masks[0]], ["shifted masks"]),
+    "of the next from the middle on": (lambda masks: [*masks[:8], *masks[9:], masks[8]], ["shifted masks"]),
     "of the last": (lambda masks: [masks[-1], *masks[:-1]], ["shifted masks"]),
 }
 
@@ -275,14 +276,14 @@ def test_misplaced_mask_files_are_found_from_a_few_images(
 ) -> None:
     random = np.random.default_rng(3)
     masks = []
-    for number in range(10):
+    for number in range(20):
         mask = np.zeros((32, 32), np.uint8)
         top, left = random.integers(1, (20, 10))
         mask[top : top + 4, left : left + 9] = 1
         masks.append(mask)
-        draw(f"images/{number}.png", (random.normal(80, 6, (32, 32)) + 90 * mask).astype(np.uint8))
+        draw(f"images/{number:02d}.png", (random.normal(80, 6, (32, 32)) + 90 * mask).astype(np.uint8))
     for number, mask in enumerate(change(masks)):
-        draw(f"masks/{number}.png", np.ascontiguousarray(mask))
+        draw(f"masks/{number:02d}.png", np.ascontiguousarray(mask))
     data = find_source(SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks"), BINARY, 3, "data")
     assert [found.check for found in misplaced(data)] == checks
 

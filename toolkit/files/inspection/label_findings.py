@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes, covers_most
-from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, count_from_zero, is_torn
+from toolkit.core.masks.misplaced_masks import (
+    COUNTED,
+    Contrasts,
+    are_contradicted,
+    contrast_statistic,
+    count_from_zero,
+    is_torn,
+)
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
 from toolkit.files.data.merging import MergedMasks
@@ -13,6 +20,8 @@ from toolkit.files.data.sources import NO_MASK, LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.rle_tables import MaskTable
+
+_PARTS, _FEWEST = 4, 4
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
@@ -191,15 +200,29 @@ def counted_from_zero(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
 
 
 def of_neighbours(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
-    """Masks that fit the image before or after theirs better: rows or files that have moved by one."""
-    traces = [one.traces for one in facts if one.traces is not None]
-    for where, pairs in (("before", [one.before for one in traces]), ("after", [one.after for one in traces])):
-        statistic = contrast_statistic(pairs)
-        if are_contradicted(pairs):
+    """Masks that fit the image before or after theirs better: rows or files that have moved by one.
+
+    If not all have moved, a quarter of the images may show it: those behind a row that was inserted or left out.
+    """
+    traced = [one for one in facts if one.traces is not None]
+    size = -(-len(traced) // _PARTS)
+    parts = [traced[start : start + size] for start in range(0, len(traced), size)] if size >= _FEWEST else []
+    for several in ([traced], parts):
+        ways = [(where, part, _beside(part, where)) for part in several for where in ("before", "after")]
+        found = [(contrast_statistic(pairs), where, part) for where, part, pairs in ways if are_contradicted(pairs)]
+        for statistic, where, part in sorted(found, key=lambda one: one[0])[:1]:
+            which = "masks" if several == [traced] else f"masks from {part[0].image_id} to {part[-1].image_id}"
             yield DataFinding(
                 "warning",
                 "shifted masks",
-                f"masks fit the image {where} theirs, in the order of the ids, better than their own "
+                f"{which} fit the image {where} theirs, in the order of the ids, better than their own "
                 f"({-statistic:.0f} standard errors)",
                 advice="Check which mask belongs to which image: a row or file may have been inserted or left out.",
             )
+            return
+
+
+def _beside(facts: Sequence[ImageFacts], where: str) -> list[Contrasts]:
+    """The contrasts of masks with their own image and the one before or after it."""
+    traces = [one.traces for one in facts if one.traces is not None]
+    return [one.before if where == "before" else one.after for one in traces]
