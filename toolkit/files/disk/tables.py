@@ -34,7 +34,9 @@ class TextTable:
         return 2 if self.has_header else 1
 
 
-def read_table(path: Path, columns_count: int | None, key: str, error: type[ToolkitError]) -> TextTable:
+def read_table(
+    path: Path, columns_count: int | None, key: str, error: type[ToolkitError], *, lines: int | None = None
+) -> TextTable:
     """Read a CSV file; all cells (for example `NA` or `007`) stay text.
 
     The text is in UTF-8, with or without byte order mark, or in UTF-16 with one. Cells are separated by commas, or
@@ -45,6 +47,7 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
         columns_count: the required number of columns; None for any number.
         key: the configuration key of the file, for messages.
         error: raised if the file is not such a table.
+        lines: how many lines to read; None for all.
 
     Raises:
         MissingFileError: the file does not exist or cannot be read.
@@ -52,7 +55,14 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
     try:
         encoding, separator = _form_of(path)
         cells = pd.read_csv(
-            path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding=encoding, compression=None
+            path,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            encoding=encoding,
+            compression=None,
+            nrows=lines,
         )
     except FileNotFoundError as missing:
         raise MissingFileError(f"{key}: there is no file {path}") from missing

@@ -7,7 +7,7 @@ from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.disk.tables import TextTable, read_table
 from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES, image_id_of
 
-_MOST = 0.5
+_MOST, _LOOKED_AT = 0.5, 100
 _SUFFIXES = (*MASK_SUFFIXES, *LOSSY_SUFFIXES)
 
 
@@ -27,6 +27,9 @@ def read_pairs(path: Path, ids: Collection[str], key: str) -> dict[str, Path] | 
         DataError: the table is damaged, or an image has two mask files.
     """
     try:
+        start = read_table(path, None, key, DataError, lines=_LOOKED_AT)
+        if not _mask_columns(start):
+            return None
         table = read_table(path, None, key, DataError)
     except DataError:  # reported by the reader of run-length encodings
         return None
@@ -35,20 +38,30 @@ def read_pairs(path: Path, ids: Collection[str], key: str) -> dict[str, Path] | 
 
 def pairs_of(table: TextTable, ids: Collection[str], key: str) -> dict[str, Path] | None:
     """The same for a table that has been read."""
+    places = _mask_columns(table)
+    if not places:
+        return None
     known = frozenset(ids)
     columns = list(zip(*table.rows, strict=True))
     image_place = next((place for place, cells in enumerate(columns) if _are_images(cells, known)), None)
-    if image_place is None:
-        return None
-    for place, cells in enumerate(columns):
-        named = [PurePosixPath(cell.strip().replace("\\", "/")) for cell in cells]
-        if place == image_place or not all(one.suffix.lower() in _SUFFIXES for one in named if one.name):
+    for place in places:
+        if image_place in (None, place):
             continue
+        named = [PurePosixPath(cell.strip().replace("\\", "/")) for cell in columns[place]]
         files = {one: found for one in named if one.name and (found := _file(table.path.parent, one)) is not None}
-        if not files:
-            continue
-        return _paired([_id(cell) for cell in columns[image_place]], named, files, table.path, key)
+        if files:
+            return _paired([_id(cell) for cell in columns[image_place or 0]], named, files, table.path, key)
     return None
+
+
+def _mask_columns(table: TextTable) -> list[int]:
+    """The columns whose first cells are names of mask files, some of them perhaps empty."""
+    columns = list(zip(*table.rows[:_LOOKED_AT], strict=True))
+    return [place for place, cells in enumerate(columns) if any(cells) and all(map(_may_be_file, cells))]
+
+
+def _may_be_file(cell: str) -> bool:
+    return not cell.strip() or cell.strip().lower().endswith(_SUFFIXES)
 
 
 def _are_images(cells: Collection[str], known: Collection[str]) -> bool:
