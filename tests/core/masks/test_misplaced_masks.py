@@ -1,3 +1,6 @@
+from typing import Literal
+
+import cv2
 import numpy as np
 import pytest
 
@@ -5,12 +8,14 @@ from toolkit.core.masks.misplaced_masks import (
     are_contradicted,
     border_contrast,
     border_length,
+    count_from_zero,
     in_other_order,
     is_torn,
+    line_starts,
     one_pixel_on,
 )
 from toolkit.core.masks.misplaced_masks import contrast_statistic as statistic_of
-from toolkit.core.masks.rle import decode, encode
+from toolkit.core.masks.rle import PixelOrder, decode, encode
 from toolkit.core.simulated.salt import simulate_salt
 
 ORDERS = ("column", "row")
@@ -103,3 +108,48 @@ def test_masks_are_contradicted_far_beyond_chance_or_where_each_fits_twice_as_we
     assert not are_contradicted([(1.0, 5.0), (1.0, 9.0), (1.0, 30.0), (1.0, 1.5)])
     assert are_contradicted([(1.0, 1.1 + 0.01 * number) for number in range(10)])
     assert not are_contradicted([(1.1 + 0.01 * number, 1.0) for number in range(10)])
+
+
+@pytest.mark.parametrize("order", ["column", "row"])
+def test_runs_that_count_from_zero_begin_at_the_end_of_the_line_before(order: PixelOrder) -> None:
+    mask = np.zeros((9, 9), np.bool_)
+    mask[0:3, 0:3] = True
+    mask[5:7, 5:7] = True
+    assert line_starts(mask, order) == (3, 0)
+    layout: Literal["F", "C"] = "F" if order == "column" else "C"
+    early = np.roll(mask.ravel(order=layout), -1).reshape(mask.shape, order=layout)
+    assert line_starts(early, order) == (1, 2)  # the first run has no line before it
+    assert line_starts(np.zeros((9, 9), np.bool_), order) == (0, 0)
+    assert line_starts(np.ones((9, 9), np.bool_), order) == (1, 0)
+
+
+def test_single_pixels_in_a_corner_are_no_evidence() -> None:
+    mask = np.zeros((4, 4), np.bool_)
+    mask[3, 0] = mask[3, 3] = True
+    assert line_starts(mask, "column") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("starts", "zero"),
+    [
+        ([(0, 4)] * 3, True),
+        ([(0, 30), (0, 0), (0, 0)], False),
+        ([(0, 3)] * 3, False),
+        ([(1, 10)] * 5, True),
+        ([(2, 10)] * 5, False),
+        ([(5, 0)] * 50, False),
+        ([], False),
+    ],
+)
+def test_many_runs_of_several_masks_are_evidence(starts: list[tuple[int, int]], zero: bool) -> None:
+    assert count_from_zero(starts) is zero
+
+
+def test_shapes_of_any_size_do_not_seem_to_count_from_zero() -> None:
+    random = np.random.default_rng(0)
+    starts = []
+    for _ in range(200):
+        noise = cv2.GaussianBlur(random.normal(size=(30, 40)), (0, 0), float(random.uniform(1, 8)))
+        starts.append(line_starts(noise > np.quantile(noise, random.uniform(0.02, 0.98)), "column"))
+    assert sum(first for first, _ in starts) > 200
+    assert not count_from_zero(starts)

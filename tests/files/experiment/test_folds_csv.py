@@ -63,7 +63,7 @@ def test_a_wrong_number_of_folds_is_refused(table: Path) -> None:
 
 def test_a_file_that_is_not_a_table_of_folds_is_refused(table: Path) -> None:
     table.write_text("NA;1\na;0\n")
-    with pytest.raises(FoldsError, match="expected the columns image_id and fold, received NA;1"):
+    with pytest.raises(FoldsError, match="expected the columns image_id and fold, received NA, 1"):
         read_folds(table, IDS)
     table.unlink()
     with pytest.raises(MissingFileError, match=r"folds\.csv"):
@@ -136,7 +136,7 @@ def test_a_given_file_may_have_more_columns_in_any_order(tmp_path: Path) -> None
     ("text", "words"),
     [
         ("image,fold\na,0\n", "missing column image_id; received image, fold"),
-        ("id;fold\na;0\n", "missing column image_id and fold"),
+        ("id;fold\na;0\n", "missing column image_id; received id, fold"),
         ("image_id,fold\nNA,0\na,1\n007,test\n1.2.276.0,0\n", r"mine\.csv:4: image '007' has fold 'test'"),
         ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,10000000000000000000000\n", "has fold '1000"),
         ("image_id,fold,fold\nNA,0,1\na,1,1\n007,0,1\n1.2.276.0,1,0\n", "column fold occurs several times"),

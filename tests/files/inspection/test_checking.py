@@ -11,7 +11,13 @@ from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages, find_images
-from toolkit.files.inspection.checking import DataIndex, check_test_data, check_training_data, content_digest
+from toolkit.files.inspection.checking import (
+    DataIndex,
+    check_test_data,
+    check_training_data,
+    content_digest,
+    misplaced,
+)
 from toolkit.messages import Silent
 
 Draw = Callable[..., Path]
@@ -251,3 +257,44 @@ def test_full_masks_are_refused_only_with_a_single_class(streets: Path, draw: Dr
     assert check_training_data(data, Silent()).coverage.tolist() == [1, 1]
     with pytest.raises(NothingToLearnError, match="full"):
         check_training_data(find(streets), Silent())
+
+
+CHANGES: dict[str, tuple[Callable[[list[np.ndarray]], list[np.ndarray]], list[str]]] = {
+    "sound": (lambda masks: masks, []),
+    "transposed": (lambda masks: [mask.T for mask in masks], ["transposed masks"]),
+    "upside down": (lambda masks: [mask[::-1] for mask in masks], ["flipped masks"]),
+    "mirrored": (lambda masks: [mask[:, ::-1] for mask in masks], ["flipped masks"]),
+    "of the next": (lambda masks: [*masks[1:], masks[0]], ["shifted masks"]),
+    "of the next from the middle on": (lambda masks: [*masks[:8], *masks[9:], masks[8]], ["shifted masks"]),
+    "of the last": (lambda masks: [masks[-1], *masks[:-1]], ["shifted masks"]),
+}
+
+
+@pytest.mark.parametrize(("change", "checks"), CHANGES.values(), ids=CHANGES)
+def test_misplaced_mask_files_are_found_from_a_few_images(
+    draw: Draw, tmp_path: Path, change: Callable[[list[np.ndarray]], list[np.ndarray]], checks: list[str]
+) -> None:
+    random = np.random.default_rng(3)
+    masks = []
+    for number in range(20):
+        mask = np.zeros((32, 32), np.uint8)
+        top, left = random.integers(1, (20, 10))
+        mask[top : top + 4, left : left + 9] = 1
+        masks.append(mask)
+        draw(f"images/{number:02d}.png", (random.normal(80, 6, (32, 32)) + 90 * mask).astype(np.uint8))
+    for number, mask in enumerate(change(masks)):
+        draw(f"masks/{number:02d}.png", np.ascontiguousarray(mask))
+    data = find_source(SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks"), BINARY, 3, "data")
+    assert [found.check for found in misplaced(data)] == checks
+
+
+@pytest.mark.parametrize("less", [0, 1])
+def test_runs_that_count_from_zero_are_found_from_a_few_images(draw: Draw, tmp_path: Path, less: int) -> None:
+    rows = []
+    for number in range(4):
+        draw(f"images/{number}.png")  # noise: only where runs begin can tell
+        starts = [6 * column + 1 - less for column in range(1, 6)]
+        rows.append(f"{number}," + " ".join(f"{start} 3" for start in starts))
+    (tmp_path / "t.csv").write_text("\n".join(["id,rle", *rows]))
+    data = find_source(SourceKeys(images=tmp_path / "images", masks=tmp_path / "t.csv"), BINARY, 3, "data")
+    assert [found.check for found in misplaced(data)] == ["runs"] * less

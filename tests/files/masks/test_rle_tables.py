@@ -3,17 +3,19 @@
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from toolkit.config.data.competitions import Competition, find_competition
+from toolkit.config.data.competitions import PLAIN, Competition, find_competition
 from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
+from toolkit.files.inspection import label_findings
 from toolkit.files.inspection.checking import check_training_data
 from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Silent
@@ -30,14 +32,15 @@ def changed(name: str, **keys: object) -> Competition:
 def labelled(draw: Callable[..., Path], tmp_path: Path) -> Callable[..., LabelledImages]:
     """Images of 5×8 with these ids, and a CSV file with these rows, read in the format of a competition."""
 
-    def labelled(form: Competition, ids: str, *rows: str, classes: Classes = BINARY) -> LabelledImages:
+    def labelled(
+        form: Competition, ids: str, *rows: str, classes: Classes = BINARY, unlabelled: Any = None
+    ) -> LabelledImages:
         random = np.random.default_rng(1)
         for image_id in ids.split():
             draw(f"images/{image_id}.png", random.integers(0, 256, SIZE, np.uint8))
         (tmp_path / "train.csv").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-        return find_source(
-            SourceKeys(images=tmp_path / "images", masks=tmp_path / "train.csv"), classes, 3, "data", competition=form
-        )
+        keys = SourceKeys(images=tmp_path / "images", masks=tmp_path / "train.csv", unlabelled=unlabelled)
+        return find_source(keys, classes, 3, "data", competition=form)
 
     return labelled
 
@@ -244,3 +247,53 @@ def test_a_table_is_the_same_in_another_process() -> None:
     assert sent.stamp("a") == table.stamp("a")
     np.testing.assert_array_equal(table.read_objects("a", (2, 3)), [[1, 0, 2], [1, 0, 0]])
     np.testing.assert_array_equal(sent.read_objects("a", (2, 3)), [[1, 0, 2], [1, 0, 0]])
+
+
+def test_ids_in_another_spelling_are_read_and_said(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(PLAIN, "007 010", "id,rle", "7,1 2", "10.0,3 4")
+    assert [data.read_labels(one).sum() for one in ("007", "010")] == [2, 4]
+    ((remark, ids),) = data.masks.remarks
+    assert "leading zeros" in remark
+    assert ids == ("007", "010")
+    assert [found.check for found in label_findings.remarks(data)] == ["table"]
+
+
+def test_a_first_line_that_is_a_row_is_read(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(PLAIN, "a b", "a,1 2", "b,3 4")
+    assert [data.read_labels(one).sum() for one in ("a", "b")] == [2, 4]
+    assert "no header" in data.masks.remarks[0][0]
+
+
+def test_repeated_and_contradicting_rows_are_said(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(PLAIN, "a b", "id,rle", "a,1 2", "a,1 2", "b,3 4", "b,")
+    assert [data.read_labels(one).sum() for one in ("a", "b")] == [2, 4]
+    assert data.masks.has_objects is False
+    assert [ids for _, ids in data.masks.remarks] == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "[]", "0 0"])
+def test_another_word_for_an_empty_mask_is_refused_with_the_key_that_reads_it(
+    labelled: Callable[..., LabelledImages], word: str
+) -> None:
+    with pytest.raises(DataError, match=r"1 row") as told:
+        labelled(PLAIN, "a b", "id,rle", "a,1 2", f"b,{word}")
+    assert f'empty: "{word}"' in told.value.advice
+    with pytest.raises(DataError, match=r"1 row") as told:
+        labelled(changed("tgs-salt"), "a b", "id,rle_mask", "a,1 2", f"b,{word}")
+    assert f'{{extends: tgs-salt, label_empty: "{word}"}}' in told.value.advice
+    for form in (changed("tgs-salt", label_empty=word), changed("tgs-salt", empty=word)):
+        assert not labelled(form, "a b", "id,rle_mask", "a,1 2", f"b,{word}").read_labels("b").any()
+
+
+@pytest.mark.parametrize("unlisted", ["error", "empty"])
+def test_an_image_without_a_row_is_what_unlabelled_says(labelled: Callable[..., LabelledImages], unlisted: str) -> None:
+    form = changed("tgs-salt", unlisted=unlisted)
+    rows = ("id,rle_mask", "a,1 2")
+    empty = labelled(form, "a b", *rows, unlabelled="empty")
+    assert (empty.images.ids, empty.read_labels("b").any()) == (("a", "b"), False)
+    assert labelled(form, "a b", *rows, unlabelled="leave_out").images.ids == ("a",)
+    with pytest.raises(DataError, match="the mask is missing") as told:
+        labelled(form, "a b", *rows, unlabelled="error").read_labels("b")
+    assert "unlabelled: empty" in told.value.advice
+    by_default = labelled(form, "a b", *rows)
+    assert ("b" in set(by_default.masks.ids)) == (unlisted == "empty")

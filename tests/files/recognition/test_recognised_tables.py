@@ -80,3 +80,30 @@ def test_other_tables_are_unknown(table: Table, lines: tuple[str, ...]) -> None:
 def test_a_file_that_is_not_a_table_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff")
     assert recognise(tmp_path / "t.csv").role == "unknown"
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_the_separator_of_cells_does_not_matter(table: Table, mark: str) -> None:
+    found = recognise(table(*(mark.join(cells) for cells in (("id", "m"), ("a1", "1 2"), ("b2", "")))))
+    assert (found.role, found.columns_used) == ("labels", ("id", "m"))
+
+
+def test_a_table_without_a_header_keeps_its_first_row(table: Table) -> None:
+    found = recognise(table("a1,1 2", "b2,3 3"))
+    assert (found.role, found.image_ids, found.table.has_header) == ("labels", {"a1", "b2"}, False)
+
+
+def test_ids_in_another_spelling_are_those_of_images(table: Table) -> None:
+    path = table("n,id,m", "0,data/A1.png,[1, 2]".replace("[1, 2]", '"[1, 2]"'), "1,data/B2.png,")
+    found = recognise(path)
+    assert (found.role, found.id_column, found.rows) == ("labels", 1, (("a1", "", "1 2"), ("b2", "", "")))
+    assert found.alike == {"data/A1": "a1", "data/B2": "b2"}
+
+
+def test_words_for_an_empty_mask_are_told_from_runs(table: Table) -> None:
+    found = recognise(table("id,m", "a1,1 2", "b2,None", "c3,0 0"))
+    assert (found.mask_column, found.empty_words) == (1, {"None": 1, "0 0": 1})
+
+
+def test_a_row_that_is_repeated_is_no_further_object(table: Table) -> None:
+    assert recognise(table("id,m", "a1,1 2", "a1,1 2", "b2,3 3", "b2,")).several_rows == 0

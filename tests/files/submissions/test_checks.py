@@ -10,7 +10,7 @@ from toolkit.config.data.competitions import PLAIN, Competition, find_competitio
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
-from toolkit.errors import MissingFileError
+from toolkit.errors import MissingFileError, SubmissionError
 from toolkit.files.disk.digests import file_digest
 from toolkit.files.submissions.checks import Checked, check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages, mask_digest
@@ -311,6 +311,65 @@ def test_masks_whose_pixels_are_counted_from_zero_are_reported(check: Callable[.
     relative = SALT.model_copy(update={"relative": True})
     content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, relative=True)}\n" for one, mask in masks.items())
     assert told(check(content, relative, None, images=images)) == []
+
+
+def test_runs_counted_from_zero_are_reported_without_any_contrast(check: Callable[..., Checked]) -> None:
+    masks, _ = simulated(20, (40, 56))
+    flat = TestImages(frozenset(masks), lambda _: (40, 56), lambda _: np.zeros((40, 56, 1), np.uint8))
+    for less in (0, 1):
+        written = {one: [int(number) for number in encode(mask).split()] for one, mask in masks.items()}
+        rows = {
+            one: [max(1, number - less * (place % 2 == 0)) for place, number in enumerate(runs)]
+            for one, runs in written.items()
+        }
+        content = "id,rle_mask\n" + "".join(f"{one},{' '.join(map(str, runs))}\n" for one, runs in rows.items())
+        checked = check(content, SALT, None, images=flat)
+        assert [found.check for found in checked.findings if "last pixel" in found.came] == ["runs"] * less
+
+
+@pytest.mark.parametrize(
+    ("row", "differs", "advice"),
+    [
+        ("7,", "leading zeros", "dtype=str"),
+        ("7.0,", "a decimal point and leading zeros", "dtype=str"),
+        ("data/test/007,", "a folder", "as the sample submission does"),
+        ("A,", "upper and lower case", "as the sample submission does"),
+    ],
+)
+def test_ids_in_another_spelling_are_named(check: Callable[..., Checked], row: str, differs: str, advice: str) -> None:
+    kept = [line for line in GOOD.splitlines() if not line.startswith("a," if row[0] == "A" else "007,")]
+    (found,) = [one for one in check("\n".join([*kept, row, ""])).findings if one.check == "ids"]
+    assert f"differs by {differs}" in found.came
+    assert advice in found.advice
+
+
+def test_no_advice_removes_a_row_of_an_unknown_id(check: Callable[..., Checked]) -> None:
+    (found,) = [one for one in check(GOOD + "zz,\n").findings if one.check == "ids"]
+    assert "No id of the sample submission is like it" in found.advice
+
+
+def test_a_sample_with_other_spellings_keeps_them(check: Callable[..., Checked], tmp_path: Path) -> None:
+    (tmp_path / "numbers.csv").write_text("id,rle_mask\n7,1 1\n8,1 1\n")
+    layout = sample_layout(tmp_path / "numbers.csv", known=("007", "008"))
+    assert [(row.cells, row.image_id) for row in layout.rows] == [(("7",), "007"), (("8",), "008")]
+    expected = Expected(SALT, layout, images=images_of(("007", "008")))
+    (tmp_path / "s.csv").write_text("id,rle_mask\n7,1 2\n8,\n")
+    assert check_submission(tmp_path / "s.csv", expected, Silent()).findings == []
+
+
+def test_a_sample_without_a_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sample.csv").write_text("a,1 1\nb,1 1\n")
+    with pytest.raises(SubmissionError, match="first line is a row") as told:
+        sample_layout(tmp_path / "sample.csv")
+    assert told.value.advice.endswith("id,rle_mask")
+
+
+def test_overlaps_name_the_key_that_allows_them(check: Callable[..., Checked]) -> None:
+    own = OBJECTS.model_copy(update={"name": "mine"})
+    for form, words in ((OBJECTS, "{extends: dsb2018, overlaps: true}"), (own, "write overlaps: true")):
+        content = f"{','.join(form.columns)}\na,1 3\na,2 3\n"
+        (found,) = [one for one in check(content, form, None, images=images_of("a")).findings if one.check == "overlap"]
+        assert words in found.advice
 
 
 def test_rows_that_are_shifted_to_the_next_image_are_reported(check: Callable[..., Checked]) -> None:

@@ -19,7 +19,7 @@ def warn_of_background(labelled: LabelledImages, index: DataIndex, data: DataCon
         return
     values: set[int] = set()
     if isinstance(labelled.masks, MaskFiles):
-        for image_id in index.ids[:_LOOKED_AT]:
+        for image_id in [one for one in index.ids if one in labelled.masks.paths][:_LOOKED_AT]:
             values |= set(np.unique(read_mask_values(labelled.masks.paths[image_id])).tolist())
     found = f" Values found: {listing(sorted(values), 10)}." if values else ""
     progress.warn(

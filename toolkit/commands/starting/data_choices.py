@@ -11,6 +11,7 @@ from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.masks.value_keys import are_several, keys_for, names_of
+from toolkit.files.recognition import table_readings
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
@@ -47,6 +48,8 @@ def data_choices(found: Recognised, experiment: Experiment) -> list[Choice]:
     choices = [*_images(found, experiment), *_value_range(found)]
     choices += _table(found, experiment) if with_table else _mask_files(found, experiment)
     competition = _competition(found, experiment, with_table)
+    if with_table:
+        choices.append(Choice(("data", "unlabelled"), *table_readings.unlabelled(found, competition.value)))
     with_sample = bool(competition.value) or not competition.why
     choices += [competition, *_test(found, experiment, with_sample=with_sample)]
     choices += _metadata(found, experiment)
@@ -160,6 +163,7 @@ def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     if reading is not None:
         starts = "relative" if reading.relative else "absolute"
         why += f"; {_order_why(found)}; starts are {starts}: {reading.relative_why}"
+    why += table_readings.remarks(labels)
     other = ""
     if reading is not None and not reading.order_sure:
         other = _other_order(found, reading)
@@ -293,6 +297,10 @@ def _competition(found: Recognised, experiment: Experiment, with_table: bool) ->
             return _other_classes(form.classes)
         ties = [match.competition.name for match in others if match.score == best.score]
         named = form.name if best.path is None else relative_path(best.path, experiment)
+        strange = () if not with_table or found.labels is None else table_readings.strange_words(found.labels, form)
+        if strange and best.path is None:
+            changed = {"extends": named, "label_empty": strange[0]}
+            return Choice(("data", "competition"), changed, f"{best.why}; in the labels {strange[0]!r} means empty")
         return Choice(("data", "competition"), named, best.why, " or ".join(ties))
     look = found.labels if with_table else found.sample
     if look is None or _is_plain(found, look, with_table):
@@ -330,6 +338,7 @@ def _is_plain(found: Recognised, look: RecognisedTable, with_table: bool) -> boo
         plain_runs
         and in_order
         and not look.classes
+        and not (with_table and table_readings.strange_words(look))
         and "{class}" not in look.template
         and not (with_table and found.sample is not None and len(found.sample.table.columns) != 2)
     )
@@ -346,14 +355,17 @@ def _own_competition(found: Recognised, look: RecognisedTable, with_table: bool)
     form |= {"columns": asked.columns_used, "id": asked.template}
     if found.rle is not None:
         form |= {"pixel_order": found.rle.order, "relative": found.rle.relative}
-    word = next(iter(asked.empty_words), "") or next(iter(look.empty_words), "")
-    form["empty"] = word
+    form |= table_readings.words_for_empty(sample, look)
+    shared_why, shared_other = "", ""
+    if look.classes:
+        form["overlaps"], shared_why, shared_other = table_readings.overlaps(found, labels)
     if labels is not None and labels.columns_used != asked.columns_used:
         form |= {"label_columns": labels.columns_used, "label_id": labels.template}
-    if labels is not None and not found.images.paths.keys() <= labels.image_ids:
+    if labels is not None and table_readings.unlisted_images(found) and table_readings.lists_only_masks(found):
         form["unlisted"] = "empty"
     why = "no known competition has these columns; the files do not show the metric, so dice is a guess"
-    other = "rows: image, which merges the rows of an image" if rows == "object" else ""
+    why += f"; {shared_why}" if shared_why else ""
+    other = "rows: image, which merges the rows of an image" if rows == "object" else shared_other
     return Choice(("data", "competition"), form, why, other)
 
 

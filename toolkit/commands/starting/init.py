@@ -15,7 +15,13 @@ from toolkit.commands.starting.data_choices import (
 )
 from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
-from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
+from toolkit.commands.starting.starting_point import (
+    DEFINED_BY_COMPETITION,
+    load_checked,
+    warn_of_labels,
+    written_if_sound,
+)
+from toolkit.config.loading import load_config
 from toolkit.errors import NothingToLearnError, counted, listing
 from toolkit.files.inspection.value_findings import ALIKE
 from toolkit.files.masks.value_keys import refuse_unclear
@@ -99,6 +105,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
+        warn_of_labels(load_config(experiment.config).config, session.progress)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
 
@@ -133,8 +140,8 @@ def not_used(found: Recognised) -> list[str]:
     )
     if lacking:
         lines.append(
-            f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit reports an error until there is one, "
-            "or the image is removed"
+            f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit refuses them until you write under "
+            "data what that means: unlabelled: leave_out (not labelled), or unlabelled: empty (they show nothing)"
         )
     if found.mask_files is not None and found.mask_files.other_sizes and not masks_are_a_table(found):
         other = found.mask_files.other_sizes

@@ -10,6 +10,7 @@ from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_va
 from toolkit.errors import DataError, listing
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.files.masks.value_keys import names_of
 
 _EXAMINED = 20
@@ -37,7 +38,8 @@ def keys_of_classes(reading: MaskReading) -> dict[str, Any]:
 def mask_warnings(config: Config) -> list[str]:
     """Warnings about masks whose values do not fit the classes; some masks are read, images are not."""
     data = find_labelled(config)
-    ids = sorted(set(data.images.ids) & set(data.masks.ids))
+    without_file = data.masks.empty.keys() if isinstance(data.masks, MaskFiles) else set()
+    ids = sorted(set(data.images.ids) & set(data.masks.ids) - without_file)
     values = []
     for image_id in ids[:: max(1, -(-len(ids) // _EXAMINED))]:
         try:

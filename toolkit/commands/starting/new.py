@@ -15,6 +15,7 @@ from toolkit.commands.starting.starting_point import (
     check_data,
     naming_origins,
     relative_path,
+    warn_of_labels,
     written_if_sound,
 )
 from toolkit.config.data.competitions import is_competition_file
@@ -162,6 +163,8 @@ def _write_checked(
             write_text(experiment.config, header + write_yaml(tree))
             loaded = load_experiment(experiment, overrides)
         training, tests = check_data(loaded.config)
+        if recognise:
+            warn_of_labels(loaded.config, session.progress)
         if overrides:
             tree = with_settings(tree, given, experiment.config)
             write_text(experiment.config, header + write_yaml(tree))

@@ -15,7 +15,11 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import PATHS_OF_CONFIG
+from toolkit.files.inspection.checking import misplaced
+from toolkit.files.inspection.data_findings import warn_of
+from toolkit.files.inspection.label_findings import missing_labels, remarks
 from toolkit.files.submissions.layout import sample_layout
+from toolkit.messages import Progress
 
 HEADER = "# Every key and its default: docs/configuration.md\n"
 
@@ -114,6 +118,13 @@ def check_data(config: Config) -> tuple[int, int]:
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)
     return len(training.images.ids), 0 if tests is None else len(tests.ids)
+
+
+def warn_of_labels(config: Config, progress: Progress) -> None:
+    """Warn of what was settled in a table and of images without a label; and, as far as some of the images show it, of
+    masks that are transposed, moved or of other images, as `tk data` does."""
+    data = find_labelled(config)
+    warn_of([*remarks(data), *missing_labels(data), *misplaced(data)], progress)
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:

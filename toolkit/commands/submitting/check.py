@@ -77,14 +77,15 @@ def check(
         SubmissionError: the sample submission does not have the format of the competition.
     """
     form = named_competition(competition) or PLAIN
-    layout = None if sample is None else sample_layout(sample, form, "--sample")
+    found = None if images is None else _test_images(images)
+    known = () if found is None else found.ids
+    layout = None if sample is None else sample_layout(sample, form, "--sample", known)
     workspace = session.workspace
     earlier = [
         entry
         for entry in SubmissionLog(workspace.submission_log).read()
         if (workspace.submissions / f"{entry.name}.csv").resolve() != path.resolve()
     ]
-    found = None if images is None else _test_images(images)
     checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), session.progress)
     return CheckResult(str(path), competition, checked.rows, checked.images, checked.empty_rows, checked.findings)
 

@@ -80,8 +80,13 @@ class Competition(ClosedModel):
         description="Height and width of the masks in the table of labels, if they differ from those of the "
         "images; the masks of images of another size are scaled.",
     )
+    label_empty: str | None = Field(
+        None, description="Text of an empty mask in the table of labels, if it differs from `empty`."
+    )
     unlisted: Literal["error", "empty"] = Field(
-        "error", description="Meaning of an image without a row in the table of labels: an `error`, or an `empty` mask."
+        "error",
+        description="Meaning of an image without a row in the table of labels, unless `data.unlabelled` says it: an "
+        "`error`, or an `empty` mask.",
     )
 
     @property
@@ -96,8 +101,8 @@ class Competition(ClosedModel):
 
     @property
     def empty_cells(self) -> tuple[str, ...]:
-        """The texts of an empty mask: an empty cell, -1, which is never a mask, and that of the competition."""
-        return ("", "-1", self.empty)
+        """The texts of an empty mask: an empty cell, -1, which is never a mask, and those of the competition."""
+        return ("", "-1", self.empty, *(() if self.label_empty is None else (self.label_empty,)))
 
     def cells(self, image_id: str, class_name: str | None = None) -> tuple[str, ...]:
         """The cells before the mask in a row: the id, and the class if it has a column."""

@@ -140,7 +140,8 @@ class SourceKeys(ClosedModel):
         "a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
         "Without a competition, the CSV file has the id in its first column and column-major `start "
         "length` pairs in its second; an empty cell or -1 means no mask, and several rows of an image "
-        "are united. See docs/data.md.",
+        "are united. A CSV file may also pair images with mask files: a column of names of images, and one "
+        "of paths of masks. See docs/data.md.",
     )
     mask_name: MaskName | None = Field(
         None,
@@ -180,6 +181,12 @@ class SourceKeys(ClosedModel):
         description="Meaning of mask files with a palette: `index`, the stored numbers, or `colors`, what a viewer "
         "shows. Default: the index, unless palettes differ from file to file or have black and white in another "
         "order; with `colors` and `value_ranges`, the colours.",
+    )
+    unlabelled: Literal["error", "empty", "leave_out"] | None = Field(
+        None,
+        description="Meaning of an image without a label, in tables, mask files, COCO and labelme alike: an `error`; "
+        "`empty`, an image without foreground; or `leave_out`, an image that is not used. Default: `error`, or "
+        "`empty` where the table's `competition` has `unlisted: empty`.",
     )
     source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None,
@@ -283,7 +290,7 @@ class DataConfig(SourceKeys):
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with its missing keys taken from here."""
-        keys: tuple[str, ...] = ("image_name", "value_range")
+        keys: tuple[str, ...] = ("image_name", "value_range", "unlabelled")
         if entry.source is not None:
             # Its masks are not files: colours, ranges and encodings of mask files do not apply to them.
             of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))
@@ -300,7 +307,7 @@ class DataConfig(SourceKeys):
 GIVEN_INSTEAD = ("images", "image_name", "masks", "mask_name", "source")
 """Keys that say where images and masks are; a dataset that is given in Python stands in for them."""
 
-TABLE_SUFFIXES = (".csv", ".json")
+TABLE_SUFFIXES = (".csv", ".tsv", ".json")
 """Suffixes of files that hold the masks of all images."""
 
 CODING_KEYS = ("mask_encoding", "mask_values", "colors", "value_ranges", "ignore")

@@ -25,6 +25,7 @@ _GRID = 8
 _ALIKE, _ALIKE_AT_LEAST = 0.05, 5
 _ALMOST = 0.005
 
+_MANY, _FAR_MORE = 12, 10
 _LARGEST = 37.0  # beyond this, probabilities are below the smallest number
 _BLUR = 1.5
 _TORN = 1.3
@@ -75,6 +76,30 @@ def are_alike(places: Sequence[str]) -> bool:
     return bool(np.abs(shares - common).sum(axis=1).max() <= _ALIKE * size)
 
 
+def line_starts(mask: Mask, order: PixelOrder) -> tuple[int, int]:
+    """How many runs begin in the first pixel of a line (a column or row), and how many in the last and go on beyond it.
+
+    A drawn shape hardly ever does the latter; if runs are counted from 0 but were read as from 1, every shape at the
+    first border does.
+
+    Args:
+        mask: `bool (height, width)`.
+        order: the order in which its runs were decoded.
+    """
+    flat = mask.ravel(order="F" if order == "column" else "C")
+    length = mask.shape[0 if order == "column" else 1]
+    begins = np.flatnonzero(flat & ~np.concatenate([[False], flat[:-1]]))
+    last = begins[(begins % length == length - 1) & (begins + 1 < flat.size)]
+    return int(np.count_nonzero(begins % length == 0)), int(np.count_nonzero(flat[last + 1])) if length > 1 else 0
+
+
+def count_from_zero(starts: Sequence[tuple[int, int]]) -> bool:
+    """Whether `line_starts` of masks show that runs are counted from 0: many, in several masks, and hardly an other."""
+    first, beyond = (sum(one[place] for one in starts) for place in (0, 1))
+    masks = sum(one[1] > 0 for one in starts)
+    return masks >= _FEW - 1 and beyond >= _MANY and first * _FAR_MORE <= beyond
+
+
 def border_length(mask: Mask) -> int:
     """Number of pairs of neighbouring pixels across the border; the wrong order tears masks and so adds borders."""
     return int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]) + np.count_nonzero(mask[1:] != mask[:-1]))
@@ -92,12 +117,22 @@ def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:
         image: `uint8 (height, width, channels)`; slightly blurred against noise.
         mask: `bool (height, width)`.
     """
-    if not border_length(mask):
+    return contrast_across(blurred(image), mask)
+
+
+def blurred(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The grey levels of an image, `float32 (height, width)`, slightly blurred against noise."""
+    return np.asarray(cv2.GaussianBlur(image.mean(axis=2, dtype=np.float32), (0, 0), _BLUR), np.float32)
+
+
+def contrast_across(grey: npt.NDArray[np.float32], mask: Mask) -> float | None:
+    """`border_contrast` of the image that `blurred` gave these grey levels for."""
+    across, down = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
+    count = np.count_nonzero(across) + np.count_nonzero(down)
+    if not count:
         return None
-    grey = cv2.GaussianBlur(image.mean(axis=2, dtype=np.float32), (0, 0), _BLUR)
-    across = np.abs(np.diff(grey, axis=1))[mask[:, 1:] != mask[:, :-1]]
-    down = np.abs(np.diff(grey, axis=0))[mask[1:] != mask[:-1]]
-    return float((across.sum() + down.sum()) / (len(across) + len(down)))
+    changes = np.abs(np.diff(grey, axis=1))[across].sum() + np.abs(np.diff(grey, axis=0))[down].sum()
+    return float(changes / count)
 
 
 def contrast_statistic(contrasts: Sequence[Contrasts]) -> float:

@@ -24,7 +24,8 @@ from toolkit.files.masks.coco_and_labelme import (
     Shapes,
     read_coco,
 )
-from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
+from toolkit.files.masks.mask_files import CanBeEmpty, MaskFiles, MasksFromImages, SeveralMaskFiles
+from toolkit.files.masks.mask_pairs import read_pairs
 from toolkit.files.masks.rle_tables import read_mask_table
 
 
@@ -101,13 +102,30 @@ def _of_files(
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
-        return LabelledImages(images, _of_table(keys.masks, competition, images, classes, of_masks), classes)
+        pairs = read_pairs(keys.masks, images.ids, of_masks) if keys.masks.suffix.lower() != ".json" else None
+        if pairs is not None:
+            return _settled(images, MaskFiles(pairs, coding_of(classes, keys)), classes, keys)
+        if keys.unlabelled is not None and competition.unlisted != "error":
+            competition = competition.model_copy(update={"unlisted": "error"})
+        table = _of_table(keys.masks, competition, images, classes, of_masks)
+        return _settled(images, table, classes, keys)
     if not keys.masks.is_dir():
         raise MissingFileError(
             f"{of_masks}: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks, of_masks)
         )
     masks = _of_folder(keys, keys.masks, classes, images, of_masks)
-    return LabelledImages(_without_masks(images, masks), masks, classes)
+    return _settled(_without_masks(images, masks), masks, classes, keys)
+
+
+def _settled(images: Images, masks: MaskSource, classes: Classes, keys: SourceKeys) -> LabelledImages:
+    """The labelled images, with those without a mask left out or empty, as `unlabelled` says."""
+    labelled = set(masks.ids)
+    missing = [image_id for image_id in images.ids if image_id not in labelled]
+    if not missing or len(missing) == len(images.ids) or keys.unlabelled in (None, "error"):
+        return LabelledImages(images, masks, classes)
+    if keys.unlabelled == "leave_out" or not isinstance(masks, CanBeEmpty):
+        return LabelledImages(images.only(labelled), masks, classes)
+    return LabelledImages(images, masks.with_empty(missing, classes), classes)
 
 
 def find_test_images(data: DataConfig, channels: int) -> Images | None:

@@ -10,6 +10,7 @@ import numpy as np
 from toolkit.core.arrays import Floats
 from toolkit.errors import DataError, listing, not_valid
 from toolkit.files.disk.tables import read_table
+from toolkit.files.images.alike_ids import alike_ids
 from toolkit.files.images.decoding import image_id_of
 
 
@@ -99,9 +100,13 @@ def read_metadata(path: Path, id_column: str | None, ids: Sequence[str]) -> Meta
         raise DataError(f"data.metadata_id: {path}: column {not_valid(name, table.columns)}")
     place, known = table.columns.index(name), set(ids)
     rows: dict[str, list[tuple[str, ...]]] = {}
+    written = {
+        cell: cell if cell in known else image_id_of(cell) for cell in (row[place].strip() for row in table.rows)
+    }
+    alike = alike_ids(written.values(), known)
     for row in table.rows:
-        cell = row[place].strip()
-        image_id = cell if cell in known else image_id_of(cell)
+        image_id = written[row[place].strip()]
+        image_id = alike.get(image_id, image_id)
         if image_id in known:
             rows.setdefault(image_id, []).append(tuple(value.strip() for value in row))
     missing = sorted(known - set(rows))

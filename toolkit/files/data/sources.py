@@ -25,7 +25,16 @@ _TURNED = (
     "tag (EXIF) and its mask was drawn on the rotated image: save the image as it is shown, without the tag."
 )
 _OTHER_SIZE = "Check that data.images and data.masks belong together, or scale the mask to its image."
-_NO_MASK = "Check data.masks and data.mask_name, add the missing masks, or remove the images without one."
+NO_MASK = (
+    "What an image without a mask means is said under data: unlabelled: empty (it shows no foreground), or unlabelled: "
+    "leave_out (it is not used). If it has a mask, check data.masks and data.mask_name."
+)
+"""The advice about images without a mask."""
+_BROKEN_RUNS = (
+    "Runs are pairs of start and length, and the first pixel is number 1. If they are counted from 0, add 1 to every "
+    "start; if starts are relative, or the masks have another size than the images, say so in data.competition "
+    "(relative, label_size; docs/competitions.md). Otherwise write these rows again."
+)
 _Read = TypeVar("_Read")
 
 
@@ -127,7 +136,7 @@ class LabelledImages:
         if missing:
             which = f"{len(missing)} of {counted(len(self.images.ids), 'image')} in {self.images.origin}"
             have = "has" if len(missing) == 1 else "have"
-            raise DataError(f"{which} {have} no mask: {listing(missing)}", _NO_MASK)
+            raise DataError(f"{which} {have} no mask: {listing(missing)}", NO_MASK)
 
     def read_labels(self, image_id: str) -> Labels:
         """The class of each pixel of one image, `uint8 (height, width)`.
@@ -198,13 +207,14 @@ class LabelledImages:
         try:
             return read(image_id, size)
         except KeyError as error:
-            raise DataError(f"{image_id}: the mask is missing", _NO_MASK) from error
+            raise DataError(f"{image_id}: the mask is missing", NO_MASK) from error
         except UnknownValuesError as error:
             raise _unknown(image_id, error) from error
         except RleError as error:
             height, width = size
             raise DataError(
-                f"{image_id}: the run-length encoding is not valid for an image of {height}×{width}: {error}"
+                f"{image_id}: the run-length encoding is not valid for an image of {height}×{width}: {error}",
+                _BROKEN_RUNS,
             ) from error
 
 

@@ -11,41 +11,88 @@ import pandas as pd
 from toolkit.errors import MissingFileError, ToolkitError
 
 _LONGEST_CELL = 2**31 - 1
+_START, _LINES = 1 << 16, 50
+_SEPARATORS = (",", ";", "\t", "|")
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A CSV file: its path, column names, and rows of text cells."""
+    """A CSV file: its path, column names, and rows of text cells.
+
+    Without a header, the first line of the file is a row and the names of the columns are made up.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    has_header: bool = True
+
+    @property
+    def first_line(self) -> int:
+        """The line of the first row."""
+        return 2 if self.has_header else 1
 
 
-def read_table(path: Path, columns_count: int | None, key: str, error: type[ToolkitError]) -> TextTable:
-    """Read a CSV file in UTF-8, with or without byte order mark; all cells (for example `NA` or `007`) stay text.
+def read_table(
+    path: Path, columns_count: int | None, key: str, error: type[ToolkitError], *, lines: int | None = None
+) -> TextTable:
+    """Read a CSV file; all cells (for example `NA` or `007`) stay text.
+
+    The text is in UTF-8, with or without byte order mark, or in UTF-16 with one. Cells are separated by commas, or
+    else by semicolons, tabs or vertical bars.
 
     Args:
         path: of the file.
         columns_count: the required number of columns; None for any number.
         key: the configuration key of the file, for messages.
         error: raised if the file is not such a table.
+        lines: how many lines to read; None for all.
 
     Raises:
         MissingFileError: the file does not exist or cannot be read.
     """
     try:
-        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", compression=None)
+        encoding, separator = _form_of(path)
+        cells = pd.read_csv(
+            path,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            encoding=encoding,
+            compression=None,
+            nrows=lines,
+        )
     except FileNotFoundError as missing:
         raise MissingFileError(f"{key}: there is no file {path}") from missing
     except OSError as unreadable:
         raise MissingFileError(f"{key}: cannot read {path}: {unreadable.strerror}") from unreadable
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as damaged:
+    except UnicodeError as damaged:
+        raise error(
+            f"{key}: {path} is not a CSV table in UTF-8: {str(damaged).strip()}",
+            f"Save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8.csv",
+        ) from damaged
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as damaged:
         raise error(f"{key}: {path} is not a CSV table: {str(damaged).strip()}") from damaged
     header = tuple(str(name).strip() for name in cells.iloc[0])
     if columns_count is not None and len(header) != columns_count:
         raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
     return TextTable(path, header, tuple(cells.iloc[1:].itertuples(index=False, name=None)))
+
+
+def _form_of(path: Path) -> tuple[str, str]:
+    """Encoding and separator of a CSV file, from its first lines."""
+    with path.open("rb") as file:
+        start = file.read(_START)
+    encoding = "utf-16" if start.startswith(_UTF16_MARKS) else "utf-8-sig"
+    lines = start.decode(encoding, errors="ignore").splitlines()
+    shown = [line for line in (lines[:-1] if len(start) == _START and len(lines) > 1 else lines) if line.strip()]
+    for separator in _SEPARATORS:
+        counts = {len(cells) for cells in csv.reader(shown[:_LINES], delimiter=separator)}
+        if len(counts) == 1 and counts != {1}:
+            return encoding, separator
+    return encoding, next((separator for separator in _SEPARATORS if shown and separator in shown[0]), ",")
 
 
 def numbered_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -16,7 +16,7 @@ from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection import duplicate_findings, image_findings, label_findings, value_findings
 from toolkit.files.inspection.data_findings import DataFinding, refuse_errors, warn_of
-from toolkit.files.inspection.examining import examine_images, examine_labelled
+from toolkit.files.inspection.examining import examine_images, examine_labelled, examine_traces
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
@@ -120,7 +120,11 @@ def training_findings(
     """All findings about training images and their masks, except duplicates."""
     usable = [one for one in facts if not one.problem]
     coloured = value_findings.colours_advice(data) if any(one.unknown for one in facts) else ""
-    found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin, coloured)]
+    found = [
+        *label_findings.without_image(data),
+        *label_findings.remarks(data),
+        *image_findings.unusable(facts, data.images.origin, coloured),
+    ]
     found += chain(value_findings.unknown_labels(data), value_findings.lossy_levels(data))
     if not usable:
         return found
@@ -132,10 +136,15 @@ def training_findings(
     found += chain(value_findings.several_files(data), value_findings.palettes(data))
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)
+    return [*found, *misplaced(data, usable), *image_findings.sizes(usable)]
+
+
+def misplaced(data: LabelledImages, facts: Sequence[ImageFacts] | None = None) -> list[DataFinding]:
+    """Findings about masks that are transposed, moved, or of another image; without `facts`, some images are read."""
+    known = examine_traces(data) if facts is None else facts
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
-    found += chain(label_findings.pixel_order(usable, order), label_findings.counted_from_zero(usable))
-    found += label_findings.of_neighbours(usable)
-    return [*found, *image_findings.sizes(usable)]
+    found = chain(label_findings.pixel_order(known, order), label_findings.counted_from_zero(known))
+    return [*found, *label_findings.turned_over(known), *label_findings.of_neighbours(known)]
 
 
 def test_findings(images: Images, facts: Sequence[ImageFacts]) -> list[DataFinding]:
@@ -171,6 +180,7 @@ def file_findings(
         found += chain(image_findings.kinds(of_images, "images"), image_findings.alpha(of_images))
         found += image_findings.turned([one for one in ids if images.is_turned(one)], len(ids))
     if isinstance(masks, MaskFiles):
-        of_masks = {one: file_kind(masks.paths[one]) for one in ids}
-        found += label_findings.kinds(facts, of_masks) or image_findings.kinds(of_masks, "masks")
+        of_masks = {one: file_kind(masks.paths[one]) for one in ids if one in masks.paths}
+        with_file = [one for one in facts if one.image_id in of_masks]
+        found += label_findings.kinds(with_file, of_masks) or image_findings.kinds(of_masks, "masks")
     return found

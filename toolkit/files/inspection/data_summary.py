@@ -108,14 +108,16 @@ def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | 
         **vars(alone)
         | {
             "masks": _source(masks),
-            "mask_kinds": _counted([file_kind(masks.paths[one.image_id]) for one in usable])
-            if isinstance(masks, MaskFiles)
-            else None,
+            "mask_kinds": _kinds_of(masks, usable) if isinstance(masks, MaskFiles) else None,
             "empty": sum(not one.coverage for one in usable),
             "coverage": float(np.mean([one.coverage for one in usable])),
             "ignored": float(np.mean([one.ignored for one in usable])),
         }
     )
+
+
+def _kinds_of(masks: MaskFiles, facts: Sequence[ImageFacts]) -> dict[str, int]:
+    return _counted([file_kind(masks.paths[one.image_id]) for one in facts if one.image_id in masks.paths])
 
 
 def class_shares(facts: Sequence[ImageFacts], classes: Classes, masks: MaskSource) -> list[ClassShare]:

@@ -16,9 +16,12 @@ from toolkit.core.images.duplicates import thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
 from toolkit.core.masks.mask_values import MaskValues, values_of_mask
 from toolkit.core.masks.misplaced_masks import (
+    blurred,
     border_contrast,
     border_length,
+    contrast_across,
     in_other_order,
+    line_starts,
     one_pixel_on,
 )
 from toolkit.errors import DataError
@@ -33,6 +36,7 @@ from toolkit.messages import Progress
 
 _PIXELS_AT_ONCE = 1 << 26
 _COMPARED_AT_MOST = 300
+_TRACED_AT_MOST = 60
 _COMPONENTS_OF = 40
 _PIXELS_COMPARED_AT_MOST = 4_000_000
 
@@ -75,6 +79,30 @@ def examine_images(
     """The facts of every image, in the order of the sorted ids; `cache` as for `examine_labelled`."""
     remembered = None if cache is None else RememberedFacts(cache, f"images {images.origin}")
     return _in_threads(partial(_unlabelled, images), images, title, progress, _Memory(remembered, images.stamp))
+
+
+def examine_traces(data: LabelledImages) -> tuple[ImageFacts, ...]:
+    """The traces of misplaced masks alone, of some images spread over all; what cannot be read is passed over."""
+    ids = data.images.ids
+    form = data.masks.competition if isinstance(data.masks, MaskTable) else None
+    labelled = set(data.masks.ids)
+
+    def examine(place: int) -> ImageFacts | None:
+        image_id = ids[place]
+        try:
+            height, width = size = data.images.size(image_id)
+            if height * width > _PIXELS_COMPARED_AT_MOST or data.masks.size not in (None, size):
+                return None
+            labels = data.read_labels(image_id)
+            beside = ids[place - 1], ids[(place + 1) % len(ids)]
+            traces = _traces(data.images, data.images.read(image_id), labels, form, beside)
+        except DataError:
+            return None
+        return ImageFacts(image_id, size=size, traces=traces)
+
+    places = [place for place in range(0, len(ids), -(-len(ids) // _TRACED_AT_MOST)) if ids[place] in labelled]
+    with ThreadPoolExecutor() as pool:
+        return tuple(found for found in pool.map(examine, places) if found is not None)
 
 
 @dataclass(frozen=True)
@@ -187,7 +215,8 @@ def _traces(
     mask = labels > 0
     if mask.size > _PIXELS_COMPARED_AT_MOST or not mask.any() or mask.all():
         return None
-    own = border_contrast(image, mask)
+    grey = blurred(image)
+    own = contrast_across(grey, mask)
     is_square = mask.shape[0] == mask.shape[1]
     order = "column" if form is None else form.pixel_order
     if form is None and not is_square:  # a transposed file would have another size
@@ -195,10 +224,12 @@ def _traces(
     else:
         other = in_other_order(mask, order)
         borders = (0, 0) if is_square else (border_length(mask), border_length(other))
-        turned = border_contrast(image, other)
-    moved = None if form is None or form.relative else border_contrast(image, one_pixel_on(mask, order))
+        turned = contrast_across(grey, other)
+    moved = None if form is None or form.relative else contrast_across(grey, one_pixel_on(mask, order))
     before, after = (_contrast_on(images, image_id, mask) for image_id in beside)
-    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after))
+    starts = (0, 0) if form is None or form.relative else line_starts(mask, order)
+    flipped = [(own, contrast_across(grey, turned_over)) for turned_over in (mask[::-1], mask[:, ::-1])]
+    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after), starts, *flipped)
 
 
 def _contrast_on(images: Images, image_id: str, mask: Mask) -> float | None:

@@ -17,6 +17,8 @@ class Traces:
     lengths do not depend on it. `contrasts` are those of the image across these borders; mask files are compared with
     their transpose if they are square. `counted` are those of absolute runs as they are, and if they count pixels from
     0. `before` and `after` are those of the image, and of the image before or after it across the same borders.
+    `starts` are the `line_starts` of absolute runs. `upturned` and `mirrored` are contrasts of the mask as it is, and
+    upside down or with left and right exchanged.
     """
 
     borders: tuple[int, int]
@@ -24,6 +26,9 @@ class Traces:
     counted: Contrasts
     before: Contrasts
     after: Contrasts
+    starts: tuple[int, int] = (0, 0)
+    upturned: Contrasts = (None, None)
+    mirrored: Contrasts = (None, None)
 
 
 @dataclass(frozen=True, eq=False)

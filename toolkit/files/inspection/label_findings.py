@@ -5,12 +5,23 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes, covers_most
-from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, is_torn
+from toolkit.core.masks.misplaced_masks import (
+    COUNTED,
+    Contrasts,
+    are_contradicted,
+    contrast_statistic,
+    count_from_zero,
+    is_torn,
+)
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
-from toolkit.files.data.sources import LabelledImages
+from toolkit.files.data.merging import MergedMasks
+from toolkit.files.data.sources import NO_MASK, LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
+from toolkit.files.masks.rle_tables import MaskTable
+
+_PARTS, _FEWEST = 4, 4
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
@@ -21,6 +32,24 @@ def without_image(data: LabelledImages) -> Iterator[DataFinding]:
         are = "is" if len(found) == 1 else "are"
         message = f"{len(found)} {have} no image in {data.images.origin} and {are} ignored"
         yield DataFinding("warning", "pairs", message, found)
+
+
+def remarks(data: LabelledImages) -> Iterator[DataFinding]:
+    """What was noticed about tables of labels while they were read, and settled."""
+    sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
+    for source in sources:
+        if isinstance(source.masks, MaskTable):
+            for message, ids in source.masks.remarks:
+                yield DataFinding("warning", "table", message, ids)
+
+
+def missing_labels(data: LabelledImages) -> Iterator[DataFinding]:
+    """Images without a label, which cannot be used until `unlabelled` says what that means."""
+    labelled = set(data.masks.ids)
+    ids = tuple(image_id for image_id in data.images.ids if image_id not in labelled)
+    if ids:
+        message = f"{len(ids)} of {counted(len(data.images.ids), 'image')} {'has' if len(ids) == 1 else 'have'} no mask"
+        yield DataFinding("warning", "pairs", message, ids, NO_MASK)
 
 
 def nothing_to_learn(facts: Sequence[ImageFacts], origin: str, classes: Classes) -> Iterator[DataFinding]:
@@ -134,29 +163,66 @@ def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder | None) -> Iterat
     )
 
 
+def turned_over(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Masks that fit their images better upside down, or with left and right exchanged."""
+    traces = [one.traces for one in facts if one.traces is not None]
+    ways = {
+        "upside down": [one.upturned for one in traces],
+        "with left and right exchanged": [one.mirrored for one in traces],
+    }
+    for how, pairs in ways.items():
+        if are_contradicted(pairs):
+            yield DataFinding(
+                "warning",
+                "flipped masks",
+                f"masks fit their images better {how} ({-contrast_statistic(pairs):.0f} standard errors)",
+                advice="Look at data.png; write the masks with rows and columns as in the images.",
+            )
+
+
 def counted_from_zero(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
     """Run-length encodings that fit their images better if their starts count pixels from 0."""
-    pairs = [one.traces.counted for one in facts if one.traces is not None]
+    traces = [one.traces for one in facts if one.traces is not None]
+    pairs, starts = [one.counted for one in traces], [one.starts for one in traces]
+    why = []
     if are_contradicted(pairs):
+        why.append(f"one pixel on, masks fit their images better ({-contrast_statistic(pairs):.0f} standard errors)")
+    if count_from_zero(starts):
+        first, beyond = np.sum(starts, axis=0).tolist()
+        why.append(f"{beyond} runs begin in the last pixel of a line and go on in the next, {first} in the first pixel")
+    if why:
         yield DataFinding(
             "warning",
             "runs",
-            "the run-length encodings seem to count pixels from 0: one pixel on, masks fit their images better "
-            f"({-contrast_statistic(pairs):.0f} standard errors)",
+            f"the run-length encodings seem to count pixels from 0: {'; '.join(why)}",
             advice="Add 1 to every start; the first pixel is number 1. See docs/competitions.md.",
         )
 
 
 def of_neighbours(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
-    """Masks that fit the image before or after theirs better: rows or files that have moved by one."""
-    traces = [one.traces for one in facts if one.traces is not None]
-    for where, pairs in (("before", [one.before for one in traces]), ("after", [one.after for one in traces])):
-        statistic = contrast_statistic(pairs)
-        if are_contradicted(pairs):
+    """Masks that fit the image before or after theirs better: rows or files that have moved by one.
+
+    If not all have moved, a quarter of the images may show it: those behind a row that was inserted or left out.
+    """
+    traced = [one for one in facts if one.traces is not None]
+    size = -(-len(traced) // _PARTS)
+    parts = [traced[start : start + size] for start in range(0, len(traced), size)] if size >= _FEWEST else []
+    for several in ([traced], parts):
+        ways = [(where, part, _beside(part, where)) for part in several for where in ("before", "after")]
+        found = [(contrast_statistic(pairs), where, part) for where, part, pairs in ways if are_contradicted(pairs)]
+        for statistic, where, part in sorted(found, key=lambda one: one[0])[:1]:
+            which = "masks" if several == [traced] else f"masks from {part[0].image_id} to {part[-1].image_id}"
             yield DataFinding(
                 "warning",
                 "shifted masks",
-                f"masks fit the image {where} theirs, in the order of the ids, better than their own "
+                f"{which} fit the image {where} theirs, in the order of the ids, better than their own "
                 f"({-statistic:.0f} standard errors)",
                 advice="Check which mask belongs to which image: a row or file may have been inserted or left out.",
             )
+            return
+
+
+def _beside(facts: Sequence[ImageFacts], where: str) -> list[Contrasts]:
+    """The contrasts of masks with their own image and the one before or after it."""
+    traces = [one.traces for one in facts if one.traces is not None]
+    return [one.before if where == "before" else one.after for one in traces]

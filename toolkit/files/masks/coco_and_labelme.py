@@ -5,7 +5,7 @@ import binascii
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -68,18 +68,24 @@ class Shapes:
     """Masks from shapes of named classes.
 
     With a single, unnamed class, every shape shows it. Shapes of other classes are background, except that shapes
-    called ignore or void mark ignored pixels. Of exclusive classes, later shapes cover earlier ones.
+    called ignore or void mark ignored pixels. Of exclusive classes, later shapes cover earlier ones. Images in `empty`
+    have no drawing, and an empty mask.
     """
 
     drawings: Drawings
     classes: Classes
     refuse_turned: Callable[[str], None]
     size: None = None
+    empty: frozenset[str] = frozenset()
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids of images that have a drawing, possibly without shapes."""
-        return self.drawings.ids
+        """Ids of images that have a drawing, possibly without shapes, or an empty mask."""
+        return {*self.drawings.ids, *self.empty}
+
+    def with_empty(self, ids: Iterable[str], classes: Classes) -> "Shapes":
+        """The same masks, and empty masks of these images."""
+        return replace(self, empty=frozenset(ids))
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Draw the shapes of one image, a plane per class: (height, width, classes), 0, 1 or IGNORE."""
@@ -121,11 +127,13 @@ class Shapes:
 
     def content(self, image_id: str) -> bytes:
         """What the drawing is made from, and the names of the classes, for digests."""
-        return self.drawings.content(image_id) + repr(self.classes.names).encode()
+        content = b"" if image_id in self.empty else self.drawings.content(image_id)
+        return content + repr(self.classes.names).encode()
 
     def stamp(self, image_id: str) -> bytes | None:
         """That of the drawing, and the names of the classes."""
-        return joined_stamps(self.drawings.stamp(image_id), repr(self.classes.names).encode())
+        stamp = b"" if image_id in self.empty else self.drawings.stamp(image_id)
+        return joined_stamps(stamp, repr(self.classes.names).encode())
 
     def unknown_labels(self, drawing: Drawing) -> set[str]:
         """The labels of shapes that are neither a class nor mark ignored pixels."""
@@ -137,7 +145,7 @@ class Shapes:
         }
 
     def _drawing(self, image_id: str, size: tuple[int, int]) -> Drawing:
-        drawing = self.drawings.read(image_id)
+        drawing = Drawing(size, ()) if image_id in self.empty else self.drawings.read(image_id)
         if drawing.size != size:
             drawn, there = (f"{height}×{width}" for height, width in (drawing.size, size))
             raise ShapeError(f"{image_id}: the shapes were drawn on an image of {drawn}, but the image is {there}")

@@ -1,10 +1,10 @@
 """Masks as files (one per image, one per class, or several that are combined), and masks made from the images."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import IGNORE
+from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
 from toolkit.core.masks.palettes import PaletteReading, PaletteVerdict
 from toolkit.files.disk.digests import file_stamp, joined_stamps
@@ -27,6 +27,19 @@ from toolkit.files.images.decoding import (
 from toolkit.files.masks.palette_files import palette_verdict, refuse_palette
 
 
+@runtime_checkable
+class CanBeEmpty(Protocol):
+    """Masks that can take on images without one, as empty masks."""
+
+    def with_empty(self, ids: Iterable[str], classes: Classes) -> Any:
+        """The same masks, and empty masks of these images."""
+
+
+def no_planes(classes: Classes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """An empty mask whatever the values of the classes are: a plane per class, the background apart."""
+    return np.zeros((*size, classes.count - (classes.activation == "softmax")), np.uint8)
+
+
 @dataclass(frozen=True)
 class MaskFiles:
     """Masks as image files, one per image.
@@ -37,6 +50,7 @@ class MaskFiles:
         palette: how files with palettes are read; if None, all files together decide.
         one_class: whether everything above 0, or not black, is foreground.
         size: None; the masks have the size of their images.
+        empty: images that have an empty mask without a file, of these classes.
     """
 
     paths: Mapping[str, Path]
@@ -44,11 +58,16 @@ class MaskFiles:
     palette: PaletteReading | None = None
     one_class: bool = True
     size: None = None
+    empty: Mapping[str, Classes] = field(default_factory=dict)
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids that have a mask file."""
-        return self.paths.keys()
+        """Ids that have a mask file, or an empty mask."""
+        return self.paths.keys() | self.empty.keys()
+
+    def with_empty(self, ids: Iterable[str], classes: Classes) -> "MaskFiles":
+        """The same masks, and empty masks of these images."""
+        return replace(self, empty=dict.fromkeys(ids, classes))
 
     @cached_property
     def palettes(self) -> PaletteVerdict:
@@ -59,24 +78,34 @@ class MaskFiles:
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Read one mask; the caller compares its size with `size`."""
+        if image_id in self.empty:
+            return no_planes(self.empty[image_id], size)
         return self.coding.decode(self.stored(image_id))
 
     def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any] | None:
         """Read a window of one mask; None if the file has to be read whole, or has another size than `size`."""
+        if image_id in self.empty:
+            return no_planes(self.empty[image_id], window.size)
         path = self.paths[image_id]
         values = read_stored_window(path, window) if read_size(path, MASK_ARRAYS) == size else None
         return None if values is None else self.coding.decode(values)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects of one mask if its values number them; otherwise None, because objects may touch."""
-        return self.coding.objects(self.stored(image_id)) if isinstance(self.coding, ByObject) else None
+        if not isinstance(self.coding, ByObject):
+            return None
+        if image_id in self.empty:
+            return np.zeros(size, np.int32)
+        return self.coding.objects(self.stored(image_id))
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file and, unless it is the default, how it is read, for digests."""
-        return self.paths[image_id].read_bytes() + self._how
+        return b"" if image_id in self.empty else self.paths[image_id].read_bytes() + self._how
 
     def stamp(self, image_id: str) -> bytes | None:
         """The stamp of the file, and how it is read."""
+        if image_id in self.empty:
+            return b""
         return joined_stamps(file_stamp(self.paths[image_id]), repr(self.coding).encode(), self._how)
 
     @property
@@ -137,8 +166,12 @@ class SeveralMaskFiles:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids that have at least one file."""
+        """Ids that have at least one file, or an empty mask."""
         return self.paths.keys()
+
+    def with_empty(self, ids: Iterable[str], classes: Classes) -> "SeveralMaskFiles":
+        """The same masks, and empty masks of these images, which have no files."""
+        return replace(self, paths={**self.paths, **dict.fromkeys(ids, ())})
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Read the files of an image: a plane per class, (height, width, classes), 0, 1 or IGNORE."""

@@ -1,13 +1,15 @@
 """Rows of run-length encodings in CSV files: tables of labels, submissions and solutions."""
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toolkit.config.data.competitions import PLAIN, Competition, Reading, cell_reader
 from toolkit.errors import ToolkitError, listing_lines
 from toolkit.files.disk.tables import TextTable, read_table
+from toolkit.files.images.alike_ids import alike_ids
 from toolkit.files.images.decoding import image_id_of
+from toolkit.files.masks.loose_cells import is_row, loose_runs, with_header
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,17 @@ class MaskRow:
 
 @dataclass(frozen=True)
 class MaskRows:
-    """A CSV file: the names of its columns (id, class if there is one, mask), its rows, and problems of other rows."""
+    """A CSV file: the names of its columns (id, class if there is one, mask), its rows, and problems of other rows.
+
+    `alike` are the ids that are spelt otherwise in the file, each with that of the image.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[MaskRow, ...]
     problems: tuple[str, ...]
+    has_header: bool = True
+    alike: Mapping[str, str] = field(default_factory=dict)
 
     def refuse_problems(self, key: str, error: type[ToolkitError]) -> None:
         """Raise `error` if there are any problems; `key` is the configuration key of the file, for messages."""
@@ -37,7 +44,9 @@ class MaskRows:
             raise error(f"{key}: {count} rows of {self.path} do not have the competition's format:\n{listed}")
 
 
-def read_mask_rows(path: Path, competition: Competition, key: str, error: type[ToolkitError]) -> MaskRows:
+def read_mask_rows(
+    path: Path, competition: Competition, key: str, error: type[ToolkitError], known: Iterable[str] = ()
+) -> MaskRows:
     """Read a submission, or another file with the same columns.
 
     The columns may have other names than the competition's, but must be as many.
@@ -47,12 +56,18 @@ def read_mask_rows(path: Path, competition: Competition, key: str, error: type[T
         competition: the format of ids and classes.
         key: the configuration key of the file, for messages.
         error: raised if the file is not such a table.
+        known: ids of images, as far as they are known; ids that differ from them only in spelling are theirs.
 
     Raises:
         MissingFileError: the file does not exist.
     """
     table = read_table(path, len(competition.columns), key, error)
-    return _rows(table, range(len(table.columns)), competition, competition.id)
+    if is_row(table.columns):
+        raise error(
+            f"{key}: {path}:1: the first line is a row ({', '.join(table.columns)[:60]}), not the names of the columns",
+            f"Write the names of the columns above it: {','.join(competition.columns)}",
+        )
+    return _rows(table, range(len(table.columns)), competition, competition.id, known)
 
 
 def read_label_rows(
@@ -73,9 +88,11 @@ def read_label_rows(
     Raises:
         MissingFileError: the file does not exist.
     """
+    known = tuple(known)
+    count = len(competition.columns) if competition is PLAIN else None
+    table = with_header(read_table(path, count, key, error), frozenset(known))
     if competition is PLAIN:
-        return read_mask_rows(path, competition, key, error)
-    table = read_table(path, None, key, error)
+        return _rows(table, range(len(table.columns)), competition, competition.id, known)
     forms = [competition.label_form, (competition.columns, competition.id)]
     for columns, template in forms:
         if set(columns) <= set(table.columns):
@@ -89,7 +106,7 @@ def read_label_rows(
 def runs_of(cell: str, competition: Competition) -> str:
     """The run-length encoding in a cell; an empty text if the cell means an empty mask."""
     text = cell.strip()
-    return "" if text in competition.empty_cells else text
+    return "" if text in competition.empty_cells else loose_runs(text)
 
 
 def _rows(
@@ -101,12 +118,13 @@ def _rows(
     *before, last = positions
     readings: dict[int, tuple[Reading, ...]] = {}
     problems: dict[int, str] = {}
-    for line, cells in enumerate(table.rows, start=2):
+    for line, cells in enumerate(table.rows, start=table.first_line):
         try:
             readings[line] = read([cells[position].strip() for position in before])
         except ValueError as problem:
             problems[line] = str(problem)
-    sure = {*known, *(found[0][0] for found in readings.values() if len(found) == 1)}
+    images = frozenset(known)
+    sure = {*images, *(found[0][0] for found in readings.values() if len(found) == 1)}
     rows = []
     for line, found in readings.items():
         try:
@@ -114,11 +132,15 @@ def _rows(
         except ValueError as problem:
             problems[line] = str(problem)
             continue
-        cells = table.rows[line - 2]
+        cells = table.rows[line - table.first_line]
         stated = tuple(cells[position] for position in before)
         rows.append(MaskRow(line, stated, image_id_of(image_id) if named else image_id, class_name, cells[last]))
     told = tuple(f"line {line}: {problems[line]}" for line in sorted(problems))
-    return MaskRows(table.path, tuple(table.columns[position] for position in positions), tuple(rows), told)
+    alike = alike_ids((row.image_id for row in rows), images)
+    if alike:
+        rows = [replace(row, image_id=alike.get(row.image_id, row.image_id)) for row in rows]
+    columns = tuple(table.columns[position] for position in positions)
+    return MaskRows(table.path, columns, tuple(rows), told, table.has_header, alike)
 
 
 def _settled(readings: Sequence[Reading], sure: Container[str]) -> Reading:

@@ -1,7 +1,8 @@
 """Masks of training images as run-length encodings in a CSV file."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -9,31 +10,39 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.data.competitions import PLAIN, Competition
+from toolkit.config.data.competitions import PLAIN, PRESETS, Competition
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import decode
-from toolkit.errors import DataError
-from toolkit.files.masks.rle_rows import read_label_rows, runs_of
+from toolkit.errors import DataError, counted, listing
+from toolkit.files.images.alike_ids import differences
+from toolkit.files.masks.loose_cells import is_empty_word
+from toolkit.files.masks.rle_rows import MaskRows, read_label_rows, runs_of
 
 
 @dataclass(frozen=True)
 class MaskTable:
     """The rows of each image: class (None if rows have no class) and run-length encoding.
 
-    `names` are the classes whose planes to read; empty for all classes of the competition.
+    `names` are the classes whose planes to read; empty for all classes of the competition. `remarks` are what was
+    noticed about the file and settled: each with the ids that it concerns.
     """
 
     rows: Mapping[str, tuple[tuple[str | None, str], ...]]
     competition: Competition = PLAIN
     names: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def ids(self) -> Iterable[str]:
         """Ids that have a row, or count as empty without one."""
         return self.rows.keys()
+
+    def with_empty(self, ids: Iterable[str], classes: Classes) -> "MaskTable":
+        """The same masks, and empty masks of these images, which have no rows."""
+        return replace(self, rows={**self.rows, **dict.fromkeys(ids, ())})
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -119,15 +128,71 @@ def read_mask_table(
     image_ids = tuple(image_ids)
     found = read_label_rows(path, competition, key, DataError, image_ids)
     found.refuse_problems(key, DataError)
+    _refuse_unknown_words(found, competition, key)
     rows: dict[str, list[tuple[str | None, str]]] = {}
     if competition.unlisted == "empty":
         rows = {image_id: [] for image_id in image_ids}
+    empty, twice = set[tuple[str, str | None]](), dict[str, None]()
     for row in found.rows:
-        runs = runs_of(row.text, competition)
-        rows.setdefault(row.image_id, []).extend([(row.class_name, runs)] if runs else [])
+        pair = row.class_name, runs_of(row.text, competition)
+        several = rows.setdefault(row.image_id, [])
+        if not pair[1]:
+            empty.add((row.image_id, row.class_name))
+        elif pair in several:
+            twice[row.image_id] = None
+        else:
+            several.append(pair)
     chosen = classes.names[1:] if classes.activation == "softmax" else classes.names
     names = chosen if competition.classes else ()
-    return MaskTable({image_id: tuple(several) for image_id, several in rows.items()}, competition, names)
+    filled = {(image_id, name) for image_id, several in rows.items() for name, _ in several}
+    remarks = _remarks(found, tuple(twice), tuple(sorted({image_id for image_id, _ in empty & filled})))
+    return MaskTable({image_id: tuple(several) for image_id, several in rows.items()}, competition, names, remarks)
+
+
+def _refuse_unknown_words(found: MaskRows, competition: Competition, key: str) -> None:
+    """Cells with a word that can only mean an empty mask, but is not the competition's."""
+    words = Counter(text for row in found.rows if is_empty_word(text := row.text.strip()))
+    unknown = {word: count for word, count in words.items() if word not in competition.empty_cells}
+    if not unknown:
+        return
+    word = next(iter(unknown))
+    told = listing(f"{word!r} ({counted(count, 'row')})" for word, count in unknown.items())
+    written = f'empty: "{word}"' if competition is PLAIN else f'label_empty: "{word}"'
+    form = (
+        f"{{name: own, metric: dice, columns: [{', '.join(found.columns)}], {written}}}"
+        if competition is PLAIN
+        else f"{{extends: {competition.name}, {written}}}"
+        if competition.name in PRESETS
+        else ""
+    )
+    advice = (
+        f"If it means an empty mask, write under data: competition: {form}\n"
+        f"(in tk new: --set 'data.competition={form}'). tk init FOLDER writes this line itself."
+        if form
+        else f"If it means an empty mask, write among the keys of data.competition: {written}"
+    )
+    raise DataError(
+        f"{key}: {found.path}: {told} is no run-length encoding; an empty mask is an empty cell, -1 or "
+        f"{competition.empty or 'the word that the key empty gives'}",
+        advice,
+    )
+
+
+def _remarks(
+    found: MaskRows, twice: tuple[str, ...], contradicted: tuple[str, ...]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    remarks: list[tuple[str, tuple[str, ...]]] = []
+    if not found.has_header:
+        remarks.append((f"{found.path} has no header: its first line is read as a row", ()))
+    if found.alike:
+        what = f"ids in {found.path} differ from the names of images by {differences(found.alike)}; they are taken"
+        remarks.append((f"{what} for the same", tuple(sorted(found.alike.values()))))
+    if twice:
+        remarks.append((f"{found.path} has the same mask in several rows of an image; it counts once", twice))
+    if contradicted:
+        what = f"{found.path} has an empty row besides rows with a mask of the same image; the mask counts"
+        remarks.append((what, contradicted))
+    return tuple(remarks)
 
 
 def _refuse_other_classes(path: Path, competition: Competition, classes: Classes, key: str) -> None:

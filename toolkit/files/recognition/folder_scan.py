@@ -47,7 +47,7 @@ class FolderScan:
     Attributes:
         root: the scanned folder.
         folders: folders of images.
-        tables: CSV files.
+        tables: CSV and TSV files.
         documents: JSON files.
         texts: text files.
         competition: the folder's description of its competition, if it has one.
@@ -96,9 +96,14 @@ def scan_folder(root: Path) -> FolderScan:
     ]
     competition = next((path for path in by_folder[root] if path.name == _COMPETITION), None)
     rest = [path for paths in by_folder.values() for path in paths if not _is_image(path) and path != competition]
-    of = {ending: tuple(path for path in rest if path.suffix.lower() == ending) for ending in (".csv", ".json", ".txt")}
+    of = {
+        ending: tuple(path for path in rest if path.suffix.lower() == ending)
+        for ending in (".csv", ".tsv", ".json", ".txt")
+    }
     others = Counter(path.suffix.lower() or "no extension" for path in rest if path.suffix.lower() not in of)
-    return FolderScan(root, (*nested, *plain), of[".csv"], of[".json"], of[".txt"], competition, dict(others))
+    return FolderScan(
+        root, (*nested, *plain), (*of[".csv"], *of[".tsv"]), of[".json"], of[".txt"], competition, dict(others)
+    )
 
 
 def _is_image(path: Path) -> bool:

@@ -2,20 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.disk.tables import TextTable, read_table
+from toolkit.files.images.alike_ids import alike_ids
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.masks.loose_cells import are_runs, is_empty_word, loose_runs, with_header
 
 Role = Literal["labels", "sample", "metadata", "classes", "unknown"]
 
-EMPTY_WORDS = ("", "-1", "-", "nan")
-_RUNS = re.compile(r"\d+ \d+( \d+ \d+)*")
 _MASK_NAME = re.compile(r"rle|pixel|predict|mask|segment|annotation|encod", re.IGNORECASE)
 _CLASS_NAME = re.compile(r"class|label|categor|type|kind", re.IGNORECASE)
 _SAMPLE_NAME = re.compile(r"^sample|submi", re.IGNORECASE)
@@ -39,6 +39,7 @@ class RecognisedTable:
         mask_column: the position of the column of masks.
         template: the form of ids, for example `{id}`, `{id}.jpg` or `{id}.jpg_{class}`.
         classes: in the order of their first rows; numbers are sorted.
+        alike: ids that are spelt otherwise than those of the images, each with that of the image.
     """
 
     table: TextTable
@@ -49,6 +50,7 @@ class RecognisedTable:
     mask_column: int | None = None
     template: str = "{id}"
     classes: tuple[str, ...] = ()
+    alike: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns_used(self) -> tuple[str, ...]:
@@ -65,7 +67,8 @@ class RecognisedTable:
             image_id, name = _split(cell, "{class}" in self.template)
             if self.class_column is not None:
                 name = cells[self.class_column].strip()
-            found.append((image_id, name, "" if self.mask_column is None else cells[self.mask_column].strip()))
+            text = "" if self.mask_column is None else loose_runs(cells[self.mask_column])
+            found.append((self.alike.get(image_id, image_id), name, text))
         return tuple(found)
 
     @cached_property
@@ -76,17 +79,17 @@ class RecognisedTable:
     @cached_property
     def empty_words(self) -> Counter[str]:
         """The words for empty masks, and how often each occurs."""
-        return Counter(text for _, _, text in self.rows if text.lower() in EMPTY_WORDS)
+        return Counter(text for _, _, text in self.rows if is_empty_word(text))
 
     @cached_property
     def is_trivial(self) -> bool:
         """Whether all masks except empty ones are the same, as in a sample submission."""
-        return len({text for _, _, text in self.rows if text.lower() not in EMPTY_WORDS}) <= 1
+        return len({text for _, _, text in self.rows if not is_empty_word(text)}) <= 1
 
     @property
     def several_rows(self) -> int:
-        """The number of images, or pairs of image and class, with more than one row."""
-        counts = Counter((image_id, name) for image_id, name, _ in self.rows)
+        """The number of images, or pairs of image and class, with more than one mask."""
+        counts = Counter((image_id, name) for image_id, name, text in set(self.rows) if not is_empty_word(text))
         return sum(count > 1 for count in counts.values())
 
 
@@ -101,26 +104,30 @@ def recognise_table(path: Path, train_ids: Collection[str], test_ids: Collection
     try:
         table = read_table(path, None, path.name, DataError)
     except (DataError, MissingFileError) as error:
-        return RecognisedTable(TextTable(path, (), ()), "unknown", error.message)
+        return RecognisedTable(TextTable(path, (), ()), "unknown", f"{error.message}. {error.advice}".rstrip(". "))
     if not table.rows:
         return RecognisedTable(table, "unknown", "it has no rows")
     known = {*train_ids, *test_ids}
+    table = with_header(table, known)
     mask_column = _mask_column(table)
     found = _id_column(table, known, mask_column)
+    alike: Mapping[str, str] = {}
+    if found is None and known:
+        found, alike = _alike_column(table, known, mask_column)
     if mask_column is None:
-        return _without_masks(table, found)
+        return _without_masks(table, found, alike)
     if found is None:
         return RecognisedTable(
             table, "unknown", "it has run-length encodings, but no ids of images in the folder", None, None, mask_column
         )
     id_column, template = found
-    recognised = RecognisedTable(table, "labels", "", id_column, None, mask_column, template)
+    recognised = RecognisedTable(table, "labels", "", id_column, None, mask_column, template, alike=alike)
     class_column = _class_column(table, recognised)
     named = [name for _, name, _ in recognised.rows if name]
     if class_column is not None:
         named = [row[class_column].strip() for row in table.rows]
     role, why = _role(recognised, set(train_ids), set(test_ids))
-    return RecognisedTable(table, role, why, id_column, class_column, mask_column, template, _in_order(named))
+    return RecognisedTable(table, role, why, id_column, class_column, mask_column, template, _in_order(named), alike)
 
 
 def _in_order(names: Sequence[str]) -> tuple[str, ...]:
@@ -141,8 +148,8 @@ def _mask_column(table: TextTable) -> int | None:
     """The last column of run-length encodings; if all cells are empty, the last column with a name of masks."""
     sampled = table.rows[:: -(-len(table.rows) // _EXAMINED)]
     for place in reversed(range(len(table.columns))):
-        filled = [cells[place].strip() for cells in sampled if cells[place].strip().lower() not in EMPTY_WORDS]
-        if filled and sum(_RUNS.fullmatch(text) is not None for text in filled) >= _NEARLY_ALL * len(filled):
+        filled = [loose_runs(cells[place]) for cells in sampled if not is_empty_word(cells[place])]
+        if filled and sum(map(are_runs, filled)) >= _NEARLY_ALL * len(filled):
             return place
         if not filled and place and _MASK_NAME.search(table.columns[place]):
             return place
@@ -168,6 +175,22 @@ def _id_column(table: TextTable, known: Collection[str], mask_column: int | None
         return None
     cells = [row[0].strip() for row in sampled]
     return 0, _template(cells, with_class=all(_WITH_CLASS.fullmatch(cell) and "." in cell for cell in cells))
+
+
+def _alike_column(
+    table: TextTable, known: Collection[str], mask_column: int | None
+) -> tuple[tuple[int, str] | None, Mapping[str, str]]:
+    """The column whose ids are spelt otherwise than those of images, for most of its words; and what they mean."""
+    for place in range(len(table.columns)):
+        if place == mask_column:
+            continue
+        cells = [row[place].strip() for row in table.rows]
+        for with_class in (False, True):
+            names = {_split(cell, with_class)[0] for cell in cells}
+            alike = alike_ids(names, known)
+            if len(alike) > max(1, _MOST * len(names)):
+                return (place, _template(cells, with_class)), alike
+    return None, {}
 
 
 def _template(cells: Sequence[str], with_class: bool) -> str:
@@ -212,11 +235,12 @@ def _role(found: RecognisedTable, train_ids: set[str], test_ids: set[str]) -> tu
     return "labels", f"it has masks of {labelled} training images" if labelled else "it has masks"
 
 
-def _without_masks(table: TextTable, found: tuple[int, str] | None) -> RecognisedTable:
+def _without_masks(table: TextTable, found: tuple[int, str] | None, alike: Mapping[str, str]) -> RecognisedTable:
     names = [name.lower() for name in table.columns]
     if {"r", "g", "b"} <= set(names) and len(table.rows) <= 256:
         return RecognisedTable(table, "classes", "it has the columns r, g, b")
     if found is not None and len(table.columns) > 1:
         others = [name for place, name in enumerate(table.columns) if place != found[0]]
-        return RecognisedTable(table, "metadata", f"it has {listing(others, 6)} of images", found[0], template=found[1])
+        why = f"it has {listing(others, 6)} of images"
+        return RecognisedTable(table, "metadata", why, found[0], template=found[1], alike=alike)
     return RecognisedTable(table, "unknown", "it has neither masks nor ids of images")

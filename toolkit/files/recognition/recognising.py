@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.decoding import read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
+from toolkit.files.masks.loose_cells import is_empty_word
 from toolkit.files.masks.mask_examining import examine_mask_files
+from toolkit.files.masks.mask_pairs import pairs_of
 from toolkit.files.masks.palette_files import palette_verdict
 from toolkit.files.recognition.fields_of_view import without_fields_of_view
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
-from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
+from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.shape_documents import Document, find_document
@@ -113,6 +115,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
     roles = without_fields_of_view(find_roles(scan.folders, labelled - wanted, wanted - labelled))
+    roles = _paired_by_table(roles, first)
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
@@ -161,6 +164,22 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         class_names=names,
         class_names_from=names_from,
     )
+
+
+def _paired_by_table(roles: Roles, tables: Sequence[RecognisedTable]) -> Roles:
+    """The roles with the masks of a table that pairs images with mask files, if names alone do not pair them."""
+    if roles.images is None or roles.pairing is not None:
+        return roles
+    for table in tables:
+        pairs = pairs_of(table.table, roles.images.paths, table.table.path.name) if table.table.rows else None
+        pairs = {one: path for one, path in (pairs or {}).items() if one in roles.images.paths}
+        used = set(pairs.values())
+        if used.difference(roles.images.paths.values()):
+            masks = ImageFolder(table.table.path, table.table.path.name, pairs)
+            pairing = Pairing(masks, "", "", len(pairs) / len(roles.images.paths))
+            unused = tuple(one for one in roles.unused if not used.issuperset(one[0].paths.values()))
+            return replace(roles, pairing=pairing, unused=unused)
+    return roles
 
 
 def class_order(
@@ -303,7 +322,7 @@ def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
     images = roles.images
     texts: dict[str, list[str]] = {}
     for image_id, _, text in labels.rows:
-        if images is not None and image_id in images.paths and text.lower() not in EMPTY_WORDS:
+        if images is not None and image_id in images.paths and not is_empty_word(text):
             texts.setdefault(image_id, []).append(text)
     samples = []
     for image_id, several in texts.items():

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from toolkit.config.data.competitions import PLAIN, Competition, cell_reader
 from toolkit.errors import listing
+from toolkit.files.images.alike_ids import alike_ids, differences
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, RowKey
@@ -13,6 +15,10 @@ from toolkit.files.submissions.rows import RawRows
 
 _PLAIN_ID = "{id}"
 _AS_THE_SAMPLE = "Write ids as the sample submission does."
+_AS_TEXT = (
+    "The ids were read as numbers. Read them as text, pandas.read_csv(FILE, dtype=str), and write them as the sample "
+    "submission does."
+)
 
 
 def check_ids(raw: RawRows, expected: Expected, findings: Findings) -> list[MaskRow]:
@@ -62,8 +68,9 @@ def _named(
     findings: Findings,
 ) -> list[MaskRow]:
     """The rows with the image and class of their ids."""
-    reader = _IdReader(expected.competition, len(positions) == 3, wanted, findings)
+    reader = _IdReader(expected.competition, len(positions) == 3, wanted, findings, _whose(expected))
     *before, last = positions
+    reader.learn(tuple(values[position] for position in before) for _, values in raw.rows)
     rows = []
     for line, values in raw.rows:
         cells = tuple(values[position] for position in before)
@@ -82,11 +89,30 @@ class _IdReader:
         with_class_column: bool,
         wanted: Mapping[RowKey, tuple[str, ...]] | None,
         findings: Findings,
+        whose: str,
     ) -> None:
         self._read = cell_reader(competition, competition.id, with_class_column)
         self._may_be_file_name = competition.id == _PLAIN_ID
         self._wanted, self._findings = wanted, findings
         self._by_cells = {cells: key for key, cells in (wanted or {}).items()}
+        self._alike: Mapping[str, str] = {}
+        self._whose = whose
+
+    def learn(self, rows: Iterable[tuple[str, ...]]) -> None:
+        """Find out which ids that are not required are spelt otherwise than required ones."""
+        read = []
+        for cells in rows:
+            with suppress(ValueError):  # reported by `key_of`
+                read.append(self._reading(cells)[0])
+        self._alike = alike_ids(read, {image_id for image_id, _ in self._wanted or ()})
+
+    def _reading(self, cells: tuple[str, ...]) -> RowKey:
+        """Image and class by the form of the competition; raises ValueError if the cells have another form."""
+        if cells in self._by_cells:
+            return self._by_cells[cells]
+        readings = self._read([cell.strip() for cell in cells])
+        keys = [(image_id_of(found) if self._may_be_file_name else found, name) for found, name in readings]
+        return next((one for one in keys if one in (self._wanted or ())), keys[0])
 
     def key_of(self, line: int, cells: tuple[str, ...]) -> RowKey | None:
         """Image and class of a row; None if the row is not required."""
@@ -94,22 +120,26 @@ class _IdReader:
         if cells in self._by_cells:
             return self._by_cells[cells]
         try:
-            readings = self._read([cell.strip() for cell in cells])
+            key = self._reading(cells)
         except ValueError as problem:
             self._findings.refuse("ids", where, str(problem), "", _AS_THE_SAMPLE)
             return None
-        keys = [(image_id_of(found) if self._may_be_file_name else found, name) for found, name in readings]
-        key = next((one for one in keys if one in (self._wanted or ())), keys[0])
         if self._wanted is None:
             if any(cell != cell.strip() for cell in cells):
                 self._findings.refuse("ids", where, f"there are spaces around the id {written!r}", "", "Remove them.")
             return key
-        if key not in self._wanted:
-            self._findings.refuse("ids", where, f"the id {written!r} is unknown", "", "Remove this row.")
+        meant = (self._alike.get(key[0], key[0]), key[1])
+        if meant not in self._wanted:
+            advice = f"No id of {self._whose} is like it. Check where this row comes from."
+            self._findings.refuse("ids", where, f"the id {written!r} is unknown", "", advice)
             return None
-        allowed = f"the sample has {','.join(self._wanted[key])!r}"
-        self._findings.refuse("ids", where, f"the id {written!r}", allowed, _AS_THE_SAMPLE)
-        return key
+        has = "the sample has" if self._whose.startswith("the sample") else f"{self._whose} have"
+        allowed = f"{has} {','.join(self._wanted[meant])!r}"
+        how = differences({key[0]: meant[0]}) if meant != key else ""
+        advice = _AS_TEXT if how.startswith(("leading zeros", "a decimal point")) else _AS_THE_SAMPLE
+        differ = f", which differs by {how.partition(' (')[0]}" if how else ""
+        self._findings.refuse("ids", where, f"the id {written!r}{differ}", allowed, advice)
+        return meant
 
 
 def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:
@@ -135,6 +165,10 @@ def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findi
             findings.refuse("duplicates", where, came, "an image without objects has one empty row", "Remove it.")
 
 
+def _whose(expected: Expected) -> str:
+    return "the test images" if expected.sample is None else "the sample submission"
+
+
 def _check_complete(
     rows: Sequence[MaskRow], wanted: Mapping[RowKey, tuple[str, ...]], expected: Expected, findings: Findings
 ) -> None:
@@ -142,7 +176,7 @@ def _check_complete(
     order = list(dict.fromkeys((row.image_id, row.class_name) for row in rows))
     there = set(order)
     missing = [",".join(cells) for key, cells in wanted.items() if key not in there]
-    whose = "the test images" if expected.sample is None else "the sample submission"
+    whose = _whose(expected)
     if missing:
         came = f"{len(missing)} ids of {whose} have no row: {listing(missing)}"
         token = repr(expected.competition.empty) if expected.competition.empty else "an empty cell"
@@ -150,7 +184,7 @@ def _check_complete(
         findings.refuse("ids", WHOLE_FILE, came, "one row for each id", advice)
     elif expected.sample is not None and order != list(wanted):
         first = next(place for place, (one, other) in enumerate(zip(order, wanted, strict=True)) if one != other)
-        came = f"the order of the ids differs from {whose}, from {','.join(wanted[order[first]])} on"
+        came = f"the order of the ids differs from the sample submission, from {','.join(wanted[order[first]])} on"
         findings.warn("order", WHOLE_FILE, came, "", "Most competitions join rows by id; if unsure, keep the order.")
 
 

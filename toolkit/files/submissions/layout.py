@@ -52,16 +52,18 @@ class SubmissionLayout:
 
 
 def sample_layout(
-    path: Path, competition: Competition = PLAIN, key: str = "data.sample_submission"
+    path: Path, competition: Competition = PLAIN, key: str = "data.sample_submission", known: Iterable[str] = ()
 ) -> SubmissionLayout:
     """The layout of a sample submission; `key` is the configuration key of the file, for messages.
+
+    Ids that differ from those of `known` images only in spelling are theirs; rows keep the spelling of the sample.
 
     Raises:
         MissingFileError: the file does not exist.
         SubmissionError: the file has the wrong number of columns, no rows, ids of another form than the competition's,
             images without some of the classes or, without a competition, an id twice.
     """
-    found = read_mask_rows(path, competition, key, SubmissionError)
+    found = read_mask_rows(path, competition, key, SubmissionError, known)
     found.refuse_problems(key, SubmissionError)
     if not found.rows:
         raise SubmissionError(f"{key}: {path} has no rows")
@@ -83,8 +85,9 @@ def sample_layout_for(
         MissingFileError: the file does not exist.
         SubmissionError: as `sample_layout`; or an image is not a test image.
     """
-    layout = sample_layout(path, competition)
-    wanted, there = set(layout.image_ids), set(test_ids)
+    there = set(test_ids)
+    layout = sample_layout(path, competition, known=there)
+    wanted = set(layout.image_ids)
     unknown, extra = sorted(wanted - there), sorted(there - wanted)
     if unknown:
         raise SubmissionError(

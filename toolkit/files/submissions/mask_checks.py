@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toolkit.config.data.competitions import PLAIN
+from toolkit.config.data.competitions import PLAIN, PRESETS
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.labels import covers_most
 from toolkit.core.masks.misplaced_masks import (
@@ -13,8 +13,10 @@ from toolkit.core.masks.misplaced_masks import (
     are_contradicted,
     border_contrast,
     border_length,
+    count_from_zero,
     in_other_order,
     is_torn,
+    line_starts,
     one_pixel_on,
 )
 from toolkit.core.masks.rle import RleError, decode, encode
@@ -43,6 +45,7 @@ class MaskChecks:
         self._borders = np.zeros(2, np.int64)
         self._contrasts: list[Contrasts] = []
         self._of_counted: list[Contrasts] = []
+        self._starts: list[tuple[int, int]] = []
         self._of_before: list[Contrasts] = []
         self._of_after: list[Contrasts] = []
         self._previous: tuple[str, Mask] | None = None
@@ -157,7 +160,10 @@ class MaskChecks:
             what = "objects" if self._form.rows == "object" else "classes"
             came = f"{shared} pixels are also in an earlier row of the same image"
             allowed = f"{what} must not overlap in {self._form.name}"
-            self._findings.refuse("overlap", _place(row), came, allowed, "Assign each pixel to one of them.")
+            form = f"{{extends: {self._form.name}, overlaps: true}}" if self._form.name in PRESETS else "overlaps: true"
+            where = "data.competition" if self._form.name in PRESETS else "the keys of data.competition"
+            advice = f"Assign each pixel to one of them. If the competition allows overlaps, write {form} in {where}."
+            self._findings.refuse("overlap", _place(row), came, allowed, advice)
 
     def _check_origin(self, image_id: str, united: Mapping[str | None, Mask]) -> None:
         """The decoded masks are those that the submission was made from."""
@@ -178,6 +184,7 @@ class MaskChecks:
             return
         other = in_other_order(united, self._form.pixel_order)
         self._examined += 1
+        self._starts.append((0, 0) if self._form.relative else line_starts(united, self._form.pixel_order))
         self._pixels += united.size
         if united.shape[0] != united.shape[1]:
             self._borders += (border_length(united), border_length(other))
@@ -206,8 +213,10 @@ class MaskChecks:
             )
 
     def _check_counting(self) -> None:
-        if are_contradicted(self._of_counted):
-            came = f"one pixel on, masks fit {len(self._of_counted)} images better"
+        contradicted, beyond = are_contradicted(self._of_counted), sum(count for _, count in self._starts)
+        if contradicted or count_from_zero(self._starts):
+            came = f"{beyond} runs begin in the last pixel of a line and go on in the next"
+            came = f"one pixel on, masks fit {len(self._of_counted)} images better" if contradicted else came
             advice = "Pixels seem to be counted from 0: add 1 to every start."
             self._findings.warn("runs", WHOLE_FILE, came, "the first pixel is number 1", advice)
 
