@@ -156,8 +156,8 @@ class LabelledImages:
         """
         height, width = size = self.images.size(image_id)
         stored = None
-        if isinstance(self.masks, MaskFiles) and isinstance(self.masks.coding, ByValue):
-            files, coding = self.masks, self.masks.coding
+        files, coding = self.masks, getattr(self.masks, "coding", None)
+        if isinstance(files, MaskFiles) and isinstance(coding, ByValue) and image_id not in files.empty:
             stored = self._read(lambda name, _: files.stored(name), image_id, size)
             raw = self._read(lambda _, __: coding.decode(stored), image_id, size)
         else:
