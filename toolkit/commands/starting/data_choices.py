@@ -113,12 +113,36 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(
-            ("data", "image_name"), folder.pattern, f"one folder for each of {counted(len(folder.paths), 'image')}"
-        )
-    elif _shares_folder(found):
-        (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
-        yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks share a folder")
+        yield Choice(("data", "image_name"), folder.pattern, _pattern_why(found))
+    yield from _ids(found, experiment)
+
+
+def _pattern_why(found: Recognised) -> str:
+    """The reason for a pattern of image names."""
+    folder = found.images
+    if "{id}/" in folder.pattern:
+        return f"one folder for each of {counted(len(folder.paths), 'image')}"
+    why = "images and masks share a folder" if _shares_folder(found) else "the id is what names of images and masks share"
+    first = sorted(folder.paths)[0]
+    return f"{why}: {first} is the id of {folder.paths[first].name}"
+
+
+def _ids(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+    """The lists of ids that name images with masks, if others have none; otherwise the lists are an alternative."""
+    pairing = found.roles.pairing
+    if pairing is None or masks_are_a_table(found) or pairing.share == 1:
+        return
+    masked = {one for one in found.images.paths if f"{pairing.prefix}{one}{pairing.suffix}" in pairing.masks.paths}
+    fitting = [one for one in found.id_lists if one.ids <= masked]
+    if not fitting:
+        return
+    best = max(fitting, key=lambda one: len(one.ids))
+    rest = [one for one in fitting if not one.ids <= best.ids]
+    paths = [relative_path(one.path, experiment) for one in (best, *rest)]
+    ids = set().union(*(one.ids for one in (best, *rest)))
+    why = f"{len(ids)} images are listed, and each has a mask; {len(found.images.paths) - len(masked)} images have none"
+    others = ", ".join(f"{found.scan.name(one.path)} ({len(one.ids)})" for one in fitting if one.ids < best.ids)
+    yield Choice(("data", "ids"), paths[0] if len(paths) == 1 else tuple(paths), why, others)
 
 
 def _value_range(found: Recognised) -> Iterator[Choice]:
@@ -199,7 +223,8 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
             yield Choice(("data", "masks"), path, f"{found.document.kind} JSON: {len(found.document.names)} classes")
         return
     kinds = ", ".join(f"{count} {kind}" for kind, count in look.kinds.items())
-    missing = round((1 - pairing.share) * len(found.images.paths))
+    listed = any(choice.key[-1] == "ids" for choice in _ids(found, experiment))
+    missing = 0 if listed else round((1 - pairing.share) * len(found.images.paths))
     why = f"{look.examined} mask files: {kinds}; {look.reading.why}"
     if look.empty:
         why += f"; {look.empty} ({look.empty / look.examined:.0%}) are empty"
@@ -210,16 +235,15 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         same = None if found.rle is None else found.rle.mask_files
         told = "" if same is None else f", which has the same masks for {same:.0%} of the compared images"
         other = "; ".join(filter(None, (other, f"{found.scan.name(found.labels.table.path)}{told}")))
-    folder = pairing.masks.folder.parent if folders else pairing.masks.folder
+    in_folders = found.roles.class_name.startswith("{class}")
+    folder = pairing.masks.folder.parent if in_folders else pairing.masks.folder
     yield Choice(("data", "masks"), relative_path(folder, experiment), why, other)
-    ending = next(iter(pairing.masks.paths.values())).suffix
     if folders:
-        yield Choice(
-            ("data", "mask_name"), f"{{class}}/{{id}}{ending}", f"one folder for each class: {', '.join(folders)}"
-        )
-    elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
-        name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
-        yield Choice(("data", "mask_name"), name, "the names of mask files, from those of images")
+        which = "folder" if found.roles.class_name.startswith("{class}") else "file"
+        why = f"one {which} for each class: {', '.join(folders)}"
+        yield Choice(("data", "mask_name"), found.roles.class_name, why)
+    elif pairing.mask_name:
+        yield Choice(("data", "mask_name"), pairing.mask_name, "the names of mask files, from those of images")
     if _is_lossy(found):
         why = "lossy compression alters values: pixels nearer to white than to black are foreground"
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
@@ -355,6 +379,8 @@ def _test(found: Recognised, experiment: Experiment, with_sample: bool) -> Itera
     if test is not None:
         path = relative_path(test.folder, experiment)
         yield Choice(("data", "test"), path, f"{counted(len(test.paths), 'image')}: {found.roles.test_why}")
+        if found.roles.test_name:
+            yield Choice(("data", "test_name"), found.roles.test_name, "test images have names of another form")
     if found.sample is not None and test is not None and with_sample:
         path = relative_path(found.sample.table.path, experiment)
         yield Choice(("data", "sample_submission"), path, f"{len(found.sample.rows)} rows; {found.sample.why}")

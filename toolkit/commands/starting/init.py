@@ -15,8 +15,10 @@ from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
+from toolkit.files.recognition.unread_files import unread_files
 from toolkit.messages import Table
 
+_LISTS_SHOWN = 6
 _ROLES: Mapping[str, str] = {
     "labels": "labels",
     "sample": "rows for test images",
@@ -86,7 +88,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     )
     classes = class_choices(found)
     others = network_choices(found, classes, "" if form is not None else None)
-    unused = not_used(found)
+    unused = not_used(found, data)
     text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
@@ -94,8 +96,8 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
 
 
-def not_used(found: Recognised) -> list[str]:
-    """The contents of the folder that the configuration does not use."""
+def not_used(found: Recognised, choices: Sequence[Choice] = ()) -> list[str]:
+    """The contents of the folder that the configuration does not use; `choices` are its keys below `data`."""
     scan, roles = found.scan, found.roles
     lines = [found.misdescribed] if found.misdescribed else []
     lines += [
@@ -106,6 +108,11 @@ def not_used(found: Recognised) -> list[str]:
         if roles.pairing is None or masks_are_a_table(found)
         else round((1 - roles.pairing.share) * len(found.images.paths))
     )
+    if found.id_lists and not any(choice.key == ("data", "ids") for choice in choices):
+        shown = ", ".join(f"{scan.name(one.path)} ({len(one.ids)})" for one in found.id_lists[:_LISTS_SHOWN])
+        lines.append(f"lists of ids: {shown}; to use only the images of one: ids: {scan.name(found.id_lists[0].path)}")
+    elif found.id_lists:
+        lacking = 0
     if lacking:
         lines.append(
             f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit reports an error until there is one, "
@@ -130,7 +137,7 @@ def not_used(found: Recognised) -> list[str]:
         lines.append(f"{counted(len(found.unreadable), 'image')} cannot be read: {listing(found.unreadable)}")
     if roles.test is None:
         lines.append("no folder of test images was found: a submission requires data.test")
-    lines += [counted(count, f"{ending} file") for ending, count in sorted(scan.others.items())]
+    lines += unread_files(scan)
     return lines
 
 

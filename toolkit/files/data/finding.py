@@ -8,12 +8,13 @@ from toolkit.config.data.classes import coding_of, task_classes
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Classes
-from toolkit.errors import DataError, MissingFileError
+from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing
+from toolkit.files.data.id_lists import read_ids
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
-from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
+from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.masks.coco_and_labelme import (
@@ -75,8 +76,18 @@ def find_source(
         items = user_items(keys.source, f"{key}.source")
         ids = tuple(sorted(items.places))
         given = UserImages(items, ids, channels, keys.ranges)
-        return LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
-    return _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+        found = LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
+    else:
+        found = _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+    return _listed(found, keys, f"{key}.ids") if keys.id_lists else found
+
+
+def _listed(found: LabelledImages, keys: SourceKeys, key: str) -> LabelledImages:
+    """The images whose ids are in the lists."""
+    ids = read_ids(keys.id_lists, found.images, key)
+    known = found.metadata
+    rows = {image_id: several for image_id, several in known.rows.items() if image_id in ids}
+    return replace(found, images=found.images.only(ids), metadata=replace(known, rows=rows))
 
 
 def find_labelled_folder(
@@ -97,7 +108,9 @@ def _of_files(
 ) -> LabelledImages:
     """The labelled images of folders and files; `names` are those of the keys or options, for messages."""
     of_images, of_masks = names
-    images = find_image_files(keys.folders, of_images, channels, pattern=keys.image_name, ranges=keys.ranges)
+    images = find_image_files(
+        keys.folders, of_images, channels, pattern=keys.image_name, exclude=keys.excluded, ranges=keys.ranges
+    )
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
@@ -121,7 +134,23 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
     if data.test is None:
         return None
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
-    return find_image_files(folders, "data.test", channels, pattern=data.image_name, ranges=data.ranges)
+    try:
+        return find_image_files(
+            folders, "data.test", channels, pattern=data.test_pattern, exclude=data.excluded, ranges=data.ranges
+        )
+    except NothingToLearnError as error:
+        if data.test_name is not None or data.image_name is None or not folders[0].is_dir():
+            raise
+        raise NothingToLearnError(error.message, _test_name_advice(folders[0], data.image_name)) from error
+
+
+def _test_name_advice(folder: Path, image_name: str) -> str:
+    there = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    shown = f" Image files there: {listing(there, 3)}" if there else ""
+    return (
+        f"{image_name} is data.image_name. If the names of test images differ, give their pattern too, for example "
+        f'test_name: "{{id}}.png".{shown}'
+    )
 
 
 def _of_table(path: Path, competition: Competition, images: Images, classes: Classes, key: str) -> MaskSource:

@@ -1,41 +1,58 @@
 """Assigns roles to folders of images: training images, their masks, test images."""
 
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from toolkit.files.images.shared_names import Affixes, affixes_of, share_names
 from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.kinds_in_folder import (
+    ANY_FOLDER,
+    gathered,
+    is_mask_kind,
+    is_mask_name,
+    kinds_of,
+    shows_no_image,
+    with_pattern,
+)
 
-_MASK_WORDS = frozenset((
-    "mask", "masks", "label", "labels", "labelcol", "annotation", "annotations", "annot", "gt", "groundtruth", "truth",
-    "seg", "segs", "segmentation", "segmentations", "target", "targets", "matte", "mattes",
-))  # fmt: skip
-_MASK_ENDINGS = ("annot", "masks", "mask", "labels", "_gt", "annotations")
+_INSTANCES = re.compile(r"instances?|objects?|inst|instanceids|.*objects?")
 _TRAIN_WORDS = frozenset(("train", "training", "train1", "stage1train"))
 _TEST_WORDS = frozenset(("test", "testing", "stage1test", "holdout"))
 _VALIDATION_WORDS = frozenset(("val", "valid", "validation"))
 _MOST = 0.5
-_MIXED = 0.25
-_AFFIX = re.compile(r"[._\- ](mask|masks|label|labels|gt|seg|segmentation|annotation|groundtruth|truth|l)$", re.I)
 
 
 @dataclass(frozen=True)
 class Pairing:
     """A folder of masks whose ids are those of the images between a prefix and a suffix.
 
-    `share` is the share of the images that have a mask, 0–1.
+    `share` is the share of the images that have a mask, 0–1. `images` are the images with these ids.
     """
 
     masks: ImageFolder
     prefix: str
     suffix: str
     share: float
+    images: ImageFolder
+
+    @property
+    def mask_name(self) -> str:
+        """The pattern of the names of mask files; empty if they are those of the images."""
+        inner = f"{self.prefix}{{id}}{self.suffix}"
+        if self.masks.pattern:
+            return self.masks.pattern.replace("{id}", inner)
+        return "" if inner == "{id}" else f"{inner}{next(iter(self.masks.paths.values())).suffix}"
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The presumed role of each folder; `unused` folders have none, and come with a description."""
+    """The presumed role of each folder; `unused` folders have none, and come with a description.
+
+    `class_name` is the pattern of mask files with `{class}`, if each class has its own files. `test_name` is the
+    pattern of the names of test images, if it differs from that of training images.
+    """
 
     images: ImageFolder | None
     pairing: Pairing | None
@@ -44,107 +61,165 @@ class Roles:
     test_why: str
     validation: tuple[ImageFolder, Pairing] | None
     unused: tuple[tuple[ImageFolder, str], ...]
+    class_name: str = ""
+    test_name: str = ""
 
 
-def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], sample_ids: Collection[str]) -> Roles:
+LooksAt = Callable[[ImageFolder], bool]
+"""What the files of a folder show, for example whether they are binary masks."""
+
+
+def find_roles(
+    folders: Sequence[ImageFolder],
+    labelled_ids: Collection[str],
+    sample_ids: Collection[str],
+    *,
+    are_masks: LooksAt = lambda _: False,
+    are_binary: LooksAt = lambda _: True,
+) -> Roles:
     """Assign roles to folders by their names and by the ids that they share.
 
     Args:
         folders: of images.
         labelled_ids: ids in tables of labels.
         sample_ids: ids in sample submissions.
+        are_masks: whether the files of a folder look like masks; asked where the names do not tell.
+        are_binary: whether the files of a folder have at most two values, as masks of one class have.
     """
-    parts = [part for folder in folders for part in split_mixed(folder)]
+    parts = [part for folder in gathered(folders) for part in split_mixed(folder)]
     masks = [folder for folder in parts if is_mask_folder(folder)]
-    images = [folder for folder in parts if not is_mask_folder(folder)]
+    images = [folder for folder in parts if not is_mask_folder(folder) and not shows_no_image(folder)]
     pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
+    if not labelled_ids and not any(pairs.values()):
+        unnamed = [folder for folder in images if len(images) > 1 and are_masks(folder)]
+        if 0 < len(unnamed) < len(images):
+            masks += unnamed
+            images = [folder for folder in images if folder not in unnamed]
+            pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
     ranked = sorted(images, key=lambda folder: -_rank(folder, pairs[id(folder)], labelled_ids, sample_ids))
     if not ranked:
         return Roles(None, None, {}, None, "", None, tuple((folder, "masks without images") for folder in masks))
     train = ranked[0]
     pairing = pairs[id(train)]
-    class_folders = _class_folders(train, masks, pairing)
-    rest = [folder for folder in ranked[1:] if folder is not train]
+    if pairing is not None and labelled_ids and pairing.images.paths.keys() != train.paths.keys():
+        pairing = None  # tables name the images by their whole names
+    class_folders, class_name = _class_folders(masks, pairing, are_binary)
+    rest = ranked[1:]
     test, why = _test_folder(rest, train, sample_ids)
     rest = [folder for folder in rest if folder is not test]
     taken = None if pairing is None else pairing.masks
     others = [(one, pair) for one in rest if (pair := pairs[id(one)]) is not None and not _is_test(one)]
-    validation = next(((one, pair) for one, pair in others if pair.masks is not taken), None)
+    validation = next(
+        ((pair.images, pair) for one, pair in others if pair.masks is not taken and not is_mask_folder(one)), None
+    )
     used = {id(train), id(test), *map(id, class_folders.values())}
     used |= {id(one) for one in ([pairing.masks] if pairing else [])}
-    used |= {id(validation[0]), id(validation[1].masks)} if validation else set()
-    unused = tuple((folder, _description(folder)) for folder in parts if id(folder) not in used)
-    return Roles(train, pairing, class_folders, test, why, validation, unused)
+    used |= {id(one) for one, pair in others if validation and pair is validation[1]}
+    used |= {id(validation[1].masks)} if validation else set()
+    shown = train if pairing is None else pairing.images
+    unused = [(folder, _description(folder, shown)) for folder in parts if id(folder) not in used]
+    unused += [(kind, "files of another kind, by their names") for kind in _other_kinds(train, shown)]
+    test_name = ""
+    if test is not None and shown.pattern:
+        test, test_name = _named_test(test, shown)
+    return Roles(shown, pairing, class_folders, test, why, validation, tuple(unused), class_name, test_name)
 
 
 def is_mask_folder(folder: ImageFolder) -> bool:
     """Whether a folder has a name of masks; of nested folders, the innermost known name decides."""
-    names = [*folder.name.lower().split("/"), *folder.pattern.lower().split("/")]
-    for name in reversed([name for name in names if name not in ("", ".")]):
-        words = [word for word in re.split(r"[^a-z0-9]+", name) if word]
-        if any(word in _MASK_WORDS for word in words) or name.startswith("segment") or name.endswith(_MASK_ENDINGS):
-            return True
-        if any(word in ("image", "images", "img", "imgs", "jpegimages", "photos") for word in words):
-            return False
+    names = [*folder.name.split("/"), *(folder.pattern.split("/")[:-1])]
+    if folder.pattern and is_mask_kind(folder):
+        return True
+    if folder.pattern and is_mask_name(Path(folder.pattern).stem.replace("{id}", "")) is False:
+        return False
+    for name in reversed([name for name in names if name not in ("", ".", "*", "{id}")]):
+        told = is_mask_name(name)
+        if told is not None:
+            return told
     return False
 
 
 def is_instance_folder(folder: ImageFolder) -> bool:
     """Whether a folder has a name of instance masks, whose values number objects."""
-    return not {"instance", "instances", "objects", "inst"}.isdisjoint(folder.words[-1:])
+    words = folder.words if folder.pattern else folder.words[-1:]
+    return any(_INSTANCES.fullmatch(word) for word in words)
 
 
 def split_mixed(folder: ImageFolder) -> list[ImageFolder]:
-    """Split a folder that holds images and their masks, if masks have the names of images with a suffix."""
-    if folder.pattern:
-        return [folder]
-    stems = {image_id: _stem(image_id) for image_id in folder.paths}
-    endings = Counter(
-        image_id[len(stem) :] for image_id, stem in stems.items() if stem != image_id and stem in folder.paths
-    )
-    if not endings:
-        return [folder]
-    ending, count = endings.most_common(1)[0]
-    if count < _MIXED * len(folder.paths):
-        return [folder]
-    masks = {image_id: path for image_id, path in folder.paths.items() if image_id.endswith(ending)}
-    images = {image_id: path for image_id, path in folder.paths.items() if image_id not in masks}
-    suffix = next(iter(masks.values())).suffix
-    return [
-        replace(folder, paths=images),
-        replace(folder, paths=masks, pattern=f"{{id}}{ending}{suffix}"),
-    ]
-
-
-def _stem(image_id: str) -> str:
-    """An id without a suffix of masks, for example `_mask`."""
-    return _AFFIX.sub("", image_id)
+    """Split a folder that holds images and their masks, or other drawings of them, if the names tell these apart."""
+    kinds = kinds_of(folder)
+    if any(is_mask_kind(kind) or shows_no_image(kind) for kind in kinds):
+        return kinds
+    return [folder]
 
 
 def pair_up(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
-    """How the ids of masks follow from those of images; None if they do not."""
-    ids = images.paths.keys()
-    affixes: Counter[tuple[str, str]] = Counter()
-    if ids & masks.paths.keys():
-        affixes["", ""] = 1
-    longest = sorted(ids, key=len, reverse=True)
-    for name in list(masks.paths)[:50]:
-        inside = next((one for one in longest if one in name), None)
-        if inside:
-            prefix, _, suffix = name.partition(inside)
-            affixes[prefix, suffix] += 1
-    best = None
-    for (prefix, suffix), _ in affixes.most_common(5):
-        share = sum(f"{prefix}{one}{suffix}" in masks.paths for one in ids) / len(ids)
-        if share > 0 and (best is None or share > best.share):
-            best = Pairing(masks, prefix, suffix, share)
-    return best
+    """How the ids of masks follow from those of images; None if they do not.
+
+    If the names of images have a prefix or suffix too, or if only one kind of files in their folder has masks, the
+    pairing has these images by the ids that they share with masks.
+    """
+    whole = _pair(images, masks)
+    if whole is not None and whole.share == 1:
+        return whole
+    kinds = [pairing for kind in kinds_of(images) if kind is not images and (pairing := _pair(kind, masks)) is not None]
+    best = max(kinds, key=lambda one: (one.share, -len(one.images.pattern)), default=None)
+    return best if best is not None and (whole is None or best.share > whole.share) else whole
+
+
+def _pair(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
+    shared = share_names(images.paths.keys(), masks.paths.keys())
+    if shared is None:
+        return None
+    names = shared.images.ids(images.paths)
+    if shared.images.length and "/" in images.pattern.removeprefix(ANY_FOLDER):
+        return None
+    named = images
+    if shared.images.length:
+        inner = Path(images.pattern).stem.replace("{id}", shared.images.pattern("")) if images.pattern else ""
+        prefix, _, suffix = (inner or shared.images.pattern("")).partition("{id}")
+        named = with_pattern(images, names, prefix, suffix)
+    return Pairing(masks, shared.masks.prefix, shared.masks.suffix, shared.count / len(images.paths), named)
+
+
+def _other_kinds(whole: ImageFolder, used: ImageFolder) -> list[ImageFolder]:
+    """The kinds of files in a folder of which only one is used."""
+    if len(used.paths) == len(whole.paths):
+        return []
+    return [kind for kind in kinds_of(whole) if kind.pattern != used.pattern]
+
+
+def _named_test(test: ImageFolder, images: ImageFolder) -> tuple[ImageFolder, str]:
+    """The test images by the pattern of the training images, or by their own pattern if they have other names."""
+    if test.pattern == images.pattern or "/" in images.pattern.removeprefix(ANY_FOLDER):
+        return test, ""
+    prefix, _, suffix = Path(images.pattern).stem.partition("{id}")
+    start = ANY_FOLDER if images.pattern.startswith(ANY_FOLDER) else ""
+    of_train = {kind.pattern: kind for kind in kinds_of(test)}
+    if images.pattern in of_train:
+        return of_train[images.pattern], ""
+    endings = {path.suffix for path in test.paths.values()}
+    ids = Affixes(prefix, suffix).ids(test.paths)
+    if len(ids) == len(test.paths) and (Path(images.pattern).suffix == ".*" or endings == {Path(images.pattern).suffix}):
+        return with_pattern(test, ids, prefix, suffix), ""
+    if test.pattern:
+        return test, test.pattern
+    own = affixes_of(test.paths.keys())[0] if prefix or suffix else Affixes()
+    own = Affixes(own.prefix if prefix else "", own.suffix if suffix else "")
+    named = with_pattern(test, own.ids(test.paths), own.prefix, own.suffix)
+    return named, "" if start + named.pattern.removeprefix(ANY_FOLDER) == images.pattern else named.pattern
 
 
 def _best_pairing(images: ImageFolder, masks: Sequence[ImageFolder]) -> Pairing | None:
     found = [pairing for folder in masks if (pairing := pair_up(images, folder)) is not None]
-    near = {id(pairing): _nearness(images, pairing.masks) for pairing in found}
-    return max(found, key=lambda pairing: (near[id(pairing)], pairing.share), default=None)
+    near = {id(pairing): (*_nearness(images, pairing.masks), _plainness(pairing.masks)) for pairing in found}
+    sure = [pairing for pairing in found if pairing.share >= _MOST * max(one.share for one in found)]
+    return max(sure, key=lambda pairing: (near[id(pairing)], pairing.share), default=None)
+
+
+def _plainness(masks: ImageFolder) -> int:
+    """How likely masks hold classes rather than objects or the colours of classes, by their names."""
+    return -int(is_instance_folder(masks)) - int(not {"color", "colour", "colors", "rgb"}.isdisjoint(masks.words))
 
 
 def _nearness(one: ImageFolder, other: ImageFolder) -> tuple[int, int]:
@@ -166,15 +241,34 @@ def _rank(
 
 
 def _class_folders(
-    images: ImageFolder, masks: Sequence[ImageFolder], pairing: Pairing | None
-) -> dict[str, ImageFolder]:
-    """Masks in one folder per class: sibling folders whose masks have the names of the images."""
-    if pairing is None or pairing.masks.pattern or pairing.prefix or pairing.suffix:
-        return {}
-    parent = pairing.masks.folder.parent
-    beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
-    fitting = [folder for folder in beside if (pair := pair_up(images, folder)) and not pair.prefix + pair.suffix]
-    return {folder.folder.name: folder for folder in fitting} if len(fitting) > 1 else {}
+    masks: Sequence[ImageFolder], pairing: Pairing | None, are_binary: LooksAt
+) -> tuple[dict[str, ImageFolder], str]:
+    """Binary masks of one class each, and the pattern of their names with `{class}`; none if there are no such masks.
+
+    They are in sibling folders, with the names of the images; or in one folder, where the names have the class after
+    the id.
+    """
+    if pairing is None or pairing.prefix or pairing.suffix:
+        return {}, ""
+    ids = pairing.images.paths.keys()
+    own = pairing.masks
+    if not own.pattern:
+        parent = own.folder.parent
+        beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
+        fitting = {folder.folder.name: folder for folder in beside if folder.paths.keys() & ids}
+        endings = {path.suffix for folder in fitting.values() for path in folder.paths.values()}
+        name = f"{{class}}/{{id}}{endings.pop() if len(endings) == 1 else '.*'}"
+    else:
+        beside = [folder for folder in masks if folder.folder == own.folder and folder.pattern.startswith("{id}_")]
+        fitting = {
+            Path(folder.pattern).stem.removeprefix("{id}_"): folder for folder in beside if folder.paths.keys() & ids
+        }
+        name = f"{{id}}_{{class}}{Path(own.pattern).suffix}"
+        if own not in fitting.values() or own.folder == pairing.images.folder:
+            return {}, ""
+    if len(fitting) < 2 or not all(map(are_binary, fitting.values())):
+        return {}, ""
+    return fitting, name
 
 
 def _test_folder(
@@ -196,7 +290,16 @@ def _is_validation(folder: ImageFolder) -> bool:
     return bool(_VALIDATION_WORDS & set(folder.words))
 
 
-def _description(folder: ImageFolder) -> str:
+def _description(folder: ImageFolder, images: ImageFolder) -> str:
+    if shows_no_image(folder):
+        return f"files called {folder.pattern}: drawings, not images, by their name"
+    kind = "images without masks"
     if is_instance_folder(folder):
-        return "instance masks, by the name of the folder"
-    return "masks, by the name of the folder" if is_mask_folder(folder) else "images without masks"
+        kind = "instance masks, by the name"
+    elif is_mask_folder(folder):
+        kind = "masks, by the name"
+    pairing = pair_up(images, folder) if is_mask_folder(folder) else None
+    if pairing is None or pairing.share < _MOST:
+        return f"{kind} of the folder" if is_mask_folder(folder) or is_instance_folder(folder) else kind
+    line = f"masks: {folder.name}" + (f', mask_name: "{pairing.mask_name}"' if pairing.mask_name else "")
+    return f"{kind}; to use these: {line}"
