@@ -253,7 +253,9 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
 
 def _is_lossy(found: Recognised) -> bool:
     pairing = found.roles.pairing
-    return pairing is not None and all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
+    if pairing is None or (found.mask_files is not None and found.mask_files.reading.has_shades):
+        return False
+    return all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
 
 
 def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[Choice]:
@@ -267,10 +269,12 @@ def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[
         yield Choice(
             ("data", "mask_encoding"), "instances", "each value is one object; all are of one class", reading.other
         )
-    elif reading.code == "colours" and len(reading.colours) > 2:
+    elif reading.code == "colours" and are_several(reading):
         names, why = _names(found, reading)
         colours = dict(zip(names, map(list, reading.colours), strict=True))
         yield Choice(("data", "colors"), colours, why)
+    elif reading.code == "colours" and reading.has_shades:
+        yield Choice(("data", "colors"), {"foreground": list(reading.colours[1])}, "the colour that is not black")
     elif reading.code in ("coded", "index") and tuple(range(len(reading.values))) != reading.values:
         if len(reading.values) == 2:
             yield Choice(("data", "mask_values"), reading.values[1:], f"{reading.values[1]} is foreground")
@@ -278,6 +282,8 @@ def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[
             yield Choice(
                 ("data", "mask_values"), reading.values, "the values in the files, in the order of the classes"
             )
+    if reading.has_shades:
+        yield Choice(("data", "nearest_color"), True, "each pixel has the class with the nearest colour")
     if reading.ignored:
         ignored = reading.ignored[0] if len(reading.ignored) == 1 else reading.ignored
         yield Choice(("data", "ignore"), ignored, "ignored pixels: neither trained on nor scored", reading.other)

@@ -12,6 +12,7 @@ from toolkit.commands.starting.network_choices import network_choices, starting_
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import counted, listing
 from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.kinds_in_folder import shows_no_image
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
@@ -137,7 +138,7 @@ def not_used(found: Recognised, choices: Sequence[Choice] = ()) -> list[str]:
         lines.append(f"{counted(len(found.unreadable), 'image')} cannot be read: {listing(found.unreadable)}")
     if roles.test is None:
         lines.append("no folder of test images was found: a submission requires data.test")
-    lines += unread_files(scan)
+    lines += unread_files(scan, read=[*(one.path for one in found.id_lists), scan.root / found.class_names_from])
     return lines
 
 
@@ -156,7 +157,8 @@ def _documents(found: Recognised) -> list[str]:
 
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:
     """A hint about images without masks that have the ids of the training images."""
-    same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
+    is_other = is_mask_folder(folder) or shows_no_image(folder)
+    same = folder.paths.keys() == found.images.paths.keys() and not is_other
     if same and is_instance_folder(folder):
         return "; to separate objects of one class, use them as masks with mask_encoding: instances"
     return (

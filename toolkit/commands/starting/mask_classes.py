@@ -18,8 +18,9 @@ EXCLUSIVE_METRIC, EXCLUSIVE_LOSS = "miou", "categorical_crossentropy"
 
 def are_several(reading: MaskReading) -> bool:
     """Whether each value or colour is one of several exclusive classes."""
-    count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    return reading.code in ("index", "coded", "colours") and count > 2
+    if reading.code == "colours":
+        return len(reading.colours) > 2 or (len(reading.colours) == 2 and (0, 0, 0) not in reading.colours)
+    return reading.code in ("index", "coded") and len(reading.values) > 2
 
 
 def placeholders(reading: MaskReading) -> tuple[str, ...]:
@@ -48,6 +49,8 @@ def keys_of_classes(reading: MaskReading) -> tuple[dict[str, Any], dict[str, Any
     data: dict[str, Any] = {}
     if reading.code == "colours":
         data["colors"] = dict(zip(names, map(list, reading.colours), strict=True))
+        if reading.has_shades:
+            data["nearest_color"] = True
     elif reading.values != tuple(range(len(reading.values))):
         data["mask_values"] = reading.values
     if reading.ignored:

@@ -21,6 +21,8 @@ _LARGEST_INDEX = 64
 _EXTREME = 0.9
 _MANY_BETWEEN = 8
 _BLURRED = 32
+_SHADE = 40  # levels of each channel
+_FEWEST = 0.002  # of all pixels have a colour that is no accident
 _TORN = 4.0  # times the components of any other value
 _WHOLE = 1.2  # mean components of an object
 _LISTED = 20
@@ -36,12 +38,14 @@ class MaskValues:
         colours: pixels of each colour, likewise.
         components: connected components of each value, if they were counted.
         is_complete: whether the mask has no other values or colours.
+        pixels: the number of all pixels.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[Colour, int] = field(default_factory=dict)
     components: Mapping[int, int] = field(default_factory=dict)
     is_complete: bool = True
+    pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class MaskReading:
         colours: the colours of the classes, background first.
         why: the reason, in words.
         other: another plausible reading, in words; empty if there is none.
+        has_shades: whether pixels also have shades of the colours, and count as the nearest one.
     """
 
     code: Code
@@ -63,6 +68,7 @@ class MaskReading:
     colours: tuple[Colour, ...] = ()
     why: str = ""
     other: str = ""
+    has_shades: bool = False
 
 
 def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> MaskValues:
@@ -90,7 +96,7 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
     components = {}
     if with_components and len(values) <= _MOST_VALUES:
         components = {value: cv2.connectedComponents((plane == value).astype(np.uint8))[0] - 1 for value in found}
-    return MaskValues(values=found, components=components, is_complete=len(values) <= _MOST_VALUES)
+    return MaskValues(values=found, components=components, is_complete=len(values) <= _MOST_VALUES, pixels=plane.size)
 
 
 def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading:
@@ -134,7 +140,7 @@ def _of_colours(pixels: npt.NDArray[Any]) -> MaskValues:
     codes, counts = np.unique(flat @ np.array([1 << 32, 1 << 16, 1]), return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     colours = {_colour(int(codes[place])): int(counts[place]) for place in order}
-    return MaskValues(colours=colours, is_complete=len(codes) <= _MOST_VALUES)
+    return MaskValues(colours=colours, is_complete=len(codes) <= _MOST_VALUES, pixels=len(flat))
 
 
 def _colour(code: int) -> Colour:
@@ -145,10 +151,40 @@ def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
     greys = [{(value, value, value): count for value, count in mask.values.items()} for mask in masks]
     counts = _summed([*(mask.colours for mask in masks), *greys])
     if len(counts) > _MOST_VALUES or not all(mask.is_complete for mask in masks):
+        pure = _pure_colours(counts, sum(mask.pixels for mask in masks))
+        if set(pure) == {(0, 0, 0), (255, 255, 255)}:
+            why = "masks are black and white with shades in between, in files with three channels"
+            return MaskReading("soft", (0, 255), why=why)
+        if pure:
+            why = f"masks have {len(pure)} colours, and shades of them as lossy compression makes"
+            return MaskReading("colours", colours=pure, why=why, has_shades=True)
         why = f"masks have more than {_MOST_VALUES} colours: they may be drawn over images or saved as JPEG"
         return MaskReading("unknown", why=why)
     ordered = sorted(counts, key=lambda colour: (sum(colour) > 0, -counts[colour]))
     return MaskReading("colours", colours=tuple(ordered), why=f"masks have {len(ordered)} colours")
+
+
+def _pure_colours(counts: Mapping[Colour, int], pixels: int) -> tuple[Colour, ...]:
+    """The colours whose shades make up nearly all pixels, black first, then the most frequent; empty if none do."""
+    colours = np.array(sorted(counts, key=lambda colour: -counts[colour]), np.int64)
+    weights = np.array([counts[_triple(colour)] for colour in colours])
+    left = np.ones(len(colours), np.bool_)
+    pure, covered = [], 0
+    while left.any():
+        first = colours[np.argmax(left)]
+        near = left & (np.abs(colours - first).max(axis=1) <= _SHADE)
+        if weights[near].sum() >= _FEWEST * pixels:
+            pure.append(_triple(first))
+            covered += int(weights[near].sum())
+        left &= ~near
+    if len(pure) < 2 or covered < _EXTREME * pixels:
+        return ()
+    return tuple(sorted(pure, key=lambda colour: sum(colour) > 0))
+
+
+def _triple(colour: Sequence[int]) -> Colour:
+    red, green, blue = map(int, colour)
+    return red, green, blue
 
 
 def _is_binary(masks: Sequence[MaskValues]) -> bool:

@@ -299,7 +299,7 @@ def _description(folder: ImageFolder, images: ImageFolder) -> str:
     elif is_mask_folder(folder):
         kind = "masks, by the name"
     pairing = pair_up(images, folder) if is_mask_folder(folder) else None
-    if pairing is None or pairing.share < _MOST:
+    if pairing is None or pairing.share < _MOST or pairing.images is not images:
         return f"{kind} of the folder" if is_mask_folder(folder) or is_instance_folder(folder) else kind
     line = f"masks: {folder.name}" + (f', mask_name: "{pairing.mask_name}"' if pairing.mask_name else "")
     return f"{kind}; to use these: {line}"

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from toolkit.errors import counted, listing
@@ -74,20 +74,21 @@ NO_IMAGES = (
 )
 
 
-def unread_files(scan: FolderScan, *, documents: bool = False) -> list[str]:
+def unread_files(scan: FolderScan, *, documents: bool = False, read: Collection[Path] = ()) -> list[str]:
     """A line for each kind of file that is not read: how many there are, and how to convert them.
 
-    With `documents`, JSON files are listed too.
+    With `documents`, JSON files are listed too. Text files in `read` are left out.
     """
     of_kind: dict[str, list[Path]] = defaultdict(list)
     for path in scan.rest:
         of_kind[_ending(path)].append(path)
     lines = [_line(scan, ending, paths, _WAYS.get(ending, "")) for ending, paths in sorted(of_kind.items())]
-    if scan.texts:
-        first = scan.texts[:_SHOWN]
+    texts = [path for path in scan.texts if path not in read]
+    if texts:
+        first = texts[:_SHOWN]
         polygons = any(_holds_polygons(path) for path in first)
         way = "YOLO polygons or boxes: Datumaro or CVAT exports them as COCO, masks: FILE.json" if polygons else ""
-        lines.append(_line(scan, ".txt", scan.texts, way))
+        lines.append(_line(scan, ".txt", texts, way))
     if documents and scan.documents:
         lines.append(_line(scan, ".json", scan.documents, ""))
     return lines
