@@ -122,7 +122,9 @@ def _pattern_why(found: Recognised) -> str:
     folder = found.images
     if "{id}/" in folder.pattern:
         return f"one folder for each of {counted(len(folder.paths), 'image')}"
-    why = "images and masks share a folder" if _shares_folder(found) else "the id is what names of images and masks share"
+    why = (
+        "images and masks share a folder" if _shares_folder(found) else "the id is what names of images and masks share"
+    )
     first = sorted(folder.paths)[0]
     return f"{why}: {first} is the id of {folder.paths[first].name}"
 

@@ -27,6 +27,7 @@ from toolkit.files.masks.coco_and_labelme import (
 )
 from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import read_mask_table
+from toolkit.files.recognition.naming_advice import names_advice, shared_folder_advice
 
 
 def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:
@@ -79,10 +80,10 @@ def find_source(
         found = LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
     else:
         found = _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
-    return _listed(found, keys, f"{key}.ids") if keys.id_lists else found
+    return _of_lists(found, keys, f"{key}.ids") if keys.id_lists else found
 
 
-def _listed(found: LabelledImages, keys: SourceKeys, key: str) -> LabelledImages:
+def _of_lists(found: LabelledImages, keys: SourceKeys, key: str) -> LabelledImages:
     """The images whose ids are in the lists."""
     ids = read_ids(keys.id_lists, found.images, key)
     known = found.metadata
@@ -120,7 +121,24 @@ def _of_files(
             f"{of_masks}: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks, of_masks)
         )
     masks = _of_folder(keys, keys.masks, classes, images, of_masks)
-    return LabelledImages(_without_masks(images, masks), masks, classes)
+    shown = _without_masks(images, masks)
+    _refuse_other_names(shown, masks, of_masks)
+    return LabelledImages(shown, masks, classes)
+
+
+def _refuse_other_names(images: Images, masks: MaskSource, key: str) -> None:
+    """Refuse masks of which none has the id of an image."""
+    ids, known = sorted(images.ids), set(masks.ids)
+    if not known.isdisjoint(ids):
+        return
+    advice = "The mask of an image has its name. Check both folders, data.image_name and data.mask_name."
+    if isinstance(images, ImageFiles) and isinstance(masks, MaskFiles):
+        advice = names_advice(images.paths.values(), masks.paths.values())
+    raise DataError(
+        f"{key}: no image has a mask: the images of {images.origin} are {listing(ids, 3)}, the masks are "
+        f"{listing(sorted(known), 3)}",
+        advice,
+    )
 
 
 def find_test_images(data: DataConfig, channels: int) -> Images | None:
@@ -175,7 +193,7 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
             f"{key}: {folder} is also the folder of the images",
-            'Add patterns of the file names, for example image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
+            shared_folder_advice(list(images.paths.values())),
         )
     return MaskFiles(paths, coding_of(classes, keys))
 

@@ -11,7 +11,9 @@ from toolkit.files.images.image_files import ImageFiles, StackedImages, path_adv
 
 _COLUMNS = re.compile(r"[,;\t ]+")
 _ABSENT = "-1"
-_HEADERS = frozenset(("id", "ids", "image", "images", "image_id", "imageid", "img", "file", "filename", "file_name", "name"))
+_HEADERS = frozenset(
+    ("id", "ids", "image", "images", "image_id", "imageid", "img", "file", "filename", "file_name", "name")
+)
 
 
 def read_ids(files: Sequence[Path], images: Images, key: str) -> frozenset[str]:
@@ -70,7 +72,9 @@ def _of_file(path: Path, spellings: Mapping[str, set[str]], images: Images, key:
     try:
         lines = lines_of(path.read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise DataError(f"{key}: {path} is not a text file in UTF-8", "Save it as UTF-8, an id in each line.") from error
+        raise DataError(
+            f"{key}: {path} is not a text file in UTF-8", "Save it as UTF-8, an id in each line."
+        ) from error
     if says_absence(lines):
         raise DataError(
             f"{key}: {path} says with 1 and -1 which images show a class; it is no list of images to use",

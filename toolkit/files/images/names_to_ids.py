@@ -43,7 +43,7 @@ def files_by_id(
         ]
         raise DataError(
             f"{key}: {len(twice)} ids have several files in {folder}:\n{listing_lines(names)}",
-"Keep one file for each id." + _pattern_advice(key, next(iter(twice.values()))[0][1].suffix),
+            "Keep one file for each id." + _pattern_advice(key, next(iter(twice.values()))[0][1].suffix),
         )
     return {image_id: paths[0][1] for image_id, paths in found.items()}
 

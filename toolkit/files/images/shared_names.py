@@ -73,14 +73,13 @@ def affixes_of(names: Collection[str]) -> list[Affixes]:
     """What all names have before and after something that differs, cut before numbers and at separators."""
     first = os.path.commonprefix(list(names)).rstrip("0123456789")
     last = os.path.commonprefix([name[::-1] for name in names]).rstrip("0123456789")[::-1]
-    prefixes = dict.fromkeys([first, *(first[:end] for end in range(1, len(first)) if first[end - 1] in _SEPARATORS), ""])
+    prefixes = dict.fromkeys(
+        [first, *(first[:end] for end in range(1, len(first)) if first[end - 1] in _SEPARATORS), ""]
+    )
     suffixes = dict.fromkeys([last, *(last[start:] for start in range(1, len(last)) if last[start] in _SEPARATORS), ""])
     shortest = min(map(len, names), default=0)
     return [
-        Affixes(prefix, suffix)
-        for prefix in prefixes
-        for suffix in suffixes
-        if len(prefix) + len(suffix) < shortest
+        Affixes(prefix, suffix) for prefix in prefixes for suffix in suffixes if len(prefix) + len(suffix) < shortest
     ]
 
 

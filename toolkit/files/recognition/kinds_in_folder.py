@@ -132,7 +132,9 @@ def gathered(folders: Sequence[ImageFolder]) -> list[ImageFolder]:
         for parent, parts in children.items()
         if parent not in holders and len(parts) > 1 and _are_parts(list(parts.values()))
     }
-    united = {parent for parent, parts in loose.items() if any(_alike(parts, loose[one]) for one in loose if one != parent)}
+    united = {
+        parent for parent, parts in loose.items() if any(_alike(parts, loose[one]) for one in loose if one != parent)
+    }
     united |= {parent for parent in loose if any(parent.parent == one.parent for one in united)}
     kept = [folder for folder in folders if folder.folder.parent not in united]
     return [*kept, *(_united(parent, list(loose[parent].values())) for parent in sorted(united))]

@@ -137,7 +137,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     named = class_order(described, sample, labels)
     masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
-        raise NothingToLearnError(_nothing(scan, tables, roles), no_masks(roles))
+        raise NothingToLearnError(_nothing(scan, tables, roles), no_masks(scan, roles))
     rle = None if labels is None else _read_labels(labels, roles)
     names, names_from = _class_names(scan, tables, document)
     return Recognised(

@@ -200,7 +200,9 @@ def _named_test(test: ImageFolder, images: ImageFolder) -> tuple[ImageFolder, st
         return of_train[images.pattern], ""
     endings = {path.suffix for path in test.paths.values()}
     ids = Affixes(prefix, suffix).ids(test.paths)
-    if len(ids) == len(test.paths) and (Path(images.pattern).suffix == ".*" or endings == {Path(images.pattern).suffix}):
+    if len(ids) == len(test.paths) and (
+        Path(images.pattern).suffix == ".*" or endings == {Path(images.pattern).suffix}
+    ):
         return with_pattern(test, ids, prefix, suffix), ""
     if test.pattern:
         return test, test.pattern

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from toolkit.errors import counted, listing
 from toolkit.files.recognition.folder_scan import FolderScan
-from toolkit.files.recognition.roles import Roles
+from toolkit.files.recognition.naming_advice import names_advice
+from toolkit.files.recognition.roles import Roles, is_mask_folder
 
 _PILLOW = "convert them to PNG: mogrify -format png FILES (ImageMagick)"
 _NPY = "save each array with numpy.save as .npy"
@@ -94,16 +95,19 @@ def unread_files(scan: FolderScan, *, documents: bool = False, read: Collection[
     return lines
 
 
-def no_masks(roles: Roles) -> str:
+def no_masks(scan: FolderScan, roles: Roles) -> str:
     """What to write if no masks were found for the images."""
-    images = "FOLDER" if roles.images is None else roles.images.folder.as_posix()
-    first = "12.png" if roles.images is None else next(iter(roles.images.paths.values())).name
-    stem = Path(first).stem
+    if roles.images is None:
+        return NO_IMAGES
+    images = list(roles.images.paths.values())
+    masks = next((list(one.paths.values()) for one in scan.folders if is_mask_folder(one)), [])
+    if masks:
+        return names_advice(images, masks)
     return (
-        "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON. If they are there, name them: "
-        f"tk new NAME --images {images} --masks FOLDER_OR_FILE. The mask of {first} is called {stem}.png, or as these "
-        'lines under data say, where {id} is what both names share: image_name: "{id}'
-        f'{Path(first).suffix}", mask_name: "{{id}}_mask.png".'
+        "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON. If they are in another place: "
+        f"tk new NAME --images {roles.images.folder} --masks FOLDER_OR_FILE. The mask of {images[0].name} is called "
+        f"{images[0].stem}.png; for other names, write under data, where {{id}} is what names of images and masks "
+        f'share:\n  image_name: "{{id}}{images[0].suffix}"\n  mask_name: "{{id}}_mask.png"'
     )
 
 
@@ -114,7 +118,11 @@ def _ending(path: Path) -> str:
 
 def _line(scan: FolderScan, ending: str, paths: Sequence[Path], way: str) -> str:
     shown = listing(map(scan.name, paths), _SHOWN) if len(paths) <= _SHOWN else f"for example {scan.name(paths[0])}"
-    what = counted(len(paths), f"{ending} file") if ending.startswith(".") else f"{counted(len(paths), 'file')} without extension"
+    what = (
+        counted(len(paths), f"{ending} file")
+        if ending.startswith(".")
+        else f"{counted(len(paths), 'file')} without extension"
+    )
     return f"{what}, {shown}" + (f": not read; {way}" if way else "")
 
 
