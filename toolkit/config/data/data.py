@@ -179,8 +179,8 @@ class SourceKeys(ClosedModel):
     )
     nearest_color: bool | None = Field(
         None,
-        description="With `colors`: each pixel belongs to the class whose colour is nearest, for masks whose colours are "
-        "not quite pure, for example after JPEG. Black is a candidate too if it is no class's colour, and is then "
+        description="With `colors`: each pixel belongs to the class whose colour is nearest, for masks whose colours "
+        "are not quite pure, for example after JPEG. Black is a candidate too if it is no class's colour, and is then "
         "background. Default: a colour without a class is an error.",
     )
     value_ranges: Annotated[dict[str, Range], Field(min_length=1)] | None = Field(

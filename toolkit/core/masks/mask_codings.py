@@ -18,8 +18,8 @@ from toolkit.errors import listing
 
 _LISTED = 10
 _OTHER_COLOURS = (
-    "Compare the colours in data.colors with those in the files, and add a class for each that is missing. If the others "
-    "are shades of these, as in files that once were JPEG: data.nearest_color: true"
+    "Compare the colours in data.colors with those in the files, and add a class for each that is missing. If the "
+    "others are shades of these, as in files that once were JPEG: data.nearest_color: true"
 )
 
 

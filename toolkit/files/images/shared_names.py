@@ -1,6 +1,5 @@
 """Finds what the names of images and masks share: the ids between a prefix and a suffix of each."""
 
-import os
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -71,16 +70,19 @@ def share_names(images: Collection[str], masks: Collection[str]) -> SharedNames 
 
 def affixes_of(names: Collection[str]) -> list[Affixes]:
     """What all names have before and after something that differs, cut before numbers and at separators."""
-    first = os.path.commonprefix(list(names)).rstrip("0123456789")
-    last = os.path.commonprefix([name[::-1] for name in names]).rstrip("0123456789")[::-1]
-    prefixes = dict.fromkeys(
-        [first, *(first[:end] for end in range(1, len(first)) if first[end - 1] in _SEPARATORS), ""]
-    )
-    suffixes = dict.fromkeys([last, *(last[start:] for start in range(1, len(last)) if last[start] in _SEPARATORS), ""])
+    first = _common_start(names).rstrip("0123456789")
+    last = _common_start([name[::-1] for name in names]).rstrip("0123456789")[::-1]
+    starts = [first, *(first[:end] for end in range(1, len(first)) if first[end - 1] in _SEPARATORS), ""]
+    ends = [last, *(last[start:] for start in range(1, len(last)) if last[start] in _SEPARATORS), ""]
     shortest = min(map(len, names), default=0)
-    return [
-        Affixes(prefix, suffix) for prefix in prefixes for suffix in suffixes if len(prefix) + len(suffix) < shortest
-    ]
+    cuts = [Affixes(start, end) for start in dict.fromkeys(starts) for end in dict.fromkeys(ends)]
+    return [one for one in cuts if one.length < shortest]
+
+
+def _common_start(names: Collection[str]) -> str:
+    """What all texts begin with."""
+    low, high = min(names, default=""), max(names, default="")
+    return low[: next((place for place, one in enumerate(low) if one != high[place]), len(low))]
 
 
 def _best(

@@ -74,8 +74,8 @@ def read_mask(path: Path, coding: Coding) -> npt.NDArray[Any]:
         raise UnreadableImageError(
             path,
             f"is a mask in {path.suffix}; its lossy compression alters mask values",
-            "Give the values of each class as a range, for example under data: value_ranges: {foreground: [128, 255]}; or "
-            "the colours of the classes in colors, with nearest_color: true.",
+            "Give the values of each class as a range, for example under data: value_ranges: {foreground: [128, 255]}; "
+            "or the colours of the classes in colors, with nearest_color: true.",
         )
     return read_stored(path, palette_as_index=not coding.wants_colours, whole_depth=True, arrays=MASK_ARRAYS)
 

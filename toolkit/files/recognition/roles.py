@@ -198,11 +198,9 @@ def _named_test(test: ImageFolder, images: ImageFolder) -> tuple[ImageFolder, st
     of_train = {kind.pattern: kind for kind in kinds_of(test)}
     if images.pattern in of_train:
         return of_train[images.pattern], ""
-    endings = {path.suffix for path in test.paths.values()}
+    fits = Path(images.pattern).suffix in (".*", *{path.suffix for path in test.paths.values()})
     ids = Affixes(prefix, suffix).ids(test.paths)
-    if len(ids) == len(test.paths) and (
-        Path(images.pattern).suffix == ".*" or endings == {Path(images.pattern).suffix}
-    ):
+    if fits and len(ids) == len(test.paths):
         return with_pattern(test, ids, prefix, suffix), ""
     if test.pattern:
         return test, test.pattern

@@ -118,11 +118,8 @@ def _ending(path: Path) -> str:
 
 def _line(scan: FolderScan, ending: str, paths: Sequence[Path], way: str) -> str:
     shown = listing(map(scan.name, paths), _SHOWN) if len(paths) <= _SHOWN else f"for example {scan.name(paths[0])}"
-    what = (
-        counted(len(paths), f"{ending} file")
-        if ending.startswith(".")
-        else f"{counted(len(paths), 'file')} without extension"
-    )
+    has_ending = ending.startswith(".")
+    what = counted(len(paths), f"{ending} file" if has_ending else "file without extension")
     return f"{what}, {shown}" + (f": not read; {way}" if way else "")
 
 
