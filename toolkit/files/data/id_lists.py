@@ -14,6 +14,44 @@ _ABSENT = "-1"
 _HEADERS = frozenset((
     "id", "ids", "image", "images", "image_id", "imageid", "img", "file", "filename", "file_name", "name",
 ))  # fmt: skip
+
+
+def read_ids(files: Sequence[Path], images: Images, key: str) -> frozenset[str]:
+    """The ids of the images that the lists name.
+
+    A line may hold the id, the name of the image's file or its path, followed by other columns, as in a list of pairs
+    of images and masks. Blank lines, lines that begin with # and a heading are skipped.
+
+    Args:
+        files: the lists; an image may be in several.
+        images: that may be named.
+        key: the configuration key of the lists, for messages.
+
+    Raises:
+        MissingFileError: a list does not exist.
+        DataError: a list is not text, or a line names no image, or several.
+    """
+    first = images.folders[0] if isinstance(images, StackedImages) else images
+    spellings = spellings_of(images.ids, first.paths if isinstance(first, ImageFiles) else {})
+    found: set[str] = set()
+    for path in files:
+        found |= _of_file(path, spellings, images, key)
+    return frozenset(found)
+
+
+def spellings_of(ids: Iterable[str], paths: Mapping[str, Path]) -> dict[str, set[str]]:
+    """The ids that a text may mean: each by itself, and by the name of its file with and without extension."""
+    spellings: dict[str, set[str]] = {image_id: {image_id} for image_id in ids}
+    known = frozenset(spellings)
+    for image_id, path in paths.items():
+        for text in {path.name, image_id_of(path.name)} - known:
+            spellings.setdefault(text, set()).add(image_id)
+    return spellings
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a list without comments, blank lines and quotes."""
+    stripped = (line.strip().strip("\"'") for line in text.splitlines())
     return [line for line in stripped if line and not line.startswith("#")]
 
 
