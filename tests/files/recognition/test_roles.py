@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.files.images.names.pairing import pair_up, split_mixed
 from toolkit.files.recognition.folder_scan import scan_folder
-from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder, pair_up, split_mixed
+from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder
 
 Touch = Callable[..., Path]
 

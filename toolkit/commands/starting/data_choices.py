@@ -11,6 +11,7 @@ from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
+from toolkit.files.recognition.id_lists import lists_within
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
@@ -119,32 +120,28 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
 
 def _pattern_why(found: Recognised) -> str:
     """The reason for a pattern of image names."""
-    folder = found.images
-    if "{id}/" in folder.pattern:
-        return f"one folder for each of {counted(len(folder.paths), 'image')}"
-    why = (
-        "images and masks share a folder" if _shares_folder(found) else "the id is what names of images and masks share"
-    )
-    first = sorted(folder.paths)[0]
-    return f"{why}: {first} is the id of {folder.paths[first].name}"
+    paths = found.images.paths
+    if "{id}/" in found.images.pattern:
+        return f"one folder for each of {counted(len(paths), 'image')}"
+    why = "images and masks share a folder" if _shares_folder(found) else "the id is what images and masks share"
+    return f"{why}: {min(paths)} is the id of {paths[min(paths)].name}"
 
 
 def _ids(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
-    """The lists of ids that name images with masks, if others have none; otherwise the lists are an alternative."""
+    """The lists of images with masks, if other images have none."""
     pairing = found.roles.pairing
-    if pairing is None or masks_are_a_table(found) or pairing.share == 1:
+    if pairing is None or pairing.share == 1 or masks_are_a_table(found):
         return
-    masked = {one for one in found.images.paths if f"{pairing.prefix}{one}{pairing.suffix}" in pairing.masks.paths}
-    fitting = [one for one in found.id_lists if one.ids <= masked]
-    if not fitting:
-        return
-    best = max(fitting, key=lambda one: len(one.ids))
-    rest = [one for one in fitting if not one.ids <= best.ids]
-    paths = [relative_path(one.path, experiment) for one in (best, *rest)]
-    ids = set().union(*(one.ids for one in (best, *rest)))
-    why = f"{len(ids)} images are listed, and each has a mask; {len(found.images.paths) - len(masked)} images have none"
-    others = ", ".join(f"{found.scan.name(one.path)} ({len(one.ids)})" for one in fitting if one.ids < best.ids)
-    yield Choice(("data", "ids"), paths[0] if len(paths) == 1 else tuple(paths), why, others)
+    chosen, others = lists_within(found.id_lists, pairing.masked)
+    if chosen:
+        paths = tuple(relative_path(one.path, experiment) for one in chosen)
+        count, lacking = (
+            len({one for each in chosen for one in each.ids}),
+            len(pairing.images.paths) - len(pairing.masked),
+        )
+        why = f"{count} images are listed, and each has a mask; {lacking} images have none"
+        other = ", ".join(f"{found.scan.name(one.path)} ({len(one.ids)})" for one in others)
+        yield Choice(("data", "ids"), paths if len(paths) > 1 else paths[0], why, other)
 
 
 def _value_range(found: Recognised) -> Iterator[Choice]:

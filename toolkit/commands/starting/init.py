@@ -11,8 +11,8 @@ from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import counted, listing
-from toolkit.files.recognition.folder_scan import ImageFolder
-from toolkit.files.recognition.kinds_in_folder import shows_no_image
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.kinds_in_folder import shows_no_image
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder

@@ -9,13 +9,14 @@ from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing
-from toolkit.files.data.id_lists import read_ids
+from toolkit.files.data.listed_ids import read_ids
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
+from toolkit.files.images.names.naming_advice import names_advice, shared_folder_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.masks.coco_and_labelme import (
     BACKGROUND,
@@ -27,7 +28,6 @@ from toolkit.files.masks.coco_and_labelme import (
 )
 from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import read_mask_table
-from toolkit.files.recognition.naming_advice import names_advice, shared_folder_advice
 
 
 def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:

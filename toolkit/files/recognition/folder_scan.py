@@ -1,7 +1,6 @@
 """Scans a folder: folders of images, tables, and other files."""
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,38 +8,13 @@ from pathlib import Path
 
 from toolkit.errors import MissingFileError
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.images.names.image_folder import SPLITS, ImageFolder
 
 _COMPETITION = "competition.yaml"
 _NOT_DATA = frozenset(("experiments", "submissions", "__pycache__", "__MACOSX"))
-SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
-"""Names of folders of parts of a data set."""
-
 _MOST = 0.9
 _FEWEST = 3
 _PAIRED = 0.5
-
-
-@dataclass(frozen=True)
-class ImageFolder:
-    """Images of one kind: those in a folder or, with a `pattern`, those in its subfolders, one subfolder per image.
-
-    Attributes:
-        folder: that holds the images or subfolders.
-        name: its path relative to the scanned folder.
-        paths: the image of each id; if the pattern has a `*`, the first of several.
-        pattern: of the paths below the folder, for example `{id}/images/{id}.png`; empty without subfolders.
-    """
-
-    folder: Path
-    name: str
-    paths: Mapping[str, Path]
-    pattern: str = ""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words in the names of folders and pattern, in lower case."""
-        parts = re.split(r"[/\\_\-. ]+", f"{self.name}/{self.pattern}".lower())
-        return tuple(part for part in parts if part)
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_va
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
-from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.pairing import Pairing
+from toolkit.files.recognition.folder_scan import FolderScan, scan_folder
 from toolkit.files.recognition.id_lists import IdList, find_id_lists
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
-from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
+from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.shape_documents import Document, find_document
 from toolkit.files.recognition.unread_files import NO_IMAGES, no_masks, unread_files
 from toolkit.messages import Progress

@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.files.images.shared_names import Affixes, affixes_of, share_names
-from toolkit.files.recognition.folder_scan import ImageFolder
-from toolkit.files.recognition.kinds_in_folder import (
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.kinds_in_folder import (
     ANY_FOLDER,
     gathered,
     is_mask_kind,
@@ -16,34 +15,14 @@ from toolkit.files.recognition.kinds_in_folder import (
     shows_no_image,
     with_pattern,
 )
+from toolkit.files.images.names.pairing import Pairing, pair_up, split_mixed
+from toolkit.files.images.names.shared_names import Affixes, affixes_of
 
 _INSTANCES = re.compile(r"instances?|objects?|inst|instanceids|.*objects?")
 _TRAIN_WORDS = frozenset(("train", "training", "train1", "stage1train"))
 _TEST_WORDS = frozenset(("test", "testing", "stage1test", "holdout"))
 _VALIDATION_WORDS = frozenset(("val", "valid", "validation"))
 _MOST = 0.5
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """A folder of masks whose ids are those of the images between a prefix and a suffix.
-
-    `share` is the share of the images that have a mask, 0–1. `images` are the images with these ids.
-    """
-
-    masks: ImageFolder
-    prefix: str
-    suffix: str
-    share: float
-    images: ImageFolder
-
-    @property
-    def mask_name(self) -> str:
-        """The pattern of the names of mask files; empty if they are those of the images."""
-        inner = f"{self.prefix}{{id}}{self.suffix}"
-        if self.masks.pattern:
-            return self.masks.pattern.replace("{id}", inner)
-        return "" if inner == "{id}" else f"{inner}{next(iter(self.masks.paths.values())).suffix}"
 
 
 @dataclass(frozen=True)
@@ -143,43 +122,6 @@ def is_instance_folder(folder: ImageFolder) -> bool:
     """Whether a folder has a name of instance masks, whose values number objects."""
     words = folder.words if folder.pattern else folder.words[-1:]
     return any(_INSTANCES.fullmatch(word) for word in words)
-
-
-def split_mixed(folder: ImageFolder) -> list[ImageFolder]:
-    """Split a folder that holds images and their masks, or other drawings of them, if the names tell these apart."""
-    kinds = kinds_of(folder)
-    if any(is_mask_kind(kind) or shows_no_image(kind) for kind in kinds):
-        return kinds
-    return [folder]
-
-
-def pair_up(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
-    """How the ids of masks follow from those of images; None if they do not.
-
-    If the names of images have a prefix or suffix too, or if only one kind of files in their folder has masks, the
-    pairing has these images by the ids that they share with masks.
-    """
-    whole = _pair(images, masks)
-    if whole is not None and whole.share == 1:
-        return whole
-    kinds = [pairing for kind in kinds_of(images) if kind is not images and (pairing := _pair(kind, masks)) is not None]
-    best = max(kinds, key=lambda one: (one.share, -len(one.images.pattern)), default=None)
-    return best if best is not None and (whole is None or best.share > whole.share) else whole
-
-
-def _pair(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
-    shared = share_names(images.paths.keys(), masks.paths.keys())
-    if shared is None:
-        return None
-    names = shared.images.ids(images.paths)
-    if shared.images.length and "/" in images.pattern.removeprefix(ANY_FOLDER):
-        return None
-    named = images
-    if shared.images.length:
-        inner = Path(images.pattern).stem.replace("{id}", shared.images.pattern("")) if images.pattern else ""
-        prefix, _, suffix = (inner or shared.images.pattern("")).partition("{id}")
-        named = with_pattern(images, names, prefix, suffix)
-    return Pairing(masks, shared.masks.prefix, shared.masks.suffix, shared.count / len(images.paths), named)
 
 
 def _other_kinds(whole: ImageFolder, used: ImageFolder) -> list[ImageFolder]:

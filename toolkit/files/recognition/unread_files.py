@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from toolkit.errors import counted, listing
+from toolkit.files.images.names.naming_advice import names_advice
 from toolkit.files.recognition.folder_scan import FolderScan
-from toolkit.files.recognition.naming_advice import names_advice
 from toolkit.files.recognition.roles import Roles, is_mask_folder
 
 _PILLOW = "convert them to PNG: mogrify -format png FILES (ImageMagick)"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.files.recognition.folder_scan import SPLITS, ImageFolder
+from toolkit.files.images.names.image_folder import SPLITS, ImageFolder
 
 ANY_FOLDER = "*/"
 """How the pattern of a folder begins whose images are in subfolders that are no ids."""

@@ -5,10 +5,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from toolkit.files.images.decoding import image_id_of
-from toolkit.files.images.shared_names import share_names
-from toolkit.files.recognition.folder_scan import ImageFolder
-from toolkit.files.recognition.kinds_in_folder import is_mask_kind, kinds_of
-from toolkit.files.recognition.roles import Pairing, pair_up, split_mixed
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.kinds_in_folder import is_mask_kind, kinds_of
+from toolkit.files.images.names.pairing import Pairing, pair_up, split_mixed
+from toolkit.files.images.names.shared_names import share_names
 
 _MOST = 0.5
 
