@@ -1,6 +1,5 @@
 """The keys about data for an unknown folder, with reasons."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +11,11 @@ from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.recognition.id_lists import lists_within
-from toolkit.files.recognition.recognised_tables import RecognisedTable
+from toolkit.files.recognition.recognised_tables import RecognisedTable, grouping_columns
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
 
 _HALF = 0.5
-_GROUPING = re.compile(
-    r"patient|subject|case|group|site|day|date|video|study|slide|mosaic|scene|place|car", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -399,18 +395,8 @@ def _metadata(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         return
     best = max(tables, key=lambda table: len(table.table.columns))
     others = [found.scan.name(table.table.path) for table in tables if table is not best]
-    others += [f"groups: {name}, to keep each {name} in one fold" for name in _groupings(best)]
+    others += [f"groups: {name}, to keep each {name} in one fold" for name in grouping_columns(best)]
     why = f"{best.why}; it lists all {len(ids)} images"
     yield Choice(("data", "metadata"), relative_path(best.table.path, experiment), why, "; ".join(others))
     column = best.table.columns[best.id_column or 0]
     yield Choice(("data", "metadata_id"), column, "the column with the ids")
-
-
-def _groupings(table: RecognisedTable) -> list[str]:
-    """Columns that may group images: named after a patient, place or film, with values that recur."""
-    found = []
-    for place, name in enumerate(table.table.columns):
-        values = {row[place] for row in table.table.rows}
-        if _GROUPING.search(name) and place != table.id_column and 1 < len(values) <= len(table.table.rows) / 2:
-            found.append(name)
-    return found
