@@ -111,6 +111,9 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
         yield Choice(("data", "image_name"), folder.pattern, _pattern_why(found))
+    if exclude := found.roles.exclude:
+        why = "files beside the images that are no images to train on"
+        yield Choice(("data", "exclude"), exclude if len(exclude) > 1 else exclude[0], why)
     yield from _ids(found, experiment)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from toolkit.files.images.names.image_folder import ImageFolder
@@ -11,11 +12,12 @@ from toolkit.files.images.names.kinds_in_folder import (
     gathered,
     is_mask_kind,
     is_mask_name,
+    is_person,
     kinds_of,
     shows_no_image,
     with_pattern,
 )
-from toolkit.files.images.names.pairing import Pairing, pair_up, split_mixed
+from toolkit.files.images.names.pairing import Pairing, divided, pair_up, split_mixed
 from toolkit.files.images.names.shared_names import Affixes, affixes_of
 
 _INSTANCES = re.compile(r"instances?|objects?|inst|instanceids|.*objects?")
@@ -30,7 +32,8 @@ class Roles:
     """The presumed role of each folder; `unused` folders have none, and come with a description.
 
     `class_name` is the pattern of mask files with `{class}`, if each class has its own files. `test_name` is the
-    pattern of the names of test images, if it differs from that of training images.
+    pattern of the names of test images, if it differs from that of training images. `exclude` are the patterns of
+    other files that the pattern of the images would take for images.
     """
 
     images: ImageFolder | None
@@ -42,6 +45,7 @@ class Roles:
     unused: tuple[tuple[ImageFolder, str], ...]
     class_name: str = ""
     test_name: str = ""
+    exclude: tuple[str, ...] = ()
 
 
 LooksAt = Callable[[ImageFolder], bool]
@@ -66,15 +70,14 @@ def find_roles(
         are_binary: whether the files of a folder have at most two values, as masks of one class have.
     """
     parts = [part for folder in gathered(folders) for part in split_mixed(folder)]
-    masks = [folder for folder in parts if is_mask_folder(folder)]
     images = [folder for folder in parts if not is_mask_folder(folder) and not shows_no_image(folder)]
+    parts = [one for part in parts for one in (divided(part, images) if is_mask_folder(part) else [part])]
+    masks = [folder for folder in parts if is_mask_folder(folder) and folder not in images]
     pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
     if not labelled_ids and not any(pairs.values()):
-        unnamed = [folder for folder in images if len(images) > 1 and are_masks(folder)]
-        if 0 < len(unnamed) < len(images):
-            masks += unnamed
-            images = [folder for folder in images if folder not in unnamed]
-            pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
+        parts = [kind for part in parts for kind in _by_content(part, are_masks)]
+        images, masks = _told_apart(parts, are_masks)
+        pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
     ranked = sorted(images, key=lambda folder: -_rank(folder, pairs[id(folder)], labelled_ids, sample_ids))
     if not ranked:
         return Roles(None, None, {}, None, "", None, tuple((folder, "masks without images") for folder in masks))
@@ -101,7 +104,25 @@ def find_roles(
     test_name = ""
     if test is not None and shown.pattern:
         test, test_name = _named_test(test, shown)
-    return Roles(shown, pairing, class_folders, test, why, validation, tuple(unused), class_name, test_name)
+    exclude = _excluded(shown, test, test_name, [*parts, *_other_kinds(train, shown)], pairing)
+    return Roles(shown, pairing, class_folders, test, why, validation, tuple(unused), class_name, test_name, exclude)
+
+
+def _by_content(folder: ImageFolder, are_masks: LooksAt) -> list[ImageFolder]:
+    """The kinds of files in a folder, if some of them look like masks and others do not."""
+    kinds = kinds_of(folder)
+    looks = {are_masks(kind) for kind in kinds} if len(kinds) > 1 else set()
+    return kinds if len(looks) == 2 else [folder]
+
+
+def _told_apart(parts: Sequence[ImageFolder], are_masks: LooksAt) -> tuple[list[ImageFolder], list[ImageFolder]]:
+    """Images, and masks by their names or, if there are other images, by their content."""
+    masks = [folder for folder in parts if is_mask_folder(folder)]
+    images = [folder for folder in parts if folder not in masks and not shows_no_image(folder)]
+    unnamed = [folder for folder in images if len(images) > 1 and are_masks(folder)]
+    if len(unnamed) == len(images):
+        return images, masks
+    return [folder for folder in images if folder not in unnamed], masks + unnamed
 
 
 def is_mask_folder(folder: ImageFolder) -> bool:
@@ -129,6 +150,29 @@ def _other_kinds(whole: ImageFolder, used: ImageFolder) -> list[ImageFolder]:
     if len(used.paths) == len(whole.paths):
         return []
     return [kind for kind in kinds_of(whole) if kind.pattern != used.pattern]
+
+
+def _excluded(
+    images: ImageFolder, test: ImageFolder | None, test_name: str, parts: Sequence[ImageFolder], pairing: Pairing | None
+) -> tuple[str, ...]:
+    """The patterns of files beside the training or test images that the pattern of these matches too."""
+    found: dict[str, None] = {}
+    # Masks are told from training images when they are read.
+    others = [part for part in parts if part.pattern and (pairing is None or part is not pairing.masks)]
+    for used, pattern in ((images, images.pattern), (test, test_name or images.pattern)):
+        if used is None or not pattern or "/" in pattern.removeprefix(ANY_FOLDER):
+            continue
+        wanted, read = {path.name for path in used.paths.values()}, _as_wildcard(pattern)
+        for part in others:
+            names = {path.name for path in part.paths.values()}
+            beside = part.folder == used.folder and names.isdisjoint(wanted)
+            if beside and any(fnmatchcase(name, read) for name in names):
+                found[_as_wildcard(part.pattern)] = None
+    return tuple(found)
+
+
+def _as_wildcard(pattern: str) -> str:
+    return pattern.removeprefix(ANY_FOLDER).replace("{id}", "*")
 
 
 def _named_test(test: ImageFolder, images: ImageFolder) -> tuple[ImageFolder, str]:
@@ -208,7 +252,7 @@ def _class_folders(
         name = f"{{id}}_{{class}}{Path(own.pattern).suffix}"
         if own not in fitting.values() or own.folder == pairing.images.folder:
             return {}, ""
-    if len(fitting) < 2 or not all(map(are_binary, fitting.values())):
+    if len(fitting) < 2 or any(map(is_person, fitting)) or not all(map(are_binary, fitting.values())):
         return {}, ""
     return fitting, name
 

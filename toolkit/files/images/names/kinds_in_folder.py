@@ -19,7 +19,9 @@ _ENDINGS = ("annot", "masks", "mask", "labels", "_gt", "annotations", "groundtru
 _SHORT = frozenset(("l", "m", "lbl", "msk"))
 _IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "jpegimages", "photo", "photos", "sat", "leftimg8bit"))
 _NO_IMAGES = re.compile(r"superpixels?|overlays?|previews?|thumbs?|thumbnails?|vis|visuali[sz]ations?")
+_PERSON = re.compile(r"(\d(st|nd|rd|th))?_?(ho|observer|expert|rater|annotator|reader|manual|human|doctor)s?_?\d*")
 _FEWEST = 0.25
+_RARE = 0.1
 _LONGEST = 3
 _MOST = 0.5
 
@@ -65,6 +67,11 @@ def kinds_of(folder: ImageFolder) -> list[ImageFolder]:
     return [folder]
 
 
+def is_person(word: str) -> bool:
+    """Whether a word names who drew the masks, not what they show."""
+    return _PERSON.fullmatch(word.lower()) is not None
+
+
 def with_pattern(folder: ImageFolder, ids: Mapping[str, str], prefix: str, suffix: str) -> ImageFolder:
     """The files of a folder by other ids; `ids` gives the name of each id."""
     return _kind(folder, ids, prefix, suffix)
@@ -85,9 +92,10 @@ def _kinds(names: Sequence[str]) -> dict[str, list[str]]:
         for head, tail in _cuts(name):
             tails[head].add(tail)
     shared = {head for head, several in tails.items() if len(several) > 1}
+    often = Counter(tail for head in shared for tail in tails[head])
     chosen = {}
     for name in names:
-        cuts = [(head, tail) for head, tail in _cuts(name) if head in shared]
+        cuts = [cut for cut in _cuts(name) if cut[0] in shared and often[cut[1]] >= _RARE * len(names)]
         if cuts:
             chosen[name] = min(cuts, key=lambda cut: len(cut[0]))
     heads = {head for head, _ in chosen.values()}

@@ -1,11 +1,15 @@
 """Pairs images with masks by their names."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.images.names.kinds_in_folder import ANY_FOLDER, is_mask_kind, kinds_of, shows_no_image, with_pattern
 from toolkit.files.images.names.shared_names import share_names
+
+_NEARLY_ALL = 0.9
+_SEPARATORS = "_-. "
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,40 @@ def _pair(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
         prefix, _, suffix = (inner or shared.images.pattern("")).partition("{id}")
         named = with_pattern(images, names, prefix, suffix)
     return Pairing(masks, shared.masks.prefix, shared.masks.suffix, shared.count / len(images.paths), named)
+
+
+def divided(masks: ImageFolder, images: Sequence[ImageFolder]) -> list[ImageFolder]:
+    """The masks in kinds or by image, if a folder holds several files for each image; otherwise the folder itself.
+
+    Words after the ids make kinds, `12_cell`, `12_debris`; numbers are parts of one mask, `12_0`, `12_1`.
+    """
+    if masks.pattern:
+        return [masks]
+    whole = [pairing for one in images if (pairing := pair_up(one, masks)) is not None]
+    if not whole or any(len(pairing.masked) >= _NEARLY_ALL * len(masks.paths) for pairing in whole):
+        return [masks]
+    kinds = kinds_of(masks)
+    if len(kinds) > 1 and any(pair_up(one, kind) is not None for one in images for kind in kinds):
+        return kinds
+    best = max(whole, key=lambda pairing: len(pairing.masked))
+    parts = _numbered(masks, best)
+    return [masks] if parts is None else [parts]
+
+
+def _numbered(masks: ImageFolder, pairing: Pairing) -> ImageFolder | None:
+    """Masks with several numbered files for each image; None if most names are of another form."""
+    separator = next((one for one in _SEPARATORS if pairing.suffix.startswith(one)), None)
+    if separator is None:
+        return None
+    first: dict[str, Path] = {}
+    count = 0
+    for name, path in sorted(masks.paths.items()):
+        image_id = name.removeprefix(pairing.prefix).rpartition(separator)[0]
+        if name.startswith(pairing.prefix) and image_id in pairing.images.paths:
+            first.setdefault(image_id, path)
+            count += 1
+    endings = {path.suffix for path in masks.paths.values()}
+    if count < _NEARLY_ALL * len(masks.paths):
+        return None
+    ending = endings.pop() if len(endings) == 1 else ".*"
+    return replace(masks, paths=first, pattern=f"{pairing.prefix}{{id}}{separator}*{ending}")
