@@ -12,10 +12,9 @@ from toolkit.commands.starting.network_choices import network_choices, starting_
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import counted, listing
 from toolkit.files.images.names.image_folder import ImageFolder
-from toolkit.files.images.names.kinds_in_folder import shows_no_image
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
-from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
+from toolkit.files.recognition.roles import WITHOUT_MASKS, is_mask_folder
 from toolkit.files.recognition.unread_files import unread_files
 from toolkit.messages import Table
 
@@ -102,7 +101,8 @@ def not_used(found: Recognised, choices: Sequence[Choice] = ()) -> list[str]:
     scan, roles = found.scan, found.roles
     lines = [found.misdescribed] if found.misdescribed else []
     lines += [
-        f"{folder.name}: {len(folder.paths)} {what}{_channels_too(found, folder)}" for folder, what in roles.unused
+        f"{folder.name}: {len(folder.paths)} {what}" + (_channels_too(found, folder) if what == WITHOUT_MASKS else "")
+        for folder, what in roles.unused
     ]
     lacking = (
         0
@@ -157,10 +157,7 @@ def _documents(found: Recognised) -> list[str]:
 
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:
     """A hint about images without masks that have the ids of the training images."""
-    is_other = is_mask_folder(folder) or shows_no_image(folder)
-    same = folder.paths.keys() == found.images.paths.keys() and not is_other
-    if same and is_instance_folder(folder):
-        return "; to separate objects of one class, use them as masks with mask_encoding: instances"
+    same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
     return (
         f", with the ids of {found.images.name}; if they are further channels, use both: images: [A, B]" if same else ""
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal
 
 import cv2
@@ -17,12 +18,14 @@ Code = Literal["empty", "binary", "soft", "index", "coded", "instances", "colour
 from 0; `coded`: a few values far apart; `instances`: a number for each object; `colours`: a colour for each class."""
 
 _MOST_VALUES = 64
+_MOST_SHADES = 512
 _LARGEST_INDEX = 64
 _EXTREME = 0.9
 _MANY_BETWEEN = 8
 _BLURRED = 32
-_SHADE = 40  # levels of each channel
+_SHADE = 60  # levels of each channel
 _FEWEST = 0.002  # of all pixels have a colour that is no accident
+_BORDER = 0.5  # of the pixels of the colours on both sides
 _TORN = 4.0  # times the components of any other value
 _WHOLE = 1.2  # mean components of an object
 _LISTED = 20
@@ -35,9 +38,9 @@ class MaskValues:
 
     Attributes:
         values: pixels of each value; only the 64 most frequent values.
-        colours: pixels of each colour, likewise.
+        colours: pixels of each colour; only the 512 most frequent colours.
         components: connected components of each value, if they were counted.
-        is_complete: whether the mask has no other values or colours.
+        is_complete: whether the mask has at most 64 values or colours.
         pixels: the number of all pixels.
     """
 
@@ -138,7 +141,7 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
 def _of_colours(pixels: npt.NDArray[Any]) -> MaskValues:
     flat = pixels.reshape(-1, 3).astype(np.int64)
     codes, counts = np.unique(flat @ np.array([1 << 32, 1 << 16, 1]), return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
+    order = np.argsort(-counts, kind="stable")[:_MOST_SHADES]
     colours = {_colour(int(codes[place])): int(counts[place]) for place in order}
     return MaskValues(colours=colours, is_complete=len(codes) <= _MOST_VALUES, pixels=len(flat))
 
@@ -165,24 +168,38 @@ def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
 
 
 def _pure_colours(counts: Mapping[Colour, int], pixels: int) -> tuple[Colour, ...]:
-    """The colours whose shades make up nearly all pixels, black first, then the most frequent; empty if none do."""
+    """The colours whose shades make up nearly all pixels, black first, then the most frequent; empty if none do.
+
+    A rare colour between two frequent ones is their border, not a colour of its own.
+    """
     colours = np.array(sorted(counts, key=lambda colour: -counts[colour]), np.int64)
     weights = np.array([counts[_triple(colour)] for colour in colours])
     left = np.ones(len(colours), np.bool_)
-    pure, covered = [], 0
+    groups: list[tuple[npt.NDArray[Any], int]] = []
     while left.any():
         first = colours[np.argmax(left)]
         near = left & (np.abs(colours - first).max(axis=1) <= _SHADE)
-        if weights[near].sum() >= _FEWEST * pixels:
-            pure.append(_triple(first))
-            covered += int(weights[near].sum())
+        groups.append((first, int(weights[near].sum())))
         left &= ~near
-    if len(pure) < 2 or covered < _EXTREME * pixels:
+    groups = sorted((one for one in groups if one[1] >= _FEWEST * pixels), key=lambda one: -one[1])
+    pure: list[tuple[npt.NDArray[Any], int]] = []
+    for colour, weight in groups:
+        strong = [other for other, count in pure if weight < _BORDER * count]
+        if not any(_is_between(colour, one, other) for one, other in combinations(strong, 2)):
+            pure.append((colour, weight))
+    if len(pure) < 2 or sum(weight for _, weight in groups) < _EXTREME * pixels:
         return ()
-    return tuple(sorted(pure, key=lambda colour: sum(colour) > 0))
+    return tuple(sorted((_triple(colour) for colour, _ in pure), key=lambda colour: sum(colour) > 0))
 
 
-def _triple(colour: Sequence[int]) -> Colour:
+def _is_between(colour: npt.NDArray[Any], one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Whether a colour is near a mixture of two others."""
+    line = other - one
+    share = float(np.clip((colour - one) @ line / max(1, line @ line), 0, 1))
+    return bool(np.abs(one + share * line - colour).max() <= _SHADE)
+
+
+def _triple(colour: npt.NDArray[Any]) -> Colour:
     red, green, blue = map(int, colour)
     return red, green, blue
 

@@ -26,6 +26,9 @@ _TEST_WORDS = frozenset(("test", "testing", "stage1test", "holdout"))
 _VALIDATION_WORDS = frozenset(("val", "valid", "validation"))
 _MOST = 0.5
 
+WITHOUT_MASKS = "images without masks"
+"""The description of folders of images that are not used."""
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -99,7 +102,7 @@ def find_roles(
     used |= {id(one) for one, pair in others if validation and pair is validation[1]}
     used |= {id(validation[1].masks)} if validation else set()
     shown = train if pairing is None else pairing.images
-    unused = [(folder, _description(folder, shown)) for folder in parts if id(folder) not in used]
+    unused = [(folder, _description(folder, shown, folder in masks)) for folder in parts if id(folder) not in used]
     unused += [(kind, "files of another kind, by their names") for kind in _other_kinds(train, shown)]
     test_name = ""
     if test is not None and shown.pattern:
@@ -276,16 +279,17 @@ def _is_validation(folder: ImageFolder) -> bool:
     return bool(_VALIDATION_WORDS & set(folder.words))
 
 
-def _description(folder: ImageFolder, images: ImageFolder) -> str:
+def _description(folder: ImageFolder, images: ImageFolder, is_mask: bool) -> str:
     if shows_no_image(folder):
         return f"files called {folder.pattern}: drawings, not images, by their name"
-    kind = "images without masks"
+    if not is_mask and not is_instance_folder(folder):
+        return WITHOUT_MASKS
+    kind = "instance masks" if is_instance_folder(folder) else "masks"
+    how = "by the name of the folder" if is_mask_folder(folder) else "by their content"
     if is_instance_folder(folder):
-        kind = "instance masks, by the name"
-    elif is_mask_folder(folder):
-        kind = "masks, by the name"
-    pairing = pair_up(images, folder) if is_mask_folder(folder) else None
+        how += "; to separate objects of one class, use them as masks with mask_encoding: instances"
+    pairing = pair_up(images, folder) if is_mask else None
     if pairing is None or pairing.share < _MOST or pairing.images is not images:
-        return f"{kind} of the folder" if is_mask_folder(folder) or is_instance_folder(folder) else kind
+        return f"{kind}, {how}"
     line = f"masks: {folder.name}" + (f', mask_name: "{pairing.mask_name}"' if pairing.mask_name else "")
-    return f"{kind}; to use these: {line}"
+    return f"{kind}, {how}; to use these: {line}"
