@@ -48,9 +48,15 @@ def files_by_id(
     return {image_id: paths[0][1] for image_id, paths in found.items()}
 
 
+def _pattern_key(key: str) -> str:
+    """The key of the pattern of file names beside the key or option of a folder; empty if there is none."""
+    last = key.rpartition(".")[2].lstrip("-")
+    return {"images": "image_name", "masks": "mask_name", "test": "test_name"}.get(last, "")
+
+
 def _pattern_advice(key: str, ending: str) -> str:
     """How to say which of several files is meant, if the key of the folder has a pattern beside it."""
-    name = {"images": "image_name", "masks": "mask_name", "test": "test_name"}.get(key.rpartition(".")[2].lstrip("-"))
+    name = _pattern_key(key)
     return f' Or say which file is meant, for example {name}: "{{id}}{ending}"' if name else ""
 
 
@@ -72,14 +78,18 @@ def named_files(
         found.setdefault(image_id, []).append((class_name, path))
     if not found:
         wanted = f"file that matches {pattern}" if pattern else f"file that ends in {', '.join(suffixes)}"
-        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}", _folders_inside(folder, suffixes))
+        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}", _folders_inside(folder, suffixes, key))
     return found
 
 
-def _folders_inside(folder: Path, suffixes: Sequence[str]) -> str:
+def _folders_inside(folder: Path, suffixes: Sequence[str], key: str) -> str:
     """Advice if the files are one level deeper than a path says."""
     inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and _in_folder(one, suffixes)]
-    return f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}" if inside else ""
+    if not inside:
+        return ""
+    told = f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}"
+    name, ending = _pattern_key(key), _in_folder(inside[0], suffixes)[0][2].suffix
+    return told + (f'. To read all of them, write {name}: "*/{{id}}{ending}"' if name and len(inside) > 1 else "")
 
 
 def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Path]]:

@@ -50,7 +50,7 @@ def lines_of(pairing: Pairing) -> str:
     keys = {"image_name": pairing.images.pattern, "mask_name": pairing.mask_name}
     given = {key: pattern for key, pattern in keys.items() if pattern}
     lines = "\n".join(f'  {key}: "{pattern}"' for key, pattern in given.items())
-    options = " ".join(f"--set 'data.{key}={pattern}'" for key, pattern in given.items())
+    options = " ".join(f"--set 'data.{key}=\"{pattern}\"'" for key, pattern in given.items())
     return f"Their names share a part. Write under data:\n{lines}\nWith tk new: {options}"
 
 
