@@ -208,9 +208,8 @@ def test_a_mask_for_each_class(folder: Path) -> None:
 
 def test_masks_of_other_values_in_sibling_folders_are_no_classes(folder: Path) -> None:
     written(folder, "images/{n}.png", masks="masks/kinds/{n}.png")
-    written(
-        folder, masks="masks/objects/{n}.png", parts=lambda path, mask: save(path, (numbers * mask).astype(np.uint8))
-    )
+    numbered = (np.indices(SIZE)[0] // 6).astype(np.uint8)
+    written(folder, masks="masks/parts/{n}.png", parts=lambda path, mask: save(path, numbered * mask))
     _, config = recognised(folder)
     assert config.classes == 1
     assert str(config.data.masks).endswith("masks/kinds")

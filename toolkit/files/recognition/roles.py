@@ -241,6 +241,7 @@ def _class_folders(
         return {}, ""
     ids = pairing.images.paths.keys()
     own = pairing.masks
+    masks = [folder for folder in masks if not is_instance_folder(folder)]
     if not own.pattern:
         parent = own.folder.parent
         beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
