@@ -24,6 +24,8 @@ _EXTREME = 0.9
 _MANY_BETWEEN = 8
 _BLURRED = 32
 _SHADE = 60  # levels of each channel
+_CORE = 16  # levels of each channel
+_HALF = 0.5
 _FEWEST = 0.002  # of all pixels have a colour that is no accident
 _BORDER = 0.5  # of the pixels of the colours on both sides
 _TORN = 4.0  # times the components of any other value
@@ -175,19 +177,22 @@ def _pure_colours(counts: Mapping[Colour, int], pixels: int) -> tuple[Colour, ..
     colours = np.array(sorted(counts, key=lambda colour: -counts[colour]), np.int64)
     weights = np.array([counts[_triple(colour)] for colour in colours])
     left = np.ones(len(colours), np.bool_)
-    groups: list[tuple[npt.NDArray[Any], int]] = []
+    groups: list[tuple[npt.NDArray[Any], int, bool]] = []
     while left.any():
         first = colours[np.argmax(left)]
-        near = left & (np.abs(colours - first).max(axis=1) <= _SHADE)
-        groups.append((first, int(weights[near].sum())))
-        left &= ~near
+        away = np.abs(colours - first).max(axis=1)
+        weight, core = (int(weights[left & (away <= far)].sum()) for far in (_SHADE, _CORE))
+        groups.append((first, weight, core >= _HALF * weight))
+        left &= away > _SHADE
     groups = sorted((one for one in groups if one[1] >= _FEWEST * pixels), key=lambda one: -one[1])
     pure: list[tuple[npt.NDArray[Any], int]] = []
-    for colour, weight in groups:
+    covered = 0
+    for colour, weight, is_dense in groups:
         strong = [other for other, count in pure if weight < _BORDER * count]
-        if not any(_is_between(colour, one, other) for one, other in combinations(strong, 2)):
-            pure.append((colour, weight))
-    if len(pure) < 2 or sum(weight for _, weight in groups) < _EXTREME * pixels:
+        is_border = any(_is_between(colour, one, other) for one, other in combinations(strong, 2))
+        pure += [(colour, weight)] if is_dense and not is_border else []
+        covered += weight if is_dense or is_border else 0
+    if len(pure) < 2 or covered < _EXTREME * pixels:
         return ()
     return tuple(sorted((_triple(colour) for colour, _ in pure), key=lambda colour: sum(colour) > 0))
 
