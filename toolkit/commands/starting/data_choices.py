@@ -110,20 +110,15 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(("data", "image_name"), folder.pattern, _pattern_why(found))
+        first = min(folder.paths)
+        why = f"the id is what names of images and masks share: {first} is the id of {folder.paths[first].name}"
+        if "{id}/" in folder.pattern:
+            why = f"one folder for each of {counted(len(folder.paths), 'image')}"
+        yield Choice(("data", "image_name"), folder.pattern, why)
     if exclude := found.roles.exclude:
         why = "files beside the images that are no images to train on"
         yield Choice(("data", "exclude"), exclude if len(exclude) > 1 else exclude[0], why)
     yield from _ids(found, experiment)
-
-
-def _pattern_why(found: Recognised) -> str:
-    """The reason for a pattern of image names."""
-    paths = found.images.paths
-    if "{id}/" in found.images.pattern:
-        return f"one folder for each of {counted(len(paths), 'image')}"
-    why = "images and masks share a folder" if _shares_folder(found) else "the id is what images and masks share"
-    return f"{why}: {min(paths)} is the id of {paths[min(paths)].name}"
 
 
 def _ids(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
@@ -159,11 +154,6 @@ def _value_range(found: Recognised) -> Iterator[Choice]:
     else:
         other = "a narrower range, if a few values are far from all others"
         yield Choice(("data", "value_range"), (look.low, max(look.high, look.low + 1)), told, other)
-
-
-def _shares_folder(found: Recognised) -> bool:
-    pairing = found.roles.pairing
-    return pairing is not None and pairing.masks.folder == found.images.folder
 
 
 def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
