@@ -25,6 +25,8 @@ _TRAIN_WORDS = frozenset(("train", "training", "train1", "stage1train"))
 _TEST_WORDS = frozenset(("test", "testing", "stage1test", "holdout"))
 _VALIDATION_WORDS = frozenset(("val", "valid", "validation"))
 _MOST = 0.5
+_NEARLY_ALL = 0.9
+_FEWEST = 3
 
 WITHOUT_MASKS = "images without masks"
 """The description of folders of images that are not used."""
@@ -72,15 +74,8 @@ def find_roles(
         are_masks: whether the files of a folder look like masks; asked where the names do not tell.
         are_binary: whether the files of a folder have at most two values, as masks of one class have.
     """
-    parts = [part for folder in gathered(folders) for part in split_mixed(folder)]
-    images = [folder for folder in parts if not is_mask_folder(folder) and not shows_no_image(folder)]
-    parts = [one for part in parts for one in (divided(part, images) if is_mask_folder(part) else [part])]
-    masks = [folder for folder in parts if is_mask_folder(folder) and folder not in images]
-    pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
-    if not labelled_ids and not any(pairs.values()):
-        parts = [kind for part in parts for kind in _by_content(part, are_masks)]
-        images, masks = _told_apart(parts, are_masks)
-        pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
+    parts, masks, pairs = _parts_and_pairs(folders, not labelled_ids, are_masks)
+    images = [folder for folder in parts if id(folder) in pairs]
     ranked = sorted(images, key=lambda folder: -_rank(folder, pairs[id(folder)], labelled_ids, sample_ids))
     if not ranked:
         return Roles(None, None, {}, None, "", None, tuple((folder, "masks without images") for folder in masks))
@@ -88,27 +83,51 @@ def find_roles(
     pairing = pairs[id(train)]
     if pairing is not None and labelled_ids and pairing.images.paths.keys() != train.paths.keys():
         pairing = None  # tables name the images by their whole names
-    class_folders, class_name = _class_folders(masks, pairing, are_binary)
-    rest = ranked[1:]
-    test, why = _test_folder(rest, train, sample_ids)
-    rest = [folder for folder in rest if folder is not test]
-    taken = None if pairing is None else pairing.masks
-    others = [(one, pair) for one in rest if (pair := pairs[id(one)]) is not None and not _is_test(one)]
-    validation = next(
-        ((pair.images, pair) for one, pair in others if pair.masks is not taken and not is_mask_folder(one)), None
-    )
-    used = {id(train), id(test), *map(id, class_folders.values())}
-    used |= {id(one) for one in ([pairing.masks] if pairing else [])}
-    used |= {id(one) for one, pair in others if validation and pair is validation[1]}
-    used |= {id(validation[1].masks)} if validation else set()
     shown = train if pairing is None else pairing.images
-    unused = [(folder, _description(folder, shown, folder in masks)) for folder in parts if id(folder) not in used]
+    class_folders, class_name = _class_folders(masks, pairing, are_binary)
+    test, why = _test_folder(ranked[1:], train, sample_ids)
+    rest = [(one, pair) for one in ranked[1:] if one is not test and (pair := pairs[id(one)]) and not _is_test(one)]
+    validation = next(((one, pair) for one, pair in rest if pairing is None or pair.masks is not pairing.masks), None)
+    used = {id(one) for one in (train, test, *class_folders.values(), *(validation[:1] if validation else ()))}
+    used |= {id(one.masks) for one in (pairing, validation and validation[1]) if one}
+    left = [folder for folder in parts if id(folder) not in used]
+    unused = [
+        (folder, _description(folder, shown, folder in masks or _is_drawn(folder, shown, are_masks))) for folder in left
+    ]
     unused += [(kind, "files of another kind, by their names") for kind in _other_kinds(train, shown)]
     test_name = ""
     if test is not None and shown.pattern:
         test, test_name = _named_test(test, shown)
     exclude = _excluded(shown, test, test_name, [*parts, *_other_kinds(train, shown)], pairing)
-    return Roles(shown, pairing, class_folders, test, why, validation, tuple(unused), class_name, test_name, exclude)
+    labelled = (validation[1].images, validation[1]) if validation else None
+    return Roles(shown, pairing, class_folders, test, why, labelled, tuple(unused), class_name, test_name, exclude)
+
+
+def _parts_and_pairs(
+    folders: Sequence[ImageFolder], by_content: bool, are_masks: LooksAt
+) -> tuple[list[ImageFolder], list[ImageFolder], dict[int, Pairing | None]]:
+    """The folders and kinds of files, those of masks, and the best pairing of each of the others, by identity.
+
+    If no name is one of masks, and `by_content` is set, the files tell masks from images.
+    """
+    parts = [part for folder in gathered(folders) for part in split_mixed(folder)]
+    images = [folder for folder in parts if not is_mask_folder(folder) and not shows_no_image(folder)]
+    parts = [one for part in parts for one in (divided(part, images) if is_mask_folder(part) else [part])]
+    masks = [folder for folder in parts if is_mask_folder(folder) and folder not in images]
+    pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
+    if by_content and not any(pairs.values()):
+        kinds = [kind for part in parts for kind in _by_content(part, are_masks)]
+        pictures, drawn = _told_apart(kinds, are_masks)
+        told = {id(folder): _best_pairing(folder, drawn) for folder in pictures}
+        if any(_is_sure(folder, told[id(folder)]) for folder in pictures):
+            return kinds, drawn, told
+    return parts, masks, pairs
+
+
+def _is_drawn(folder: ImageFolder, images: ImageFolder, are_masks: LooksAt) -> bool:
+    """Whether a folder without a name of masks has masks of the images."""
+    pairing = None if shows_no_image(folder) else pair_up(images, folder)
+    return _is_sure(images, pairing) and are_masks(folder)
 
 
 def _by_content(folder: ImageFolder, are_masks: LooksAt) -> list[ImageFolder]:
@@ -126,6 +145,13 @@ def _told_apart(parts: Sequence[ImageFolder], are_masks: LooksAt) -> tuple[list[
     if len(unnamed) == len(images):
         return images, masks
     return [folder for folder in images if folder not in unnamed], masks + unnamed
+
+
+def _is_sure(images: ImageFolder, pairing: Pairing | None) -> bool:
+    """Whether nearly all images have a mask of the same split, so that folders need no names of roles."""
+    if pairing is None or pairing.share < _NEARLY_ALL or len(pairing.masked) < _FEWEST:
+        return False
+    return _nearness(images, pairing.masks)[0] == 1
 
 
 def is_mask_folder(folder: ImageFolder) -> bool:
