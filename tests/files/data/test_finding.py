@@ -508,3 +508,13 @@ def test_names_of_test_images_have_a_pattern_of_their_own(find: Find, tmp_path: 
         find_test_images(data.model_copy(update={"image_name": "{id}_sat.png"}), 3)
     assert "test_name" in told.value.advice
     assert "9_test.png" in told.value.advice
+
+
+def test_drawings_beside_images_are_refused_with_the_line(find: Find, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for image_id in IDS:
+        save(tmp_path / "images" / f"{image_id}_overlay.png", np.zeros(SIZE, np.uint8))
+    with pytest.raises(DataError, match=r"3 files called \{id\}_overlay\.png in .* are drawings") as told:
+        find("images: images\nmasks: masks", write=values)
+    assert 'exclude: "*_overlay.png"' in told.value.advice
+    assert set(find('images: images\nmasks: masks\nexclude: "*_overlay.png"').images.ids) == set(IDS)

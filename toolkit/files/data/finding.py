@@ -1,6 +1,6 @@
 """Finds the training and test images of a configuration's `data`, of every kind of source; nothing is decoded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
+from toolkit.files.images.names.kinds_in_folder import drawings_among
 from toolkit.files.images.names.naming_advice import names_advice, shared_folder_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.masks.coco_and_labelme import (
@@ -80,7 +81,24 @@ def find_source(
         found = LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
     else:
         found = _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+        if keys.masks is not None and keys.masks.is_dir():
+            _refuse_other_names(found.images, found.masks, f"{key}.masks")
+            _refuse_drawings(found.images, f"{key}.images", set(found.masks.ids))
     return _of_lists(found, keys, f"{key}.ids") if keys.id_lists else found
+
+
+def _refuse_drawings(images: Images, key: str, masked: Collection[str]) -> None:
+    """Refuse drawings beside the images, such as overlays and superpixels, that would count as images."""
+    if not isinstance(images, ImageFiles):
+        return
+    ids = {path: image_id for image_id, path in images.paths.items()}
+    for kind in drawings_among(images.paths.values()):
+        if not any(ids[path] in masked for path in kind.paths.values()):
+            raise DataError(
+                f"{key}: {len(kind.paths)} files called {kind.pattern} in {images.origin} are drawings of other "
+                "images, by their names",
+                f'Leave them out: under data, write exclude: "{kind.pattern.replace("{id}", "*")}"',
+            )
 
 
 def _of_lists(found: LabelledImages, keys: SourceKeys, key: str) -> LabelledImages:
@@ -122,7 +140,6 @@ def _of_files(
         )
     masks = _of_folder(keys, keys.masks, classes, images, of_masks)
     shown = _without_masks(images, masks)
-    _refuse_other_names(shown, masks, of_masks)
     return LabelledImages(shown, masks, classes)
 
 
@@ -153,13 +170,15 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
         return None
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
     try:
-        return find_image_files(
+        found = find_image_files(
             folders, "data.test", channels, pattern=data.test_pattern, exclude=data.excluded, ranges=data.ranges
         )
     except NothingToLearnError as error:
         if data.test_name is not None or data.image_name is None or not folders[0].is_dir():
             raise
         raise NothingToLearnError(error.message, _test_name_advice(folders[0], data.image_name)) from error
+    _refuse_drawings(found, "data.test", ())
+    return found
 
 
 def _test_name_advice(folder: Path, image_name: str) -> str:

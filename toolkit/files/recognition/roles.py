@@ -91,9 +91,8 @@ def find_roles(
     used = {id(one) for one in (train, test, *class_folders.values(), *(validation[:1] if validation else ()))}
     used |= {id(one.masks) for one in (pairing, validation and validation[1]) if one}
     left = [folder for folder in parts if id(folder) not in used]
-    unused = [
-        (folder, _description(folder, shown, folder in masks or _is_drawn(folder, shown, are_masks))) for folder in left
-    ]
+    drawn = [folder for folder in left if folder in masks or _is_drawn(folder, shown, are_masks)]
+    unused = [(folder, _description(folder, shown, folder in drawn)) for folder in left]
     unused += [(kind, "files of another kind, by their names") for kind in _other_kinds(train, shown)]
     test_name = ""
     if test is not None and shown.pattern:

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from toolkit.files.images.decoding import image_id_of
 from toolkit.files.images.names.image_folder import SPLITS, ImageFolder
 
 ANY_FOLDER = "*/"
@@ -67,6 +68,15 @@ def kinds_of(folder: ImageFolder) -> list[ImageFolder]:
     return [folder]
 
 
+def drawings_among(paths: Collection[Path]) -> list[ImageFolder]:
+    """The kinds of files that are drawings of other files in the same folder, by their names."""
+    if not any(_NO_IMAGES.search(path.name.lower()) for path in paths):
+        return []
+    place = next(iter(paths)).parent
+    folder = ImageFolder(place, place.name, {image_id_of(path.name): path for path in paths if path.parent == place})
+    return [kind for kind in kinds_of(folder) if kind is not folder and shows_no_image(kind)]
+
+
 def is_person(word: str) -> bool:
     """Whether a word names who drew the masks, not what they show."""
     return _PERSON.fullmatch(word.lower()) is not None
@@ -97,7 +107,7 @@ def _kinds(names: Sequence[str]) -> dict[str, list[str]]:
     for name in names:
         cuts = [cut for cut in _cuts(name) if cut[0] in shared and often[cut[1]] >= _RARE * len(names)]
         if cuts:
-            chosen[name] = min(cuts, key=lambda cut: len(cut[0]))
+            chosen[name] = min(cuts, key=lambda cut: (-often[cut[1]], len(cut[0])))
     heads = {head for head, _ in chosen.values()}
     counts = Counter(tail for _, tail in chosen.values())
     kinds = {tail for tail, count in counts.items() if count >= _FEWEST * len(heads)}
