@@ -163,3 +163,14 @@ def test_classes_are_binary(touch: Touch) -> None:
     assert sorted(find_roles(folders, (), ()).class_folders) == ["cell", "rim"]
     found = find_roles(folders, (), (), are_binary=lambda folder: folder.name != "masks/rim")
     assert found.class_folders == {}
+
+
+def test_folders_of_patients_are_no_classes(touch: Touch) -> None:
+    touch(*(name for one in "abc" for name in of_numbers(f"images/p{one}/{{}}.png", f"masks/p{one}/{{}}.png")))
+    found = roles(touch())
+    assert found.class_folders == {}
+    assert found.pairing is not None
+    assert (found.pairing.images.name, found.pairing.masks.name) == ("images/pa", "masks/pa")
+    assert [text.partition("merge: ")[2] for _, text in found.unused] == [
+        f"[{{images: images/{one}, masks: masks/{one}, prefix: {one}_}}]" for one in ("pb", "pc")
+    ]

@@ -84,15 +84,19 @@ def find_roles(
     if pairing is not None and labelled_ids and pairing.images.paths.keys() != train.paths.keys():
         pairing = None  # tables name the images by their whole names
     shown = train if pairing is None else pairing.images
-    class_folders, class_name = _class_folders(masks, pairing, are_binary)
+    class_folders, class_name = _class_folders(masks, images, pairing, are_binary)
     test, why = _test_folder(ranked[1:], train, sample_ids)
     rest = [(one, pair) for one in ranked[1:] if one is not test and (pair := pairs[id(one)]) and not _is_test(one)]
-    validation = next(((one, pair) for one, pair in rest if pairing is None or pair.masks is not pairing.masks), None)
+    apart = [(one, pair) for one, pair in rest if pairing is None or pair.masks is not pairing.masks]
+    validation = next(((one, pair) for one, pair in apart if _is_validation(one)), None)
     used = {id(one) for one in (train, test, *class_folders.values(), *(validation[:1] if validation else ()))}
     used |= {id(one.masks) for one in (pairing, validation and validation[1]) if one}
+    more = [(one, pair) for one, pair in apart if id(one) not in used and id(pair.masks) not in used]
+    used |= {id(folder) for one, pair in more for folder in (one, pair.masks)}
     left = [folder for folder in parts if id(folder) not in used]
     drawn = [folder for folder in left if folder in masks or _is_drawn(folder, shown, are_masks)]
     unused = [(folder, _description(folder, shown, folder in drawn)) for folder in left]
+    unused += [(one, _merging(one, pair)) for one, pair in more]
     unused += [(kind, "files of another kind, by their names") for kind in _other_kinds(train, shown)]
     test_name = ""
     if test is not None and shown.pattern:
@@ -255,12 +259,12 @@ def _rank(
 
 
 def _class_folders(
-    masks: Sequence[ImageFolder], pairing: Pairing | None, are_binary: LooksAt
+    masks: Sequence[ImageFolder], images: Sequence[ImageFolder], pairing: Pairing | None, are_binary: LooksAt
 ) -> tuple[dict[str, ImageFolder], str]:
     """Binary masks of one class each, and the pattern of their names with `{class}`; none if there are no such masks.
 
     They are in sibling folders, with the names of the images; or in one folder, where the names have the class after
-    the id.
+    the id. Folders that images have too, such as those of patients, are no classes.
     """
     if pairing is None or pairing.prefix or pairing.suffix:
         return {}, ""
@@ -271,6 +275,8 @@ def _class_folders(
         parent = own.folder.parent
         beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
         fitting = {folder.folder.name: folder for folder in beside if folder.paths.keys() & ids}
+        if len(fitting.keys() & {folder.folder.name for folder in images}) > 1:
+            return {}, ""
         endings = {path.suffix for folder in fitting.values() for path in folder.paths.values()}
         name = f"{{class}}/{{id}}{endings.pop() if len(endings) == 1 else '.*'}"
     else:
@@ -303,6 +309,12 @@ def _is_test(folder: ImageFolder) -> bool:
 
 def _is_validation(folder: ImageFolder) -> bool:
     return bool(_VALIDATION_WORDS & set(folder.words))
+
+
+def _merging(images: ImageFolder, pairing: Pairing) -> str:
+    """The line that adds further labelled images."""
+    entry = f"{{images: {images.name}, masks: {pairing.masks.name}, prefix: {images.folder.name}_}}"
+    return f"more images with masks; to use these too: merge: [{entry}]"
 
 
 def _description(folder: ImageFolder, images: ImageFolder, is_mask: bool) -> str:
