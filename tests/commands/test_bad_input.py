@@ -314,13 +314,14 @@ def test_all_bad_images_are_reported_at_once() -> None:
     assert "t3: the mask is missing" in told
 
 
-def test_masks_without_images_are_reported_with_an_example() -> None:
+def test_masks_with_other_names_are_refused_with_the_line() -> None:
     masks_as_files()
     for image_id in TRAINING:
         (Path("data/masks") / f"{image_id}.png").rename(Path("data/masks") / f"{image_id}_mask.png")
     told = refused(DataError, "fit", "new")
-    assert "warning: 6 masks have no image" in told
+    assert "no image has a mask" in told
     assert "t0_mask" in told
+    assert 'mask_name: "{id}_mask.png"' in told
 
 
 def test_a_missing_folder_is_reported_with_its_key_and_what_exists_of_it() -> None:

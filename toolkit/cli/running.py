@@ -1,5 +1,6 @@
 """Runs a command for the current folder and shows its result, or one message and an exit code for an error."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,7 @@ from toolkit.errors import ToolkitError
 from toolkit.files.experiment.workspace import Workspace
 
 _INTERRUPTED = 130
+_LIBRARIES = ("PIL", "tifffile")
 
 _Value = TypeVar("_Value")
 _Result = TypeVar("_Result", bound=console.Result)
@@ -29,6 +31,8 @@ def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]
     """
     from toolkit.config.training.execution import parse_engine
 
+    for library in _LIBRARIES:  # what they find matters to the user only as a message of the toolkit
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         with console.progress_on_screen() as progress:
             result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress))

@@ -108,10 +108,11 @@ def test_notes_follow_the_network(blobs: Path) -> None:
     assert not any("multiples" in one for one in notes("patches: {per_image: 2}"))
 
 
-def test_unusable_data_have_no_sizes_and_values(blobs: Path) -> None:
+def test_unusable_data_have_no_sizes_and_values(blobs: Path, draw: Draw) -> None:
     for path in (blobs / "data" / "masks").iterdir():
         path.unlink()
-    (blobs / "data" / "masks" / "other.png").write_bytes(b"")
+    last = max((blobs / "data" / "images").iterdir()).name
+    draw(f"data/masks/{last}", np.zeros((9, 9), np.uint8))
     result = examined(blobs)
     rows = dict(result.tables()[0].rows)
     assert (rows["sizes"], rows["values"]) == ("–", "–")

@@ -549,10 +549,10 @@ def test_masks_without_matching_names_are_reported(unknown: Path) -> None:
     with_masks(unknown, "masks/{id}.png")
     with pytest.raises(NothingToLearnError, match="holds masks, but no images"):
         recognised(unknown)
-    with_images(unknown, "images/other_{id}q.png")
+    with_images(unknown, "images/{id}x{id}.png")
     with pytest.raises(NothingToLearnError, match="no masks with the same names") as told:
         recognised(unknown)
-    for words in ("images: 12 images, for example other_s00q.png", "masks: 12 masks, by the name of the folder"):
+    for words in ("images: 12 images, for example s00xs00.png", "masks: 12 masks, by the name of the folder"):
         assert words in told.value.message
 
 

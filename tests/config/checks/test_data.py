@@ -27,6 +27,8 @@ TWO = "classes: [none, rock]\n"
         ("source: Mine, images: a", "", "data.images: the source Mine provides images and masks; remove images"),
         ("source: Mine, colors: {a: '#000000'}", "", "masks; remove colors"),
         ("source: Yours", "", "data.source: 'Yours' is not valid; "),
+        (f"{FILES}, nearest_color: true", "", "data.nearest_color: requires colors"),
+        (f"{FILES}, test_name: '{{id}}.png'", "", "data.test_name: names the files in data.test, which is not set"),
         ("images: a, mask_name: '{id}.png', value_ranges: {a: [1, 2]}", "", "data.mask_name: requires masks"),
         (
             f"{FILES}, mask_name: 'label.png'",

@@ -88,3 +88,18 @@ def test_values_that_are_not_whole_are_rejected(values: np.ndarray) -> None:
 
 def test_whole_floats_are_accepted() -> None:
     assert ByValue().decode(np.array([[0.0, 3.0]])).tolist() == [[0, 3]]
+
+
+def test_the_nearest_colour_counts_if_it_is_asked_for() -> None:
+    stored = np.array([[[250, 9, 3], [3, 240, 0], [9, 9, 9], [130, 130, 0]]], np.uint8)
+    colours = ((255, 0, 0), (0, 255, 0))
+    named = ByColour(colours, ("red", "green"), black_is_background=True, takes_nearest=True)
+    assert named.decode(stored).tolist() == [[1, 2, 0, 1]]  # as near to both: the first
+    whole = ByColour((*colours, (0, 0, 0)), ("red", "green", "nothing"), takes_nearest=True)
+    assert whole.decode(stored).tolist() == [[1, 2, 3, 1]]
+    only = ByColour(colours, ("red", "green"), takes_nearest=True)
+    assert only.decode(np.zeros((1, 1, 3), np.uint8)).tolist() == [[1]]
+    exact = ByColour(colours, ("red", "green"), black_is_background=True)
+    with pytest.raises(UnknownValuesError) as told:
+        exact.decode(stored)
+    assert "nearest_color: true" in told.value.advice

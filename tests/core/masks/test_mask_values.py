@@ -199,3 +199,36 @@ def test_numbers_up_to_the_count_of_named_classes_are_classes() -> None:
     assert interpret_values(looks, named=3).values == (0, 1, 2, 3)
     assert interpret_values(looks, named=2).code != "index" or interpret_values(looks, named=2).values != (0, 1, 2)
     assert interpret_values([values_of_mask(square(1))], named=3).code == "binary"
+
+
+def shaded(colours: list[tuple[int, int, int]], seed: int = 0, spread: int = 25) -> np.ndarray:
+    """Stripes of colours, in which one in five pixels differs a little from them."""
+    random = np.random.default_rng(seed)
+    pure = np.array(colours)[np.indices((40, 60))[0] * len(colours) // 40]
+    shades = random.integers(-spread, spread + 1, pure.shape) * (random.random((40, 60, 1)) < 0.2)
+    return (pure + shades).clip(0, 255).astype(np.uint8)
+
+
+def test_shades_of_pure_colours_are_told() -> None:
+    colours = [(0, 0, 0), (255, 0, 0), (0, 255, 255)]
+    found = interpret_values([values_of_mask(shaded(colours, seed)) for seed in range(3)])
+    assert (found.code, found.has_shades) == ("colours", True)
+    assert len(found.colours) == 3
+    assert set(found.colours) == set(colours)
+    assert found.colours[0] == (0, 0, 0)
+    grey = interpret_values([values_of_mask(shaded([(0, 0, 0), (255, 255, 255)]))])
+    assert (grey.code, grey.values) == ("soft", (0, 255))
+
+
+def test_borders_between_colours_are_no_colours() -> None:
+    mask = shaded([(0, 0, 0), (255, 0, 0)], spread=9)
+    mask[18:22] = (128, 0, 0)
+    found = interpret_values([values_of_mask(mask)])
+    assert len(found.colours) == 2
+
+
+def test_pictures_are_not_masks_with_shades() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    picture[:5] = (255, 0, 0)
+    found = interpret_values([values_of_mask(picture)])
+    assert (found.code, found.has_shades) == ("unknown", False)

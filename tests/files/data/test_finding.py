@@ -16,6 +16,7 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
+from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import find_labelled
 
@@ -465,3 +466,55 @@ def test_a_class_that_would_be_background_by_accident_is_refused(
     ) as told:
         find(f"images: images\n{masks}", more, write).read_labels("a")
     assert "activation: sigmoid" in told.value.advice
+
+
+def test_masks_in_jpeg_are_read_by_the_nearest_colour(find: Find) -> None:
+    def lossy(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        Image.fromarray(np.array(COLOURS, np.uint8)[labels]).save(folder / f"{image_id}.jpg", quality=95, subsampling=0)
+
+    lines = 'masks: masks\nimages: images\ncolors: {a: "#000000", b: "#ff0000", c: "#0080ff"}\n'
+    found = find(lines + "nearest_color: true", "activation: softmax", lossy)
+    assert np.mean(found.read_labels("a") == labels_of("a")) > 0.95
+    with pytest.raises(DataError, match="lossy compression alters mask values") as told:
+        find(lines, "activation: softmax", lossy).read_labels("a")
+    assert "nearest_color: true" in told.value.advice
+
+
+def test_names_without_pairs_are_refused_with_the_lines(find: Find, tmp_path: Path) -> None:
+    def other(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        save(folder / f"m_{image_id}_x.png", labels)
+
+    with pytest.raises(DataError, match=r"data\.masks: no image has a mask") as told:
+        find("images: images\nmasks: masks", write=other)
+    assert '  mask_name: "m_{id}_x.png"' in told.value.advice
+    found = find('images: images\nmasks: masks\nmask_name: "m_{id}_x.png"')
+    assert set(found.images.ids) == set(IDS)
+    for image_id in IDS:
+        save(tmp_path / "images" / f"m_{image_id}_x.png", labels_of(image_id))
+    with pytest.raises(DataError, match="is also the folder of the images") as shared:
+        find("images: images\nmasks: images")
+    assert "image_name" in shared.value.advice
+
+
+def test_names_of_test_images_have_a_pattern_of_their_own(find: Find, tmp_path: Path) -> None:
+    save(tmp_path / "test" / "9_test.png", np.zeros(SIZE, np.uint8))
+    lines = 'images: images\nmasks: masks\nimage_name: "{id}.png"\ntest: test'
+    find(lines, write=values)
+    data = load_config(tmp_path / "config.yaml").config.data
+    test = find_test_images(data.model_copy(update={"test_name": "{id}_test.png"}), 3)
+    assert test is not None
+    assert test.ids == ("9",)
+    with pytest.raises(NothingToLearnError) as told:
+        find_test_images(data.model_copy(update={"image_name": "{id}_sat.png"}), 3)
+    assert "test_name" in told.value.advice
+    assert "9_test.png" in told.value.advice
+
+
+def test_drawings_beside_images_are_refused_with_the_line(find: Find, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for image_id in IDS:
+        save(tmp_path / "images" / f"{image_id}_overlay.png", np.zeros(SIZE, np.uint8))
+    with pytest.raises(DataError, match=r"3 files called \{id\}_overlay\.png in .* are drawings") as told:
+        find("images: images\nmasks: masks", write=values)
+    assert 'exclude: "*_overlay.png"' in told.value.advice
+    assert set(find('images: images\nmasks: masks\nexclude: "*_overlay.png"').images.ids) == set(IDS)

@@ -132,3 +132,10 @@ def test_windows_of_a_stack_with_ranges_decode_a_file_once(
     for _ in range(3):
         images.window("a", Window(3, 4, 5, 6))
     assert len(decoded) == 2
+
+
+def test_excluded_files_are_no_images(tmp_path: Path, draw: Draw) -> None:
+    for name in ("a.png", "a_over[1].png", "b_thumb.png", "b.png"):
+        draw(name)
+    images = find_image_files([tmp_path], "data.images", exclude=["*_over[1].*", "*_thumb.png"])
+    assert images.ids == ("a", "b")

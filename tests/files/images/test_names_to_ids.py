@@ -50,3 +50,12 @@ def test_missing_files_are_reported(folder: Path) -> None:
         files_by_id(folder, (), "key", "{id}_mask.png")
     with pytest.raises(MissingFileError, match="cannot read"):
         files_by_id(folder / "nowhere", (), "key", "{id}.png")
+
+
+def test_advice_names_the_pattern_that_belongs_to_a_folder(folder: Path) -> None:
+    with pytest.raises(DataError) as twice:
+        files_by_id(folder, (), "data.images", "*/{id}.png")
+    assert twice.value.advice.endswith('image_name: "{id}.png"')
+    with pytest.raises(NothingToLearnError) as inside:
+        files_by_id(folder / "p", (".png",), "data.masks")
+    assert inside.value.advice.endswith('To read all of them, write mask_name: "*/{id}.png"')

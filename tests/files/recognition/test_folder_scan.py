@@ -30,7 +30,7 @@ def test_folders_tables_and_others_are_listed(touch: Touch) -> None:
     scan = scan_folder(root)
     assert names(scan) == {("a", ""): 2, ("b/c", ""): 1}
     assert [path.name for path in (*scan.tables, *scan.documents, *scan.texts)] == ["t.csv", "x.json", "n.txt"]
-    assert scan.others == {".pdf": 1}
+    assert [path.name for path in scan.rest] == ["w.pdf"]
     with pytest.raises(MissingFileError):
         scan_folder(root / "nowhere")
 

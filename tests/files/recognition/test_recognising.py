@@ -38,7 +38,7 @@ def test_a_folder_without_masks_is_refused_with_its_content(draw: Draw, tmp_path
     assert told.value.message.splitlines() == [
         f"{tmp_path} holds 1 images, but no masks. Its content:",
         "  photos: 1 images, for example a.png",
-        "  1 files that end in .pdf",
+        "  1 .pdf file, notes.pdf",
     ]
 
 

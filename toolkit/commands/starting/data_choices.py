@@ -1,6 +1,5 @@
 """The keys about data for an unknown folder, with reasons."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +11,13 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.masks.value_keys import are_several, keys_for, names_of
 from toolkit.files.recognition import table_readings
-from toolkit.files.recognition.recognised_tables import RecognisedTable
+from toolkit.files.recognition.id_lists import lists_within
+from toolkit.files.recognition.recognised_tables import RecognisedTable, grouping_columns
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
 from toolkit.files.recognition.roles import is_mask_folder
 
 _HALF = 0.5
-_GROUPING = re.compile(
-    r"patient|subject|case|group|site|day|date|video|study|slide|mosaic|scene|place|car", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -117,12 +114,32 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(
-            ("data", "image_name"), folder.pattern, f"one folder for each of {counted(len(folder.paths), 'image')}"
+        first = min(folder.paths)
+        why = f"the id is what names of images and masks share: {first} is the id of {folder.paths[first].name}"
+        if "{id}/" in folder.pattern:
+            why = f"one folder for each of {counted(len(folder.paths), 'image')}"
+        yield Choice(("data", "image_name"), folder.pattern, why)
+    if exclude := found.roles.exclude:
+        why = "files beside the images that are no images to train on"
+        yield Choice(("data", "exclude"), exclude if len(exclude) > 1 else exclude[0], why)
+    yield from _ids(found, experiment)
+
+
+def _ids(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+    """The lists of images with masks, if other images have none."""
+    pairing = found.roles.pairing
+    if pairing is None or pairing.share == 1 or masks_are_a_table(found):
+        return
+    chosen, others = lists_within(found.id_lists, pairing.masked)
+    if chosen:
+        paths = tuple(relative_path(one.path, experiment) for one in chosen)
+        count, lacking = (
+            len({one for each in chosen for one in each.ids}),
+            len(pairing.images.paths) - len(pairing.masked),
         )
-    elif _shares_folder(found):
-        (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
-        yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks share a folder")
+        why = f"{count} images are listed, and each has a mask; {lacking} images have none"
+        other = ", ".join(f"{found.scan.name(one.path)} ({len(one.ids)})" for one in others)
+        yield Choice(("data", "ids"), paths if len(paths) > 1 else paths[0], why, other)
 
 
 def _value_range(found: Recognised) -> Iterator[Choice]:
@@ -141,11 +158,6 @@ def _value_range(found: Recognised) -> Iterator[Choice]:
     else:
         other = "a narrower range, if a few values are far from all others"
         yield Choice(("data", "value_range"), (look.low, max(look.high, look.low + 1)), told, other)
-
-
-def _shares_folder(found: Recognised) -> bool:
-    pairing = found.roles.pairing
-    return pairing is not None and pairing.masks.folder == found.images.folder
 
 
 def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
@@ -204,7 +216,8 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
             yield Choice(("data", "masks"), path, f"{found.document.kind} JSON: {len(found.document.names)} classes")
         return
     kinds = ", ".join(f"{count} {kind}" for kind, count in look.kinds.items())
-    missing = round((1 - pairing.share) * len(found.images.paths))
+    listed = any(choice.key[-1] == "ids" for choice in _ids(found, experiment))
+    missing = 0 if listed else round((1 - pairing.share) * len(found.images.paths))
     why = f"{look.examined} mask files: {kinds}; {look.reading.why}"
     if look.empty:
         why += f"; {look.empty} ({look.empty / look.examined:.0%}) are empty"
@@ -216,16 +229,15 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         same = None if found.rle is None else found.rle.mask_files
         told = "" if same is None else f", which has the same masks for {same:.0%} of the compared images"
         other = "; ".join(filter(None, (other, f"{found.scan.name(found.labels.table.path)}{told}")))
-    folder = pairing.masks.folder.parent if folders else pairing.masks.folder
+    in_folders = found.roles.class_name.startswith("{class}")
+    folder = pairing.masks.folder.parent if in_folders else pairing.masks.folder
     yield Choice(("data", "masks"), relative_path(folder, experiment), why, other)
-    ending = next(iter(pairing.masks.paths.values())).suffix
     if folders:
-        yield Choice(
-            ("data", "mask_name"), f"{{class}}/{{id}}{ending}", f"one folder for each class: {', '.join(folders)}"
-        )
-    elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
-        name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
-        yield Choice(("data", "mask_name"), name, "the names of mask files, from those of images")
+        which = "folder" if found.roles.class_name.startswith("{class}") else "file"
+        why = f"one {which} for each class: {', '.join(folders)}"
+        yield Choice(("data", "mask_name"), found.roles.class_name, why)
+    elif pairing.mask_name:
+        yield Choice(("data", "mask_name"), pairing.mask_name, "the names of mask files, from those of images")
     if cut_in_the_middle(found):
         why = "lossy compression alters values: pixels nearer to white than to black are foreground"
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
@@ -241,7 +253,9 @@ def cut_in_the_middle(found: Recognised) -> bool:
 
 def _is_lossy(found: Recognised) -> bool:
     pairing = found.roles.pairing
-    return pairing is not None and all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
+    if pairing is None or (found.mask_files is not None and found.mask_files.reading.has_shades):
+        return False
+    return all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
 
 
 _WHY_OF: Mapping[str, str] = {
@@ -269,6 +283,8 @@ def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[
             why, other = f"{reading.values[1]} is foreground", ""
         elif reading.code in ("coded", "index"):
             why = "the values in the files, in the order of the classes"
+        if key == "nearest_color":
+            why, other = "each pixel has the class with the nearest colour", ""
         yield Choice(("data", key), value, why, other)
     if reading.code == "binary" and covered > _HALF:
         why = f"values above 0 are foreground: {covered:.0%} of the pixels; check that they are not the background"
@@ -374,6 +390,8 @@ def _test(found: Recognised, experiment: Experiment, with_sample: bool) -> Itera
     if test is not None:
         path = relative_path(test.folder, experiment)
         yield Choice(("data", "test"), path, f"{counted(len(test.paths), 'image')}: {found.roles.test_why}")
+        if found.roles.test_name:
+            yield Choice(("data", "test_name"), found.roles.test_name, "test images have names of another form")
     if found.sample is not None and test is not None and with_sample:
         path = relative_path(found.sample.table.path, experiment)
         yield Choice(("data", "sample_submission"), path, f"{len(found.sample.rows)} rows; {found.sample.why}")
@@ -387,18 +405,8 @@ def _metadata(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         return
     best = max(tables, key=lambda table: len(table.table.columns))
     others = [found.scan.name(table.table.path) for table in tables if table is not best]
-    others += [f"groups: {name}, to keep each {name} in one fold" for name in _groupings(best)]
+    others += [f"groups: {name}, to keep each {name} in one fold" for name in grouping_columns(best)]
     why = f"{best.why}; it lists all {len(ids)} images"
     yield Choice(("data", "metadata"), relative_path(best.table.path, experiment), why, "; ".join(others))
     column = best.table.columns[best.id_column or 0]
     yield Choice(("data", "metadata_id"), column, "the column with the ids")
-
-
-def _groupings(table: RecognisedTable) -> list[str]:
-    """Columns that may group images: named after a patient, place or film, with values that recur."""
-    found = []
-    for place, name in enumerate(table.table.columns):
-        values = {row[place] for row in table.table.rows}
-        if _GROUPING.search(name) and place != table.id_column and 1 < len(values) <= len(table.table.rows) / 2:
-            found.append(name)
-    return found

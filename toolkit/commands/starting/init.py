@@ -23,14 +23,16 @@ from toolkit.commands.starting.starting_point import (
 )
 from toolkit.config.loading import load_config
 from toolkit.errors import NothingToLearnError, counted, listing
+from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.inspection.value_findings import ALIKE
 from toolkit.files.masks.value_keys import refuse_unclear
-from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
-from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder, other_masks
+from toolkit.files.recognition.roles import WITHOUT_MASKS, is_mask_folder, other_masks
+from toolkit.files.recognition.unread_files import unread_files
 from toolkit.messages import Table
 
+_LISTS_SHOWN = 6
 _ROLES: Mapping[str, str] = {
     "labels": "labels",
     "sample": "rows for test images",
@@ -101,7 +103,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     )
     classes = class_choices(found)
     others = network_choices(found, classes, "" if form is not None else None)
-    unused = not_used(found)
+    unused = not_used(found, data)
     text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
@@ -126,18 +128,24 @@ def _refuse_unclear_masks(found: Recognised) -> None:
         raise error
 
 
-def not_used(found: Recognised) -> list[str]:
-    """The contents of the folder that the configuration does not use."""
+def not_used(found: Recognised, choices: Sequence[Choice] = ()) -> list[str]:
+    """The contents of the folder that the configuration does not use; `choices` are its keys below `data`."""
     scan, roles = found.scan, found.roles
     lines = [found.misdescribed] if found.misdescribed else []
     lines += [
-        f"{folder.name}: {len(folder.paths)} {what}{_channels_too(found, folder)}" for folder, what in roles.unused
+        f"{folder.name}: {len(folder.paths)} {what}" + (_channels_too(found, folder) if what == WITHOUT_MASKS else "")
+        for folder, what in roles.unused
     ]
     lacking = (
         0
         if roles.pairing is None or masks_are_a_table(found)
         else round((1 - roles.pairing.share) * len(found.images.paths))
     )
+    if found.id_lists and not any(choice.key == ("data", "ids") for choice in choices):
+        shown = ", ".join(f"{scan.name(one.path)} ({len(one.ids)})" for one in found.id_lists[:_LISTS_SHOWN])
+        lines.append(f"lists of ids: {shown}; to use only the images of one: ids: {scan.name(found.id_lists[0].path)}")
+    elif found.id_lists:
+        lacking = 0
     if lacking:
         lines.append(
             f"{counted(lacking, 'image has', 'images have')} no mask file: tk fit refuses them until you write under "
@@ -168,7 +176,7 @@ def not_used(found: Recognised) -> list[str]:
         lines.append(f"{counted(len(found.unreadable), 'image')} cannot be read: {listing(found.unreadable)}")
     if roles.test is None:
         lines.append("no folder of test images was found: a submission requires data.test")
-    lines += [counted(count, f"{ending} file") for ending, count in sorted(scan.others.items())]
+    lines += unread_files(scan, read=[*(one.path for one in found.id_lists), scan.root / found.class_names_from])
     return lines
 
 
@@ -188,8 +196,6 @@ def _documents(found: Recognised) -> list[str]:
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:
     """A hint about images without masks that have the ids of the training images."""
     same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
-    if same and is_instance_folder(folder):
-        return "; to separate objects of one class, use them as masks with mask_encoding: instances"
     return (
         f", with the ids of {found.images.name}; if they are further channels, use both: images: [A, B]" if same else ""
     )

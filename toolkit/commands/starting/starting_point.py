@@ -112,8 +112,8 @@ def check_data(config: Config) -> tuple[int, int]:
         raise DataError(
             f"no image has a mask: the images of {training.images.origin} are {listing(images, 3)}, "
             f"the masks are {listing(masks, 3)}",
-            "The mask of an image has its name. Check both folders; for other names of masks: data.mask_name "
-            "(docs/data.md).",
+            "The ids in the table or file of masks are the names of images without extension, or what data.image_name "
+            "says (docs/data.md).",
         )
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)

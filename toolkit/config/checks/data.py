@@ -10,7 +10,7 @@ from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNam
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.mask_codings import overlap
 
-_OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "value_ranges")
+_OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "nearest_color", "value_ranges")
 
 _Found = Iterator[tuple[KeyPath, ValueError]]
 
@@ -35,6 +35,8 @@ def _of_metadata(config: Config) -> _Found:
     data = config.data
     if data.metadata is None and data.metadata_id is not None:
         yield ("metadata_id",), ValueError("names a column of data.metadata, which is not set")
+    if data.test_name is not None and data.test is None:
+        yield ("test_name",), ValueError("names the files in data.test, which is not set")
     if data.metadata is None and data.weights is not None and data.source is None:
         yield ("weights",), ValueError("names a column of data.metadata, which is not set")
     prefixes = [one.prefix for one in data.merge]
@@ -48,7 +50,7 @@ def _of_metadata(config: Config) -> _Found:
 def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
     """Contradictions within a source; `whole` includes the keys that it takes from `data`."""
     if entry.source is not None:
-        for key in ("images", "image_name", "masks", *_OF_MASK_FILES):
+        for key in ("images", "image_name", "exclude", "masks", *_OF_MASK_FILES):
             if getattr(entry, key) is not None:
                 yield (key,), ValueError(f"the source {entry.source.name} provides images and masks; remove {key}")
         return
@@ -78,6 +80,8 @@ def _of_coding(keys: SourceKeys) -> _Found:
             ("mask_values",),
             ValueError("is not allowed with mask_encoding: instances, where every value above 0 is an object"),
         )
+    if keys.nearest_color and keys.colors is None:
+        yield ("nearest_color",), ValueError("requires colors, which are not set: the colour of each class")
     if keys.ignore is not None and ("colors" in named or "value_ranges" in named):
         yield ("ignore",), ValueError(f"with {named[0]}, name the ignored pixels there: {named[0]}: {{ignore: …}}")
     if keys.mask_name is not None and "{class}" in keys.mask_name:

@@ -92,7 +92,8 @@ def coding_of(classes: Classes, data: SourceKeys) -> Coding:
         return ByChannel(_planes(classes, data, 0), _ignore_numbers(classes, data))
     if data.colors is not None:
         whole = classes.activation == "softmax" and classes.names[0] in data.colors
-        return ByColour(tuple(data.colors.values()), tuple(data.colors), classes.count == 1, not whole)
+        nearest = bool(data.nearest_color)
+        return ByColour(tuple(data.colors.values()), tuple(data.colors), classes.count == 1, not whole, nearest)
     if data.value_ranges is not None:
         ignored = tuple(data.value_ranges[name] for name in _ignore_names(classes.names, data))
         return ByRange(tuple(data.value_ranges[name] for name in classes.names if name in data.value_ranges), ignored)

@@ -110,6 +110,7 @@ ColourValue = Annotated[tuple[Level, Level, Level], BeforeValidator(_colour)]
 Folders = Annotated[FilePath | tuple[FilePath, ...], Field(union_mode="left_to_right")]
 ImageName = Annotated[str, _pattern(("{id}",))]
 MaskName = Annotated[str, _pattern(("{id}", "{class}"))]
+FileNames = Annotated[str | tuple[str, ...], Field(union_mode="left_to_right")]
 Encoding = Literal["values", "bits", "channels", "instances"]
 
 
@@ -126,6 +127,17 @@ class SourceKeys(ClosedModel):
         None,
         description="Pattern of the image file names: `{id}` stands for the id, `*` for any text. Examples: "
         '`"{id}_sat.jpg"`, `"{id}/images/{id}.png"`.',
+    )
+    exclude: FileNames | None = Field(
+        None,
+        description="Pattern, or a list of patterns, of files in the folders of images that are no images to train "
+        'on or to predict, where `*` stands for any text: `"*_superpixels.png"`. It applies to the names of '
+        "the files and holds for test images too.",
+    )
+    ids: Folders | None = Field(
+        None,
+        description="Text file with an id, or the name of an image file, in each line, or a list of such files: only "
+        "these images are used. Blank lines and lines that begin with # are skipped. It does not apply to test images.",
     )
     value_range: ValueRanges | None = Field(
         None,
@@ -165,6 +177,12 @@ class SourceKeys(ClosedModel):
     )
     colors: Annotated[dict[str, ColourValue], Field(min_length=1)] | None = Field(
         None, description='Colour of each class in the mask files: `{road: [128, 64, 128], car: "#00008e"}`.'
+    )
+    nearest_color: bool | None = Field(
+        None,
+        description="With `colors`: each pixel belongs to the class whose colour is nearest, for masks whose colours "
+        "are not quite pure, for example after JPEG. Black is a candidate too if it is no class's colour, and is then "
+        "background. Default: a colour without a class is an error.",
     )
     value_ranges: Annotated[dict[str, Range], Field(min_length=1)] | None = Field(
         None,
@@ -217,6 +235,18 @@ class SourceKeys(ClosedModel):
         return isinstance(self.source, GivenSource)
 
     @property
+    def excluded(self) -> tuple[str, ...]:
+        """The patterns of `exclude`."""
+        return (self.exclude,) if isinstance(self.exclude, str) else self.exclude or ()
+
+    @property
+    def id_lists(self) -> tuple[Path, ...]:
+        """The files of `ids`."""
+        if self.ids is None:
+            return ()
+        return self.ids if isinstance(self.ids, tuple) else (self.ids,)
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of the images."""
         if self.images is None:
@@ -247,6 +277,11 @@ class DataConfig(SourceKeys):
     test: Folders | None = Field(
         None,
         description="Folder of the test images, or a list as in `images`. Required for a submission.",
+    )
+    test_name: ImageName | None = Field(
+        None,
+        description="Pattern of the file names of test images, where it differs from `image_name`: "
+        '`"{id}_test.tif"`. Default: that of `image_name`.',
     )
     test_source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None,
@@ -279,6 +314,11 @@ class DataConfig(SourceKeys):
     )
 
     @property
+    def test_pattern(self) -> str | None:
+        """Pattern of the file names of test images."""
+        return self.image_name if self.test_name is None else self.test_name
+
+    @property
     def table_format(self) -> Competition:
         """The format of mask tables and submissions: that of the competition, or the plain format."""
         return self.competition or PLAIN
@@ -290,7 +330,7 @@ class DataConfig(SourceKeys):
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with its missing keys taken from here."""
-        keys: tuple[str, ...] = ("image_name", "value_range", "unlabelled")
+        keys: tuple[str, ...] = ("image_name", "exclude", "value_range", "unlabelled")
         if entry.source is not None:
             # Its masks are not files: colours, ranges and encodings of mask files do not apply to them.
             of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))
@@ -304,11 +344,11 @@ class DataConfig(SourceKeys):
         return entry.model_copy(update=missing)
 
 
-GIVEN_INSTEAD = ("images", "image_name", "masks", "mask_name", "source")
+GIVEN_INSTEAD = ("images", "image_name", "exclude", "ids", "masks", "mask_name", "source")
 """Keys that say where images and masks are; a dataset that is given in Python stands in for them."""
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".json")
 """Suffixes of files that hold the masks of all images."""
 
-CODING_KEYS = ("mask_encoding", "mask_values", "colors", "value_ranges", "ignore")
+CODING_KEYS = ("mask_encoding", "mask_values", "colors", "nearest_color", "value_ranges", "ignore")
 """Keys that define the meaning of mask pixels; they belong together."""

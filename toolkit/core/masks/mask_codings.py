@@ -17,7 +17,10 @@ from toolkit.core.masks.labels import IGNORE, UnknownValuesError, check_whole_nu
 from toolkit.errors import listing
 
 _LISTED = 10
-_OTHER_COLOURS = "Compare the colours in data.colors with those in the files, and add a class for each that is missing."
+_OTHER_COLOURS = (
+    "Compare the colours in data.colors with those in the files, and add a class for each that is missing. If the "
+    "others are shades of these, as in files that once were JPEG: data.nearest_color: true"
+)
 
 
 class Coding(Protocol):
@@ -51,13 +54,16 @@ class ByColour:
     """One colour for each class: the first becomes 1, the second 2, …; other colours are rejected.
 
     With `black_is_background`, black becomes 0 unless it is a class; with `rest_is_background`, every other colour
-    does. `names` are the names of the colours.
+    does. With `takes_nearest`, each pixel has the nearest of the colours and, if it is none of them and background, of
+    black: the one with the smallest sum of squared differences, the first one if several are as near. `names` are the
+    names of the colours.
     """
 
     colours: tuple[Colour, ...]
     names: tuple[str, ...]
     rest_is_background: bool = False
     black_is_background: bool = False
+    takes_nearest: bool = False
     wants_colours: bool = True
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
@@ -67,6 +73,8 @@ class ByColour:
         values = stored * np.uint8(255) if stored.dtype == np.bool_ else stored
         if values.ndim == 2 or values.shape[2] < 3:
             values = np.repeat(values.reshape(*values.shape[:2], -1)[:, :, :1], 3, axis=2)
+        if self.takes_nearest:
+            return self._nearest(values[:, :, :3])
         packed = _packed(values[:, :, :3])
         codes = np.array([_packed(np.array(colour, np.uint8)) for colour in self.colours], np.uint32)
         order = np.argsort(codes)
@@ -77,6 +85,20 @@ class ByColour:
             self._refuse(unknown[unknown != 0] if self.black_is_background else unknown)
         result: npt.NDArray[np.uint16] = np.where(known, order[place] + 1, 0).astype(np.uint16)
         return result
+
+    def _nearest(self, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+        found, places = np.unique(_packed(values), return_inverse=True)
+        colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.int64)
+        known = [*self.colours, *([] if (0, 0, 0) in self.colours else [(0, 0, 0)] * self._has_background)]
+        squares = [((colours - np.array(colour)) ** 2).sum(axis=1) for colour in known]
+        numbers = np.argmin(squares, axis=0) + 1
+        numbers[numbers > len(self.colours)] = 0
+        nearest: npt.NDArray[np.uint16] = numbers.astype(np.uint16)[places.reshape(values.shape[:2])]
+        return nearest
+
+    @property
+    def _has_background(self) -> bool:
+        return self.rest_is_background or self.black_is_background
 
     def _refuse(self, packed: npt.NDArray[np.uint32]) -> None:
         found, counts = np.unique(packed, return_counts=True)

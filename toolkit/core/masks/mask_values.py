@@ -12,6 +12,7 @@ from toolkit.core.images.chunks import count_values
 from toolkit.core.masks.grey_levels import grey_levels, is_soft, near_black, share_of_extremes, white_of
 from toolkit.core.masks.misplaced_masks import are_alike, place_of
 from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, why_objects
+from toolkit.core.masks.pure_colours import pure_colours
 from toolkit.errors import counted, listing
 
 Code = Literal["empty", "binary", "soft", "levels", "index", "coded", "instances", "colours", "alpha", "unknown"]
@@ -20,6 +21,7 @@ with values around them; `index`: consecutive numbers from 0; `coded`: a few val
 each object; `colours`: a colour for each class; `alpha`: the alpha channel is the mask."""
 
 _MOST_VALUES = 64
+_MOST_SHADES = 512
 _LARGEST_INDEX = 64
 _TORN = 4.0  # times the components of any other value
 _PURE = 0.98
@@ -36,7 +38,7 @@ class MaskValues:
 
     Attributes:
         values: pixels of each value; only the 64 most frequent values.
-        colours: pixels of each colour, likewise.
+        colours: pixels of each colour; only the 512 most frequent colours.
         components: connected components of each value, if they were counted.
         is_complete: whether the mask has no other values or colours.
         distinct: how many values above 0, or colours other than black, there are in all.
@@ -47,6 +49,7 @@ class MaskValues:
         alpha: the alpha channel, counted from 0, if it tells other pixels apart than the colours do; otherwise -1.
         is_whole: whether all values are whole numbers.
         place: where values are above 0, or colours not black; see `place_of`.
+        pixels: the number of all pixels.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class MaskValues:
     alpha: int = -1
     is_whole: bool = True
     place: str = ""
+    pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class MaskReading:
         why: the reason, in words.
         other: another plausible reading, in words; empty if there is none.
         alike: whether foreground is in nearly the same place in all masks, so that it is hardly a label.
+        has_shades: whether pixels also have shades of the colours, and count as the nearest one.
     """
 
     code: Code
@@ -84,6 +89,7 @@ class MaskReading:
     why: str = ""
     other: str = ""
     alike: bool = False
+    has_shades: bool = False
 
 
 def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> MaskValues:
@@ -127,6 +133,7 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
         alpha=alpha,
         is_whole=is_whole,
         place=place_of(plane > 0),
+        pixels=plane.size,
     )
 
 
@@ -238,7 +245,7 @@ def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) 
     for channel in range(3):
         plane = (plane << kind(bits)) | pixels[..., channel].astype(kind)
     codes, counts = np.unique(plane, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
+    order = np.argsort(-counts, kind="stable")[:_MOST_SHADES]
     near = near_black(255 if pixels.dtype == np.uint8 else 65535) * 2
     white = np.iinfo(pixels.dtype).max - near
     pure = (pixels.max(axis=2) < near) | (pixels.min(axis=2) > white)
@@ -252,6 +259,7 @@ def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) 
         pure=float(pure.mean()),
         alpha=alpha,
         place=place_of(plane > 0),
+        pixels=plane.size,
     )
 
 
@@ -270,6 +278,13 @@ def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
         if min(coloured) >= _PURE:
             why = "nearly all pixels are black or white, or close to it: they were to be cut at half"
             return MaskReading("soft", (0, 255), why=why)
+        pure = pure_colours(counts, sum(mask.pixels for mask in masks))
+        if set(pure) == {(0, 0, 0), (255, 255, 255)}:
+            why = "masks are black and white with shades in between, in files with three channels"
+            return MaskReading("soft", (0, 255), why=why)
+        if pure:
+            why = f"masks have {len(pure)} colours, and shades of them as lossy compression makes"
+            return MaskReading("colours", colours=pure, why=why, has_shades=True)
         why = f"masks have more than {_MOST_VALUES} colours: they may be drawn over images or saved as JPEG"
         frequent = sorted(counts, key=lambda colour: -counts[colour])[:_FREQUENT]
         return MaskReading("unknown", colours=tuple(frequent), why=why)

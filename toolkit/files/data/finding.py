@@ -1,6 +1,6 @@
 """Finds the training and test images of a configuration's `data`, of every kind of source; nothing is decoded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +8,16 @@ from toolkit.config.data.classes import coding_of, task_classes
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Classes
-from toolkit.errors import DataError, MissingFileError
+from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing
+from toolkit.files.data.listed_ids import read_ids
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
-from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
+from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
+from toolkit.files.images.names.kinds_in_folder import drawings_among
+from toolkit.files.images.names.naming_advice import names_advice, shared_folder_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.masks.coco_and_labelme import (
     BACKGROUND,
@@ -76,8 +79,35 @@ def find_source(
         items = user_items(keys.source, f"{key}.source")
         ids = tuple(sorted(items.places))
         given = UserImages(items, ids, channels, keys.ranges)
-        return LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
-    return _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+        found = LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
+    else:
+        found = _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+        if keys.masks is not None and keys.masks.is_dir():
+            _refuse_other_names(found.images, found.masks, f"{key}.masks")
+            _refuse_drawings(found.images, f"{key}.images", set(found.masks.ids))
+    return _of_lists(found, keys, f"{key}.ids") if keys.id_lists else found
+
+
+def _refuse_drawings(images: Images, key: str, masked: Collection[str]) -> None:
+    """Refuse drawings beside the images, such as overlays and superpixels, that would count as images."""
+    if not isinstance(images, ImageFiles):
+        return
+    ids = {path: image_id for image_id, path in images.paths.items()}
+    for kind in drawings_among(images.paths.values()):
+        if not any(ids[path] in masked for path in kind.paths.values()):
+            raise DataError(
+                f"{key}: {len(kind.paths)} files called {kind.pattern} in {images.origin} are drawings of other "
+                "images, by their names",
+                f'Leave them out: under data, write exclude: "{kind.pattern.replace("{id}", "*")}"',
+            )
+
+
+def _of_lists(found: LabelledImages, keys: SourceKeys, key: str) -> LabelledImages:
+    """The images whose ids are in the lists."""
+    ids = read_ids(keys.id_lists, found.images, key)
+    known = found.metadata
+    rows = {image_id: several for image_id, several in known.rows.items() if image_id in ids}
+    return replace(found, images=found.images.only(ids), metadata=replace(known, rows=rows))
 
 
 def find_labelled_folder(
@@ -98,7 +128,9 @@ def _of_files(
 ) -> LabelledImages:
     """The labelled images of folders and files; `names` are those of the keys or options, for messages."""
     of_images, of_masks = names
-    images = find_image_files(keys.folders, of_images, channels, pattern=keys.image_name, ranges=keys.ranges)
+    images = find_image_files(
+        keys.folders, of_images, channels, pattern=keys.image_name, exclude=keys.excluded, ranges=keys.ranges
+    )
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
@@ -128,6 +160,21 @@ def _settled(images: Images, masks: MaskSource, classes: Classes, keys: SourceKe
     return LabelledImages(images, masks.with_empty(missing, classes), classes)
 
 
+def _refuse_other_names(images: Images, masks: MaskSource, key: str) -> None:
+    """Refuse masks of which none has the id of an image."""
+    ids, known = sorted(images.ids), set(masks.ids)
+    if not known.isdisjoint(ids):
+        return
+    advice = "The mask of an image has its name. Check both folders, data.image_name and data.mask_name."
+    if isinstance(images, ImageFiles) and isinstance(masks, MaskFiles):
+        advice = names_advice(images.paths.values(), masks.paths.values())
+    raise DataError(
+        f"{key}: no image has a mask: the images of {images.origin} are {listing(ids, 3)}, the masks are "
+        f"{listing(sorted(known), 3)}",
+        advice,
+    )
+
+
 def find_test_images(data: DataConfig, channels: int) -> Images | None:
     """The test images, read in the same way as the training images; None if none are configured.
 
@@ -139,7 +186,25 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
     if data.test is None:
         return None
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
-    return find_image_files(folders, "data.test", channels, pattern=data.image_name, ranges=data.ranges)
+    try:
+        found = find_image_files(
+            folders, "data.test", channels, pattern=data.test_pattern, exclude=data.excluded, ranges=data.ranges
+        )
+    except NothingToLearnError as error:
+        if data.test_name is not None or data.image_name is None or not folders[0].is_dir():
+            raise
+        raise NothingToLearnError(error.message, _test_name_advice(folders[0], data.image_name)) from error
+    _refuse_drawings(found, "data.test", ())
+    return found
+
+
+def _test_name_advice(folder: Path, image_name: str) -> str:
+    there = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    shown = f" Image files there: {listing(there, 3)}" if there else ""
+    return (
+        f"{image_name} is data.image_name. If the names of test images differ, give their pattern too, for example "
+        f'test_name: "{{id}}.png".{shown}'
+    )
 
 
 def _of_table(path: Path, competition: Competition, images: Images, classes: Classes, key: str) -> MaskSource:
@@ -164,7 +229,7 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
             f"{key}: {folder} is also the folder of the images",
-            'Add patterns of the file names, for example image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
+            shared_folder_advice(list(images.paths.values())),
         )
     return MaskFiles(paths, coding_of(classes, keys), keys.palette, one_class=classes.values is None)
 

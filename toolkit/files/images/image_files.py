@@ -185,6 +185,7 @@ def find_image_files(
     channels: int = 3,
     *,
     pattern: str | None = None,
+    exclude: Sequence[str] = (),
     ranges: tuple[ValueRange, ...] = (),
 ) -> ImageFiles | StackedImages:
     """List the images of one folder, or of several folders that hold different channels of the same images.
@@ -194,6 +195,7 @@ def find_image_files(
         key: the configuration key of the folders, for messages.
         channels: of the images, see `read_image`; for several folders, the total that their files must have.
         pattern: of the file names, see `files_by_id`.
+        exclude: patterns of the names of other files.
         ranges: of values of more than 8 bits, see `to_bytes`.
 
     Raises:
@@ -201,7 +203,7 @@ def find_image_files(
         NothingToLearnError: a folder has no image.
         DataError: two files have the same id, or the folders have different ids.
     """
-    found = [_of_folder(folder, key, pattern) for folder in folders]
+    found = [_of_folder(folder, key, pattern, exclude) for folder in folders]
     for folder, paths in zip(folders[1:], found[1:], strict=True):
         alone = sorted(set(paths) ^ set(found[0]))
         if alone:
@@ -229,10 +231,10 @@ def joined_folders(
     return StackedImages(tuple(listed), channels, ranges if of_channels else ())
 
 
-def _of_folder(folder: Path, key: str, pattern: str | None) -> dict[str, Path]:
+def _of_folder(folder: Path, key: str, pattern: str | None, exclude: Sequence[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise MissingFileError(f"{key}: there is no folder {folder}", path_advice(folder, key))
-    return files_by_id(folder, IMAGE_SUFFIXES, key, pattern)
+    return files_by_id(folder, IMAGE_SUFFIXES, key, pattern, exclude)
 
 
 PATHS_OF_CONFIG = " Paths in a config.yaml are relative to its folder."

@@ -13,7 +13,7 @@ from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE, Classes
-from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
+from toolkit.core.masks.mask_codings import ByColour, ByObject, ByRange, ByValue, Coding, whole_numbers
 from toolkit.core.masks.palettes import PaletteReading, PaletteVerdict
 from toolkit.files.disk.digests import file_stamp, joined_stamps
 from toolkit.files.images.decoding import (
@@ -134,14 +134,20 @@ def read_mask(path: Path, coding: Coding, *, as_colours: bool = False) -> npt.ND
     Raises:
         UnreadableImageError: as `read_stored`; or compression has altered the values and the coding has no ranges.
     """
-    if path.suffix.lower() in LOSSY_SUFFIXES and not isinstance(coding, ByRange):
+    if path.suffix.lower() in LOSSY_SUFFIXES and not _bears_loss(coding):
         raise UnreadableImageError(
             path,
             f"is a mask in {path.suffix}; its lossy compression alters mask values",
-            "Give the values of each class as a range, for example under data: value_ranges: {foreground: [128, 255]}",
+            "Give the values of each class as a range, for example under data: value_ranges: {foreground: [128, 255]}; "
+            "or the colours of the classes in colors, with nearest_color: true.",
         )
     by_index = not (as_colours or coding.wants_colours)
     return read_stored(path, palette_as_index=by_index, whole_depth=True, arrays=MASK_ARRAYS)
+
+
+def _bears_loss(coding: Coding) -> bool:
+    """Whether a coding tolerates small changes of values."""
+    return isinstance(coding, ByRange) or (isinstance(coding, ByColour) and coding.takes_nearest)
 
 
 @dataclass(frozen=True)

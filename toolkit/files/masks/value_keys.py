@@ -22,6 +22,8 @@ def names_of(reading: MaskReading) -> tuple[str, ...]:
 def are_several(reading: MaskReading) -> bool:
     """Whether each value, level or colour is one of several exclusive classes."""
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
+    if reading.code == "colours" and count == 2 and (0, 0, 0) not in reading.colours:
+        return True
     return reading.code in ("index", "coded", "colours", "levels") and count > 2
 
 
@@ -45,8 +47,9 @@ def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
         keys["mask_encoding"] = "instances"
     if reading.code == "colours":
         shown_colours = reading.colours if several else reading.colours[1:]
-        needed = several or any(reading.colours[0])
-        return {"colors": dict(zip(names, map(list, shown_colours), strict=True))} if needed else {}
+        needed = several or any(reading.colours[0]) or reading.has_shades
+        keys = {"colors": dict(zip(names, map(list, shown_colours), strict=True))} if needed else {}
+        return keys | ({"nearest_color": True} if reading.has_shades else {})
     if reading.code in ("index", "coded") and reading.values != tuple(range(len(reading.values))):
         keys["mask_values"] = reading.values[1:] if len(reading.values) == 2 else reading.values
     if reading.ignored:

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.pairing import pair_up
 from toolkit.files.masks.mask_examining import examine_mask_files
-from toolkit.files.recognition.folder_scan import ImageFolder
-from toolkit.files.recognition.roles import Roles, is_mask_folder, pair_up
+from toolkit.files.recognition.roles import Roles, is_mask_folder
 
 _EXAMINED = 40
 _NO_LABEL = "masks that are nearly the same in all images, as a field of view is"
@@ -31,7 +32,8 @@ def without_fields_of_view(roles: Roles) -> Roles:
     left_out += [] if roles.class_folders else [pairing.masks]
     unused = [(folder, told) for folder, told in roles.unused if folder is not chosen.masks]
     unused += [(folder, _NO_LABEL) for folder in left_out]
-    return replace(roles, pairing=chosen, class_folders=labels if len(labels) > 1 else {}, unused=tuple(unused))
+    several = labels if len(labels) > 1 else {}
+    return replace(roles, images=chosen.images, pairing=chosen, class_folders=several, unused=tuple(unused))
 
 
 def _is_alike(images: ImageFolder, folder: ImageFolder) -> bool:
@@ -39,7 +41,7 @@ def _is_alike(images: ImageFolder, folder: ImageFolder) -> bool:
     pair = pair_up(images, folder)
     if pair is None:
         return False
-    names = (f"{pair.prefix}{one}{pair.suffix}" for one in images.paths)
+    names = (f"{pair.prefix}{one}{pair.suffix}" for one in pair.images.paths)
     paths = [folder.paths[name] for name in names if name in folder.paths]
     found = examine_mask_files(paths[:: -(-len(paths) // _EXAMINED)])
     return bool(found.values) and found.reading().alike

@@ -1,7 +1,6 @@
 """Scans a folder: folders of images, tables, and other files."""
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,35 +8,13 @@ from pathlib import Path
 
 from toolkit.errors import MissingFileError
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.images.names.image_folder import SPLITS, ImageFolder
 
 _COMPETITION = "competition.yaml"
 _NOT_DATA = frozenset(("experiments", "submissions", "__pycache__", "__MACOSX"))
-_SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 _MOST = 0.9
 _FEWEST = 3
-
-
-@dataclass(frozen=True)
-class ImageFolder:
-    """Images of one kind: those in a folder or, with a `pattern`, those in its subfolders, one subfolder per image.
-
-    Attributes:
-        folder: that holds the images or subfolders.
-        name: its path relative to the scanned folder.
-        paths: the image of each id; if the pattern has a `*`, the first of several.
-        pattern: of the paths below the folder, for example `{id}/images/{id}.png`; empty without subfolders.
-    """
-
-    folder: Path
-    name: str
-    paths: Mapping[str, Path]
-    pattern: str = ""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words in the names of folders and pattern, in lower case."""
-        parts = re.split(r"[/\\_\-. ]+", f"{self.name}/{self.pattern}".lower())
-        return tuple(part for part in parts if part)
+_PAIRED = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,7 +28,7 @@ class FolderScan:
         documents: JSON files.
         texts: text files.
         competition: the folder's description of its competition, if it has one.
-        others: the number of other files by extension.
+        rest: all other files.
     """
 
     root: Path
@@ -60,7 +37,7 @@ class FolderScan:
     documents: tuple[Path, ...]
     texts: tuple[Path, ...]
     competition: Path | None
-    others: Mapping[str, int]
+    rest: tuple[Path, ...]
 
     def name(self, path: Path) -> str:
         """A path relative to the scanned folder."""
@@ -90,9 +67,10 @@ def scan_folder(root: Path) -> FolderScan:
     nested = _nested_folders(root, {folder: paths for folder, paths in images.items() if paths})
     taken = {path for folder in nested for path in _below(folder.folder, images)}
     plain = [
-        ImageFolder(folder, _name(folder, root), _by_id(paths))
+        one
         for folder, paths in images.items()
         if paths and not taken.intersection(paths)
+        for one in _of_endings(folder, _name(folder, root), paths)
     ]
     competition = next((path for path in by_folder[root] if path.name == _COMPETITION), None)
     rest = [path for paths in by_folder.values() for path in paths if not _is_image(path) and path != competition]
@@ -100,10 +78,9 @@ def scan_folder(root: Path) -> FolderScan:
         ending: tuple(path for path in rest if path.suffix.lower() == ending)
         for ending in (".csv", ".tsv", ".json", ".txt")
     }
-    others = Counter(path.suffix.lower() or "no extension" for path in rest if path.suffix.lower() not in of)
-    return FolderScan(
-        root, (*nested, *plain), (*of[".csv"], *of[".tsv"]), of[".json"], of[".txt"], competition, dict(others)
-    )
+    others = tuple(path for path in rest if path.suffix.lower() not in of)
+    tables = (*of[".csv"], *of[".tsv"])
+    return FolderScan(root, (*nested, *plain), tables, of[".json"], of[".txt"], competition, others)
 
 
 def _is_image(path: Path) -> bool:
@@ -112,6 +89,18 @@ def _is_image(path: Path) -> bool:
 
 def _name(folder: Path, root: Path) -> str:
     return folder.relative_to(root).as_posix()
+
+
+def _of_endings(folder: Path, name: str, paths: Sequence[Path]) -> list[ImageFolder]:
+    """The images of a folder, in two if most names have two files, which differ in their extension."""
+    by_id = _by_id(paths)
+    endings = Counter(path.suffix for path in paths)
+    if len(endings) != 2 or len(paths) - len(by_id) < _PAIRED * len(by_id):
+        return [ImageFolder(folder, name, by_id)]
+    return [
+        ImageFolder(folder, name, _by_id([path for path in paths if path.suffix == ending]), f"{{id}}{ending}")
+        for ending in endings
+    ]
 
 
 def _by_id(paths: Iterable[Path]) -> dict[str, Path]:
@@ -136,7 +125,7 @@ def _nested_folders(root: Path, images: Mapping[Path, Sequence[Path]]) -> list[I
                 patterns.setdefault(f"{{id}}/{inner}/{pattern}".replace("/./", "/"), []).append(path)
     found = []
     for parent, subfolders in sorted(samples.items()):
-        if parent not in images and len(subfolders) >= _FEWEST and _SPLITS.isdisjoint(map(str.lower, subfolders)):
+        if parent not in images and len(subfolders) >= _FEWEST and SPLITS.isdisjoint(map(str.lower, subfolders)):
             found += _shared_patterns(root, parent, subfolders)
     return found
 

@@ -20,6 +20,9 @@ _MASK_NAME = re.compile(r"rle|pixel|predict|mask|segment|annotation|encod", re.I
 _CLASS_NAME = re.compile(r"class|label|categor|type|kind", re.IGNORECASE)
 _SAMPLE_NAME = re.compile(r"^sample|submi", re.IGNORECASE)
 _WITH_CLASS = re.compile(r"(?P<id>.+?)(?P<ending>\.[A-Za-z]{3,4})?_(?P<class>[^_.]+)")
+_GROUPING = re.compile(
+    r"patient|subject|case|group|site|day|date|video|study|slide|mosaic|scene|place|car", re.IGNORECASE
+)
 _EXAMINED = 2000
 _MOST = 0.5
 _NEARLY_ALL = 0.98
@@ -244,3 +247,13 @@ def _without_masks(table: TextTable, found: tuple[int, str] | None, alike: Mappi
         why = f"it has {listing(others, 6)} of images"
         return RecognisedTable(table, "metadata", why, found[0], template=found[1], alike=alike)
     return RecognisedTable(table, "unknown", "it has neither masks nor ids of images")
+
+
+def grouping_columns(table: RecognisedTable) -> list[str]:
+    """Columns that may group images: named after a patient, place or film, with values that recur."""
+    found = []
+    for place, name in enumerate(table.table.columns):
+        values = {row[place] for row in table.table.rows}
+        if _GROUPING.search(name) and place != table.id_column and 1 < len(values) <= len(table.table.rows) / 2:
+            found.append(name)
+    return found

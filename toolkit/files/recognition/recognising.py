@@ -11,26 +11,32 @@ from typing import Any
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.mask_values import MaskReading
+from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.decoding import read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.pairing import Pairing
 from toolkit.files.masks.loose_cells import is_empty_word
 from toolkit.files.masks.mask_examining import examine_mask_files
 from toolkit.files.masks.mask_pairs import pairs_of
 from toolkit.files.masks.palette_files import palette_verdict
 from toolkit.files.recognition.fields_of_view import without_fields_of_view
-from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
+from toolkit.files.recognition.folder_scan import FolderScan, scan_folder
+from toolkit.files.recognition.id_lists import IdList, find_id_lists
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
-from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
+from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.shape_documents import Document, find_document
+from toolkit.files.recognition.unread_files import NO_IMAGES, no_masks, unread_files
 from toolkit.messages import Progress
 
 _MASK_PIXELS = 600_000_000
 _VALUES_IN = 40
 _SHOWN = 20
+_LOOKED_AT = 8
+_FEW_VALUES = 32
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Recognised:
     class_names: Mapping[Any, str]
     class_names_from: str
     misdescribed: str = ""
+    id_lists: tuple[IdList, ...] = ()
 
     @property
     def metadata(self) -> tuple[RecognisedTable, ...]:
@@ -111,16 +118,17 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     every = {image_id for folder in scan.folders for image_id in folder.paths}
     first = [recognise_table(path, every, ()) for path in scan.tables]
     if not scan.folders:
-        raise NothingToLearnError(_nothing(scan, first), "Unpack the images into this folder, then run tk init again.")
+        raise NothingToLearnError(
+            _nothing(scan, first), "Unpack or convert the images into this folder, then run tk init again."
+        )
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    roles = without_fields_of_view(find_roles(scan.folders, labelled - wanted, wanted - labelled))
-    roles = _paired_by_table(roles, first)
+    roles = find_roles(
+        scan.folders, labelled - wanted, wanted - labelled, are_masks=are_masks, are_binary=are_binary_masks
+    )
+    roles = _paired_by_table(without_fields_of_view(roles), first)
     if roles.images is None:
-        raise NothingToLearnError(
-            _nothing(scan, first),
-            "Rename the folder of the images, or name both: tk new NAME --images FOLDER --masks FOLDER",
-        )
+        raise NothingToLearnError(_nothing(scan, first), NO_IMAGES)
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = _headers(roles.images, progress)
@@ -138,10 +146,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     named = class_order(described, sample, labels)
     masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
-        raise NothingToLearnError(
-            _nothing(scan, tables, roles),
-            "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
-        )
+        raise NothingToLearnError(_nothing(scan, tables, roles), no_masks(scan, roles))
     rle = None if labels is None else _read_labels(labels, roles)
     names, names_from = _class_names(scan, tables, document)
     return Recognised(
@@ -160,6 +165,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         rle=rle,
         matches=(described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes))),
         misdescribed=misdescribed,
+        id_lists=find_id_lists(scan, roles.images),
         document=document,
         class_names=names,
         class_names_from=names_from,
@@ -176,7 +182,7 @@ def _paired_by_table(roles: Roles, tables: Sequence[RecognisedTable]) -> Roles:
         used = set(pairs.values())
         if used.difference(roles.images.paths.values()):
             masks = ImageFolder(table.table.path, table.table.path.name, pairs)
-            pairing = Pairing(masks, "", "", len(pairs) / len(roles.images.paths))
+            pairing = Pairing(masks, "", "", len(pairs) / len(roles.images.paths), roles.images)
             unused = tuple(one for one in roles.unused if not used.issuperset(one[0].paths.values()))
             return replace(roles, pairing=pairing, unused=unused)
     return roles
@@ -220,7 +226,7 @@ def _nothing(scan: FolderScan, tables: Sequence[RecognisedTable], roles: Roles |
         + _guess(table)
         for table in tables[:_SHOWN]
     ]
-    lines += [f"  {count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
+    lines += [f"  {line}" for line in unread_files(scan, documents=True)]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  nothing"])
 
 
@@ -315,6 +321,23 @@ def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Pro
     )
     unreadable = len(shown) - len(found)
     return MaskFilesSummary(kinds, examined.reading(named), len(shown), empty, covered, unreadable, other_sizes)
+
+
+def are_masks(folder: ImageFolder) -> bool:
+    """Whether some files of a folder have few values, as masks have and images do not."""
+    values = _some_values(folder)
+    return bool(values) and all(one.is_complete and len(one.values) + len(one.colours) <= _FEW_VALUES for one in values)
+
+
+def are_binary_masks(folder: ImageFolder) -> bool:
+    """Whether some files of a folder have at most two values, or these with blurred borders."""
+    values = _some_values(folder)
+    return bool(values) and interpret_values(values).code in ("binary", "soft", "empty")
+
+
+def _some_values(folder: ImageFolder) -> Sequence[MaskValues]:
+    paths = list(folder.paths.values())
+    return examine_mask_files(paths[:: -(-len(paths) // _LOOKED_AT)]).values
 
 
 def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:

@@ -1,42 +1,45 @@
 """Assigns roles to folders of images: training images, their masks, test images."""
 
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
 
-from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.images.names.kinds_in_folder import (
+    ANY_FOLDER,
+    gathered,
+    is_mask_kind,
+    is_mask_name,
+    is_person,
+    kinds_of,
+    shows_no_image,
+    with_pattern,
+)
+from toolkit.files.images.names.pairing import Pairing, divided, pair_up, split_mixed
+from toolkit.files.images.names.shared_names import Affixes, affixes_of
 
-_MASK_WORDS = frozenset((
-    "mask", "masks", "label", "labels", "labelcol", "annotation", "annotations", "annot", "gt", "groundtruth", "truth",
-    "seg", "segs", "segmentation", "segmentations", "target", "targets", "matte", "mattes",
-))  # fmt: skip
-_MASK_ENDINGS = ("annot", "masks", "mask", "labels", "_gt", "annotations")
+_INSTANCES = re.compile(r"instances?|objects?|inst|instanceids|.*objects?")
 _TRAIN_WORDS = frozenset(("train", "training", "train1", "stage1train"))
 _TEST_WORDS = frozenset(("test", "testing", "stage1test", "holdout"))
 _VALIDATION_WORDS = frozenset(("val", "valid", "validation"))
 _MOST = 0.5
-_MIXED = 0.25
-_AFFIX = re.compile(r"[._\- ](mask|masks|label|labels|gt|seg|segmentation|annotation|groundtruth|truth|l)$", re.I)
+_NEARLY_ALL = 0.9
+_FEWEST = 3
 
-
-@dataclass(frozen=True)
-class Pairing:
-    """A folder of masks whose ids are those of the images between a prefix and a suffix.
-
-    `share` is the share of the images that have a mask, 0–1.
-    """
-
-    masks: ImageFolder
-    prefix: str
-    suffix: str
-    share: float
+WITHOUT_MASKS = "images without masks"
+"""The description of folders of images that are not used."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The presumed role of each folder; `unused` folders have none, and come with a description."""
+    """The presumed role of each folder; `unused` folders have none, and come with a description.
+
+    `class_name` is the pattern of mask files with `{class}`, if each class has its own files. `test_name` is the
+    pattern of the names of test images, if it differs from that of training images. `exclude` are the patterns of
+    other files that the pattern of the images would take for images.
+    """
 
     images: ImageFolder | None
     pairing: Pairing | None
@@ -45,144 +48,213 @@ class Roles:
     test_why: str
     validation: tuple[ImageFolder, Pairing] | None
     unused: tuple[tuple[ImageFolder, str], ...]
+    class_name: str = ""
+    test_name: str = ""
+    exclude: tuple[str, ...] = ()
 
 
-def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], sample_ids: Collection[str]) -> Roles:
+LooksAt = Callable[[ImageFolder], bool]
+"""What the files of a folder show, for example whether they are binary masks."""
+
+
+def find_roles(
+    folders: Sequence[ImageFolder],
+    labelled_ids: Collection[str],
+    sample_ids: Collection[str],
+    *,
+    are_masks: LooksAt = lambda _: False,
+    are_binary: LooksAt = lambda _: True,
+) -> Roles:
     """Assign roles to folders by their names and by the ids that they share.
 
     Args:
         folders: of images.
         labelled_ids: ids in tables of labels.
         sample_ids: ids in sample submissions.
+        are_masks: whether the files of a folder look like masks; asked where the names do not tell.
+        are_binary: whether the files of a folder have at most two values, as masks of one class have.
     """
-    parts = [part for folder in folders for part in split_mixed(folder)]
-    masks = [folder for folder in parts if is_mask_folder(folder)]
-    images = [folder for folder in parts if not is_mask_folder(folder)]
-    pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
+    parts, masks, pairs = _parts_and_pairs(folders, not labelled_ids, are_masks)
+    images = [folder for folder in parts if id(folder) in pairs]
     ranked = sorted(images, key=lambda folder: -_rank(folder, pairs[id(folder)], labelled_ids, sample_ids))
     if not ranked:
         return Roles(None, None, {}, None, "", None, tuple((folder, "masks without images") for folder in masks))
     train = ranked[0]
     pairing = pairs[id(train)]
-    class_folders = _class_folders(train, masks, pairing)
-    rest = [folder for folder in ranked[1:] if folder is not train]
-    test, why = _test_folder(rest, train, sample_ids)
-    rest = [folder for folder in rest if folder is not test]
-    taken = None if pairing is None else pairing.masks
-    others = [(one, pair) for one in rest if (pair := pairs[id(one)]) is not None and not _is_test(one)]
-    validation = next(((one, pair) for one, pair in others if pair.masks is not taken), None)
-    used = {id(train), id(test), *map(id, class_folders.values())}
-    used |= {id(one) for one in ([pairing.masks] if pairing else [])}
-    used |= {id(validation[0]), id(validation[1].masks)} if validation else set()
-    unused = tuple((folder, _description(folder)) for folder in parts if id(folder) not in used)
-    return Roles(train, pairing, class_folders, test, why, validation, unused)
+    if pairing is not None and labelled_ids and pairing.images.paths.keys() != train.paths.keys():
+        pairing = None  # tables name the images by their whole names
+    shown = train if pairing is None else pairing.images
+    class_folders, class_name = _class_folders(masks, images, pairing, are_binary)
+    test, why = _test_folder(ranked[1:], train, sample_ids)
+    rest = [(one, pair) for one in ranked[1:] if one is not test and (pair := pairs[id(one)]) and not _is_test(one)]
+    apart = [(one, pair) for one, pair in rest if pairing is None or pair.masks is not pairing.masks]
+    validation = next(((one, pair) for one, pair in apart if _is_validation(one)), None)
+    used = {id(one) for one in (train, test, *class_folders.values(), *(validation[:1] if validation else ()))}
+    used |= {id(one.masks) for one in (pairing, validation and validation[1]) if one}
+    more = [(one, pair) for one, pair in apart if id(one) not in used and id(pair.masks) not in used]
+    used |= {id(folder) for one, pair in more for folder in (one, pair.masks)}
+    left = [folder for folder in parts if id(folder) not in used]
+    drawn = [folder for folder in left if folder in masks or _is_drawn(folder, shown, are_masks)]
+    unused = [(folder, _description(folder, shown, folder in drawn)) for folder in left]
+    unused += [(one, _merging(one, pair)) for one, pair in more]
+    unused += [(kind, "files of another kind, by their names") for kind in _other_kinds(train, shown)]
+    test_name = ""
+    if test is not None and shown.pattern:
+        test, test_name = _named_test(test, shown)
+    exclude = _excluded(shown, test, test_name, [*parts, *_other_kinds(train, shown)], pairing)
+    labelled = (validation[1].images, validation[1]) if validation else None
+    return Roles(shown, pairing, class_folders, test, why, labelled, tuple(unused), class_name, test_name, exclude)
+
+
+def _parts_and_pairs(
+    folders: Sequence[ImageFolder], by_content: bool, are_masks: LooksAt
+) -> tuple[list[ImageFolder], list[ImageFolder], dict[int, Pairing | None]]:
+    """The folders and kinds of files, those of masks, and the best pairing of each of the others, by identity.
+
+    If no name is one of masks, and `by_content` is set, the files tell masks from images.
+    """
+    parts = [part for folder in gathered(folders) for part in split_mixed(folder)]
+    images = [folder for folder in parts if not is_mask_folder(folder) and not shows_no_image(folder)]
+    parts = [one for part in parts for one in (divided(part, images) if is_mask_folder(part) else [part])]
+    masks = [folder for folder in parts if is_mask_folder(folder) and folder not in images]
+    pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
+    if by_content and not any(pairs.values()):
+        kinds = [kind for part in parts for kind in _by_content(part, are_masks)]
+        pictures, drawn = _told_apart(kinds, are_masks)
+        told = {id(folder): _best_pairing(folder, drawn) for folder in pictures}
+        if any(_is_sure(folder, told[id(folder)]) for folder in pictures):
+            return kinds, drawn, told
+    return parts, masks, pairs
+
+
+def _is_drawn(folder: ImageFolder, images: ImageFolder, are_masks: LooksAt) -> bool:
+    """Whether a folder without a name of masks has masks of the images."""
+    pairing = None if shows_no_image(folder) else pair_up(images, folder)
+    return _is_sure(images, pairing) and are_masks(folder)
+
+
+def _by_content(folder: ImageFolder, are_masks: LooksAt) -> list[ImageFolder]:
+    """The kinds of files in a folder, if some of them look like masks and others do not."""
+    kinds = kinds_of(folder)
+    looks = {are_masks(kind) for kind in kinds} if len(kinds) > 1 else set()
+    return kinds if len(looks) == 2 else [folder]
+
+
+def _told_apart(parts: Sequence[ImageFolder], are_masks: LooksAt) -> tuple[list[ImageFolder], list[ImageFolder]]:
+    """Images, and masks by their names or, if there are other images, by their content."""
+    masks = [folder for folder in parts if is_mask_folder(folder)]
+    images = [folder for folder in parts if folder not in masks and not shows_no_image(folder)]
+    unnamed = [folder for folder in images if len(images) > 1 and are_masks(folder)]
+    if len(unnamed) == len(images):
+        return images, masks
+    return [folder for folder in images if folder not in unnamed], masks + unnamed
+
+
+def _is_sure(images: ImageFolder, pairing: Pairing | None) -> bool:
+    """Whether nearly all images have a mask of the same split, so that folders need no names of roles."""
+    if pairing is None or pairing.share < _NEARLY_ALL or len(pairing.masked) < _FEWEST:
+        return False
+    return _nearness(images, pairing.masks)[0] == 1
 
 
 def is_mask_folder(folder: ImageFolder) -> bool:
     """Whether a folder has a name of masks; of nested folders, the innermost known name decides."""
-    names = [*folder.name.lower().split("/"), *folder.pattern.lower().split("/")]
-    for name in reversed([name for name in names if name not in ("", ".")]):
-        words = [word for word in re.split(r"[^a-z0-9]+", name) if word]
-        if any(word in _MASK_WORDS for word in words) or name.startswith("segment") or name.endswith(_MASK_ENDINGS):
-            return True
-        if any(word in ("image", "images", "img", "imgs", "jpegimages", "photos") for word in words):
-            return False
+    names = [*folder.name.split("/"), *(folder.pattern.split("/")[:-1])]
+    if folder.pattern and is_mask_kind(folder):
+        return True
+    if folder.pattern and is_mask_name(Path(folder.pattern).stem.replace("{id}", "")) is False:
+        return False
+    for name in reversed([name for name in names if name not in ("", ".", "*", "{id}")]):
+        told = is_mask_name(name)
+        if told is not None:
+            return told
     return False
 
 
 def is_instance_folder(folder: ImageFolder) -> bool:
     """Whether a folder has a name of instance masks, whose values number objects."""
-    return not {"instance", "instances", "objects", "inst"}.isdisjoint(folder.words[-1:])
+    words = folder.words if folder.pattern else folder.words[-1:]
+    return any(_INSTANCES.fullmatch(word) for word in words)
 
 
-def split_mixed(folder: ImageFolder) -> list[ImageFolder]:
-    """Split a folder that holds images and their masks, if masks have the names of images with a suffix."""
-    if folder.pattern:
-        return [folder]
-    stems = {image_id: _stem(image_id) for image_id in folder.paths}
-    endings = Counter(
-        image_id[len(stem) :] for image_id, stem in stems.items() if stem != image_id and stem in folder.paths
-    )
-    if not endings:
-        return [folder]
-    ending, count = endings.most_common(1)[0]
-    if count < _MIXED * len(folder.paths):
-        return [folder]
-    masks = {image_id: path for image_id, path in folder.paths.items() if image_id.endswith(ending)}
-    images = {image_id: path for image_id, path in folder.paths.items() if image_id not in masks}
-    suffix = next(iter(masks.values())).suffix
-    return [
-        replace(folder, paths=images),
-        replace(folder, paths=masks, pattern=f"{{id}}{ending}{suffix}"),
-    ]
+def _other_kinds(whole: ImageFolder, used: ImageFolder) -> list[ImageFolder]:
+    """The kinds of files in a folder of which only one is used."""
+    if len(used.paths) == len(whole.paths):
+        return []
+    return [kind for kind in kinds_of(whole) if kind.pattern != used.pattern]
 
 
-def _stem(image_id: str) -> str:
-    """An id without a suffix of masks, for example `_mask`."""
-    return _AFFIX.sub("", image_id)
+def _excluded(
+    images: ImageFolder, test: ImageFolder | None, test_name: str, parts: Sequence[ImageFolder], pairing: Pairing | None
+) -> tuple[str, ...]:
+    """The patterns of files beside the training or test images that the pattern of these matches too."""
+    found: dict[str, None] = {}
+    # Masks are told from training images when they are read.
+    others = [part for part in parts if part.pattern and (pairing is None or part is not pairing.masks)]
+    for used, pattern in ((images, images.pattern), (test, test_name or images.pattern)):
+        if used is None or not pattern or "/" in pattern.removeprefix(ANY_FOLDER):
+            continue
+        wanted, read = {path.name for path in used.paths.values()}, _as_wildcard(pattern)
+        for part in others:
+            names = {path.name for path in part.paths.values()}
+            beside = part.folder == used.folder and names.isdisjoint(wanted)
+            if beside and any(fnmatchcase(name, read) for name in names):
+                found[_as_wildcard(part.pattern)] = None
+    return tuple(found)
 
 
-def pair_up(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
-    """How the ids of masks follow from those of images; None if they do not."""
-    ids = images.paths.keys()
-    affixes: Counter[tuple[str, str]] = Counter()
-    if ids & masks.paths.keys():
-        affixes["", ""] = 1
-    longest = sorted(ids, key=len, reverse=True)
-    for name in list(masks.paths)[:50]:
-        inside = next((one for one in longest if one in name), None)
-        if inside:
-            prefix, _, suffix = name.partition(inside)
-            affixes[prefix, suffix] += 1
-    best = None
-    for (prefix, suffix), _ in affixes.most_common(5):
-        share = sum(f"{prefix}{one}{suffix}" in masks.paths for one in ids) / len(ids)
-        if share > 0 and (best is None or share > best.share):
-            best = Pairing(masks, prefix, suffix, share)
-    return best
+def _as_wildcard(pattern: str) -> str:
+    return pattern.removeprefix(ANY_FOLDER).replace("{id}", "*")
+
+
+def _named_test(test: ImageFolder, images: ImageFolder) -> tuple[ImageFolder, str]:
+    """The test images by the pattern of the training images, or by their own pattern if they have other names."""
+    if test.pattern == images.pattern or "/" in images.pattern.removeprefix(ANY_FOLDER):
+        return test, ""
+    prefix, _, suffix = Path(images.pattern).stem.partition("{id}")
+    start = ANY_FOLDER if images.pattern.startswith(ANY_FOLDER) else ""
+    of_train = {kind.pattern: kind for kind in kinds_of(test)}
+    if images.pattern in of_train:
+        return of_train[images.pattern], ""
+    fits = Path(images.pattern).suffix in (".*", *{path.suffix for path in test.paths.values()})
+    ids = Affixes(prefix, suffix).ids(test.paths)
+    if fits and len(ids) == len(test.paths):
+        return with_pattern(test, ids, prefix, suffix), ""
+    if test.pattern:
+        return test, test.pattern
+    own = affixes_of(test.paths.keys())[0] if prefix or suffix else Affixes()
+    own = Affixes(own.prefix if prefix else "", own.suffix if suffix else "")
+    named = with_pattern(test, own.ids(test.paths), own.prefix, own.suffix)
+    return named, "" if start + named.pattern.removeprefix(ANY_FOLDER) == images.pattern else named.pattern
 
 
 def other_masks(roles: Roles) -> str:
     """The folders that may hold the masks instead, with the lines that read them."""
     if roles.images is None:
         return ""
-    lines = [
-        f"{folder.name}: {len(folder.paths)} files; under data: " + "; ".join(_lines_for(roles.images, folder))
-        for folder, _ in roles.unused
-        if not _is_test(folder) and len(folder.paths) >= _MOST * len(roles.images.paths)
-    ]
+    lines = []
+    for folder, _ in roles.unused:
+        pairing = None if _is_test(folder) or shows_no_image(folder) else pair_up(roles.images, folder)
+        if pairing is not None and pairing.share >= _MOST:
+            names = {"image_name": pairing.images.pattern, "mask_name": pairing.mask_name}
+            keys = [f'{key}: "{pattern}"' for key, pattern in names.items() if pattern]
+            keys = [f"images: {pairing.images.name}", f"masks: {folder.name}", *keys]
+            lines.append(f"{folder.name}: {len(folder.paths)} files; under data: {'; '.join(keys)}")
     if not lines:
         return "Name the folder of the labels in data.masks, and how their names follow from those of the images."
     return "\n".join(["Other folders that may hold the masks:", *lines])
 
 
-def _lines_for(images: ImageFolder, masks: ImageFolder) -> list[str]:
-    """The lines that read a folder as masks, from the endings that all names of a folder share."""
-    lines = [f"images: {images.name}", f"masks: {masks.name}"]
-    endings = [_shared_ending(list(folder.paths)) for folder in (images, masks)]
-    stems = [
-        {name.removesuffix(ending) for name in folder.paths}
-        for folder, ending in zip((images, masks), endings, strict=True)
-    ]
-    if endings[0] == endings[1] or not stems[0] & stems[1]:
-        return lines
-    files = [next(iter(folder.paths.values())).suffix for folder in (images, masks)]
-    names = [f'"{{id}}{ending}{suffix}"' for ending, suffix in zip(endings, files, strict=True)]
-    return [*lines, *([f"image_name: {names[0]}"] if endings[0] else []), f"mask_name: {names[1]}"]
-
-
-def _shared_ending(names: Sequence[str]) -> str:
-    """The longest ending that all names share, from a separator on."""
-    letters = takewhile(lambda several: len(set(several)) == 1, zip(*(reversed(name) for name in names), strict=False))
-    ending = "".join(several[0] for several in letters)[::-1]
-    start = re.search(r"[._\- ]", ending)
-    return ending[start.start() :] if start else ""
-
-
 def _best_pairing(images: ImageFolder, masks: Sequence[ImageFolder]) -> Pairing | None:
     found = [pairing for folder in masks if (pairing := pair_up(images, folder)) is not None]
-    near = {id(pairing): _nearness(images, pairing.masks) for pairing in found}
-    return max(found, key=lambda pairing: (near[id(pairing)], pairing.share), default=None)
+    near = {id(pairing): (*_nearness(images, pairing.masks), _plainness(pairing.masks)) for pairing in found}
+    sure = [pairing for pairing in found if pairing.share >= _MOST * max(one.share for one in found)]
+    return max(sure, key=lambda pairing: (near[id(pairing)], pairing.share), default=None)
+
+
+def _plainness(masks: ImageFolder) -> int:
+    """How likely masks hold classes rather than objects or the colours of classes, by their names."""
+    return -int(is_instance_folder(masks)) - int(not {"color", "colour", "colors", "rgb"}.isdisjoint(masks.words))
 
 
 def _nearness(one: ImageFolder, other: ImageFolder) -> tuple[int, int]:
@@ -204,15 +276,37 @@ def _rank(
 
 
 def _class_folders(
-    images: ImageFolder, masks: Sequence[ImageFolder], pairing: Pairing | None
-) -> dict[str, ImageFolder]:
-    """Masks in one folder per class: sibling folders whose masks have the names of the images."""
-    if pairing is None or pairing.masks.pattern or pairing.prefix or pairing.suffix:
-        return {}
-    parent = pairing.masks.folder.parent
-    beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
-    fitting = [folder for folder in beside if (pair := pair_up(images, folder)) and not pair.prefix + pair.suffix]
-    return {folder.folder.name: folder for folder in fitting} if len(fitting) > 1 else {}
+    masks: Sequence[ImageFolder], images: Sequence[ImageFolder], pairing: Pairing | None, are_binary: LooksAt
+) -> tuple[dict[str, ImageFolder], str]:
+    """Binary masks of one class each, and the pattern of their names with `{class}`; none if there are no such masks.
+
+    They are in sibling folders, with the names of the images; or in one folder, where the names have the class after
+    the id. Folders that images have too, such as those of patients, are no classes.
+    """
+    if pairing is None or pairing.prefix or pairing.suffix:
+        return {}, ""
+    ids = pairing.images.paths.keys()
+    own = pairing.masks
+    masks = [folder for folder in masks if not is_instance_folder(folder)]
+    if not own.pattern:
+        parent = own.folder.parent
+        beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
+        fitting = {folder.folder.name: folder for folder in beside if folder.paths.keys() & ids}
+        if len(fitting.keys() & {folder.folder.name for folder in images}) > 1:
+            return {}, ""
+        endings = {path.suffix for folder in fitting.values() for path in folder.paths.values()}
+        name = f"{{class}}/{{id}}{endings.pop() if len(endings) == 1 else '.*'}"
+    else:
+        beside = [folder for folder in masks if folder.folder == own.folder and folder.pattern.startswith("{id}_")]
+        fitting = {
+            Path(folder.pattern).stem.removeprefix("{id}_"): folder for folder in beside if folder.paths.keys() & ids
+        }
+        name = f"{{id}}_{{class}}{Path(own.pattern).suffix}"
+        if own not in fitting.values() or own.folder == pairing.images.folder:
+            return {}, ""
+    if len(fitting) < 2 or any(map(is_person, fitting)) or not all(map(are_binary, fitting.values())):
+        return {}, ""
+    return fitting, name
 
 
 def _test_folder(
@@ -234,7 +328,23 @@ def _is_validation(folder: ImageFolder) -> bool:
     return bool(_VALIDATION_WORDS & set(folder.words))
 
 
-def _description(folder: ImageFolder) -> str:
+def _merging(images: ImageFolder, pairing: Pairing) -> str:
+    """The line that adds further labelled images."""
+    entry = f"{{images: {images.name}, masks: {pairing.masks.name}, prefix: {images.folder.name}_}}"
+    return f"more images with masks; to use these too: merge: [{entry}]"
+
+
+def _description(folder: ImageFolder, images: ImageFolder, is_mask: bool) -> str:
+    if shows_no_image(folder):
+        return f"files called {folder.pattern}: drawings, not images, by their name"
+    if not is_mask and not is_instance_folder(folder):
+        return WITHOUT_MASKS
+    kind = "instance masks" if is_instance_folder(folder) else "masks"
+    how = "by the name of the folder" if is_mask_folder(folder) else "by their content"
     if is_instance_folder(folder):
-        return "instance masks, by the name of the folder"
-    return "masks, by the name of the folder" if is_mask_folder(folder) else "images without masks"
+        how += "; to separate objects of one class, use them as masks with mask_encoding: instances"
+    pairing = pair_up(images, folder) if is_mask else None
+    if pairing is None or pairing.share < _MOST or pairing.images is not images:
+        return f"{kind}, {how}"
+    line = f"masks: {folder.name}" + (f', mask_name: "{pairing.mask_name}"' if pairing.mask_name else "")
+    return f"{kind}, {how}; to use these: {line}"

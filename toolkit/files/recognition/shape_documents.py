@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toolkit.files.images.decoding import image_id_of
-from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder
+from toolkit.files.images.names.image_folder import ImageFolder
+from toolkit.files.recognition.folder_scan import FolderScan
 
 
 @dataclass(frozen=True)
