@@ -32,7 +32,7 @@ def rows() -> dict[str, str]:
     """The lines of each row of the table, by what the reader has."""
     text = PAGE.read_text().partition("## What you have, and the lines to write")[2].partition("\n## ")[0]
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
-    return {row[0]: row[2] for row in cells[2:]}
+    return {row[0]: row[2] for row in cells if len(row) == 3}
 
 
 def lines_of(have: str) -> dict[str, Any]:

@@ -22,8 +22,6 @@ def names_of(reading: MaskReading) -> tuple[str, ...]:
 def are_several(reading: MaskReading) -> bool:
     """Whether each value, level or colour is one of several exclusive classes."""
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    if reading.code == "colours" and count == 2 and (0, 0, 0) not in reading.colours:
-        return True
     return reading.code in ("index", "coded", "colours", "levels") and count > 2
 
 
