@@ -14,6 +14,7 @@ from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.shape_documents import Document
 
 _HALF = 0.5
 _GROUPING = re.compile(
@@ -195,8 +196,7 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     pairing, look, folders = found.roles.pairing, found.mask_files, found.roles.class_folders
     if pairing is None or look is None:
         if found.document is not None:
-            path = relative_path(found.document.path, experiment)
-            yield Choice(("data", "masks"), path, f"{found.document.kind} JSON: {len(found.document.names)} classes")
+            yield from _document(found, found.document, experiment)
         return
     kinds = ", ".join(f"{count} {kind}" for kind, count in look.kinds.items())
     missing = round((1 - pairing.share) * len(found.images.paths))
@@ -225,6 +225,34 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
     else:
         yield from _codes(found, look.reading, look.covered)
+
+
+def _document(found: Recognised, document: Document, experiment: Experiment) -> Iterator[Choice]:
+    """Shapes of the training images, and more labelled images with shapes of their own."""
+    kinds = {"coco": "COCO JSON", "labelme": "labelme JSON", "yolo": "polygons in YOLO's text files"}
+    why = f"{kinds[document.kind]}: {counted(len(document.names), 'class', 'classes')}"
+    if document.unused:
+        which = "class" if len(document.unused) == 1 else "classes"
+        why += f"; no shape shows the {which} {', '.join(document.unused)}, left out"
+    yield Choice(("data", "masks"), relative_path(document.path, experiment), why)
+    more = [one for one in found.documents.more if one.images is not None]
+    if not more:
+        return
+    entries, told, taken = [], [], set(found.images.paths)
+    for one in more:
+        images = one.images
+        if images is None:
+            continue
+        entry = {
+            "images": relative_path(images.folder, experiment),
+            "masks": relative_path(one.path, experiment),
+        }
+        if not taken.isdisjoint(images.paths):
+            entry["prefix"] = f"{re.sub(r'[^A-Za-z0-9]+', '_', images.name).strip('_')}_"
+        taken |= {entry.get("prefix", "") + image_id for image_id in images.paths}
+        entries.append(entry)
+        told.append(f"{counted(len(images.paths), 'more labelled image')} in {images.name}")
+    yield Choice(("data", "merge"), entries, "; ".join(told), "leave out merge: the folds divide only the others")
 
 
 def _is_lossy(found: Recognised) -> bool:

@@ -219,9 +219,29 @@ class Metric(ABC):
             raise ValueError(out_of_range("class", index, self.classes))
         return replace(self, label=class_label(self.label, name or str(index)), chosen=(index,))
 
-    def taken(self, values: Floats) -> Floats:
-        """The entries (…, classes that count) of values (…, classes)."""
-        return values if self.chosen is None else values[..., list(self.chosen)]
+    def true_of_classes(self, statistics: Floats) -> Floats | None:
+        """The true pixels or objects of each class in a set of images, `(classes,)`; None if that is unknown."""
+        return None
+
+    def shown(self, statistics: Floats) -> Mask:
+        """Which classes have a score in a set of images, `bool (classes,)`: those of which any image shows a pixel.
+
+        All of them if no image shows any class, or if that is unknown.
+        """
+        found = self.true_of_classes(statistics)
+        if found is None or not (found > 0).any():
+            return np.ones(self.classes, np.bool_)
+        return np.asarray(found > 0)
+
+    def counted(self, statistics: Floats) -> list[int]:
+        """The classes that the score of a set of images counts: those that are chosen and shown.
+
+        A class that no image shows would lift the mean: leaving it out of every prediction is no merit. If none of the
+        chosen classes is shown, all of them count, so that empty masks have their score.
+        """
+        chosen = list(range(self.classes)) if self.chosen is None else list(self.chosen)
+        shown = self.shown(statistics)
+        return [index for index in chosen if shown[index]] or chosen
 
 
 @dataclass(frozen=True)
@@ -232,22 +252,27 @@ class PairMetric(Metric):
     def pairs(self, statistics: Floats) -> Floats:
         """The score of each image and class, `float64 (images, classes)`; NaN where the pair is skipped."""
 
+    def counted_pairs(self, statistics: Floats) -> Floats:
+        """The score of each image and class that counts, `float64 (images, counted)`; NaN where the pair is skipped."""
+        return self.pairs(statistics)[:, self.counted(statistics)]
+
     def score(self, statistics: Floats) -> float:
         """The mean over all pairs that are not skipped."""
-        return mean(self.taken(self.pairs(statistics)).ravel())
+        return mean(self.counted_pairs(statistics).ravel())
 
     def per_image(self, statistics: Floats) -> Floats:
-        """The mean over the classes of each image."""
-        pairs = self.taken(self.pairs(statistics))
+        """The mean over the classes of each image that count in the whole set."""
+        pairs = self.counted_pairs(statistics)
         return pairs[:, 0] if pairs.shape[1] == 1 else np.array([mean(row) for row in pairs], np.float64)
 
     def per_class(self, statistics: Floats) -> Floats:
-        """The mean over the images of each class."""
-        return np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
+        """The mean over the images of each class; NaN for classes that no image shows."""
+        found = np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
+        return np.where(self.shown(statistics), found, np.nan)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
         """The mean over all pairs that are not skipped."""
-        return mean_of_draws(self.taken(self.pairs(statistics)), counts)
+        return mean_of_draws(self.counted_pairs(statistics), counts)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from toolkit.core.masks.mask_codings import ByValue
 from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
 from toolkit.errors import DataError, counted, listing, nearest
 from toolkit.files.data.merging import MergedMasks
-from toolkit.files.data.sources import LabelledImages
+from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.images.decoding import MASK_ARRAYS, read_stored
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
+from toolkit.files.masks.coco_files import CocoFile
 from toolkit.files.masks.mask_files import MaskFiles
+from toolkit.files.masks.yolo_files import YoloFiles
 
 _FILES_READ = 40
 _SHOWN = 12
@@ -86,19 +88,22 @@ def _colours_text(reading: MaskReading) -> str:
 
 
 def unknown_labels(data: LabelledImages) -> Iterator[DataFinding]:
-    """Labels of labelme files that no class has, each with the nearest class; their shapes are background."""
+    """Labels of shapes that no class has, each with the nearest class, and annotations without a shape."""
     sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
     for source in sources:
         masks = source.masks
-        if isinstance(masks, Shapes) and isinstance(masks.drawings, LabelmeFiles):
-            yield from _unknown_labels(masks, masks.drawings, source.images.ids)
+        if isinstance(masks, Shapes) and isinstance(masks.drawings, LabelmeFiles | YoloFiles):
+            yield from _unknown_labels(masks, masks.drawings, source.images)
+        elif isinstance(masks, Shapes) and isinstance(masks.drawings, CocoFile):
+            for note in masks.drawings.notes:
+                yield DataFinding("warning", "shapes", f"{masks.drawings.path}: {note}: left out")
 
 
-def _unknown_labels(masks: Shapes, files: LabelmeFiles, ids: Sequence[str]) -> Iterator[DataFinding]:
+def _unknown_labels(masks: Shapes, files: LabelmeFiles | YoloFiles, images: Images) -> Iterator[DataFinding]:
     counts, of_ids = Counter[str](), set[str]()
-    for image_id in ids:
+    for image_id in images.ids:
         try:
-            found = masks.unknown_labels(files.read(image_id))
+            found = masks.unknown_labels(files.read(image_id, images.size(image_id)))
         except (DataError, KeyError):  # reported where all masks are examined
             continue
         counts.update(found)

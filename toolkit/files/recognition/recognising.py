@@ -1,10 +1,11 @@
 """Recognises the content of a competition folder, with the reasons."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ from toolkit.files.recognition.known_competitions import Match, matching_competi
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
-from toolkit.files.recognition.shape_documents import Document, find_document
+from toolkit.files.recognition.shape_documents import Document, Documents, find_documents
 from toolkit.messages import Progress
 
 _COMPONENTS_IN = 40
 _MASK_PIXELS = 600_000_000
 _VALUES_IN = 40
 _SHOWN = 20
+_OF_TASK = re.compile(r"task-\d+-annotation-\d+-by-\d+-tag-")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class MaskFilesSummary:
 class Recognised:
     """Everything that was recognised; None or empty if it does not exist.
 
-    `misdescribed` is the reason why the folder's description of its competition cannot be used.
+    `document` describes the training images by shapes; `documents` has the others too. `misdescribed` is the reason why
+    the folder's description of its competition cannot be used.
     """
 
     scan: FolderScan
@@ -85,6 +88,7 @@ class Recognised:
     class_names: Mapping[Any, str]
     class_names_from: str
     misdescribed: str = ""
+    documents: Documents = field(default_factory=Documents)
 
     @property
     def metadata(self) -> tuple[RecognisedTable, ...]:
@@ -109,6 +113,9 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
     roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
+    documents = find_documents(scan, roles.images)
+    if roles.pairing is None:
+        roles = _described_by(documents, roles)
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
@@ -127,13 +134,13 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     samples = [table for table in tables if table.role == "sample"]
     sample = _largest([table for table in samples if table.is_trivial] or samples)
     described, misdescribed = _described(scan)
-    document = find_document(scan, roles.images)
+    document = documents.main
     named = class_order(described, sample, labels)
     masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
         raise NothingToLearnError(
-            _nothing(scan, tables, roles),
-            "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
+            "\n".join([_nothing(scan, tables, roles), *(f"  {note}" for note in documents.notes)]),
+            _tool_advice(scan) or "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
         )
     rle = None if labels is None else _read_labels(labels, roles)
     names, names_from = _class_names(scan, tables, document)
@@ -154,8 +161,38 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         matches=(described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes))),
         misdescribed=misdescribed,
         document=document,
+        documents=documents,
         class_names=names,
         class_names_from=names_from,
+    )
+
+
+def _described_by(documents: Documents, roles: Roles) -> Roles:
+    """The roles if documents of shapes describe the images: they say which images are which."""
+    main = documents.main
+    if main is None or main.images is None:
+        return roles
+    used = {path for one in (main, *documents.more) if one.images for path in one.images.paths.values()}
+    test = roles.test
+    if test is None and roles.images is not None and documents.test:
+        test = documents.test[0].images
+    if test is not None and used & set(test.paths.values()):
+        test = None
+    unused = [(folder, why) for folder, why in roles.unused if not used & set(folder.paths.values())]
+    if roles.images is not None and not used & set(roles.images.paths.values()):
+        unused.append((roles.images, "images without masks"))
+    return replace(roles, images=main.images, test=test, validation=None, unused=tuple(unused))
+
+
+def _tool_advice(scan: FolderScan) -> str:
+    """What to do about masks whose names come from a tool and do not tell the image."""
+    names = [name for folder in scan.folders for name in list(folder.paths)[:1]]
+    if not any(_OF_TASK.match(name) for name in names):
+        return ""
+    return (
+        "The names of the masks are those of Label Studio's brush export: they number the tasks and do not tell the "
+        "image. In Label Studio choose Export, COCO, and put the JSON file beside the images; or rename each mask to "
+        'IMAGE_CLASS_NUMBER.png and write mask_name: "{id}_{class}_*.png".'
     )
 
 
