@@ -252,7 +252,7 @@ class PixelAccuracy(Metric):
 
 def _true_pixels(statistics: Floats, classes: int) -> Floats:
     """The true pixels of each class in a set of images, from their areas."""
-    return statistics.reshape(-1, classes, AREAS)[..., 2].sum(axis=0)
+    return np.asarray(statistics.reshape(-1, classes, AREAS)[..., 2].sum(axis=0), np.float64)
 
 
 def _right(areas: Integers) -> Areas:

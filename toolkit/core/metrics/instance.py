@@ -105,7 +105,7 @@ class InstanceMetric(PairMetric):
 
     def true_of_classes(self, statistics: Floats) -> Floats:
         """The true objects of each class."""
-        return statistics.reshape(-1, self.classes, _STATISTICS)[..., -1].sum(axis=0)
+        return np.asarray(statistics.reshape(-1, self.classes, _STATISTICS)[..., -1].sum(axis=0), np.float64)
 
     def pairs(self, statistics: Floats) -> Floats:
         """The mean over thresholds for each image and class."""

@@ -78,9 +78,11 @@ def _images_below(folder: Path) -> list[Path]:
     seen = set()
     for place, below, names in os.walk(folder, followlinks=True):
         resolved = Path(place).resolve()
-        below[:] = sorted(name for name in below if not name.startswith(".")) if resolved not in seen else []
-        names = names if resolved not in seen else []  # links may form a circle
+        if resolved in seen:  # links may form a circle
+            below.clear()
+            continue
         seen.add(resolved)
+        below[:] = sorted(name for name in below if not name.startswith("."))
         found += [
             Path(place) / name
             for name in sorted(names)

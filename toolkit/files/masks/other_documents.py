@@ -18,8 +18,7 @@ def _via(tree: _Tree) -> bool:
 _KINDS: tuple[tuple[Callable[[_Tree], bool], str], ...] = (
     (
         _label_studio,
-        "Label Studio's own JSON: in Label Studio choose Export, COCO; or pip install label-studio-converter and run "
-        "label-studio-converter export -i FILE -o FOLDER -c LABELS.xml -f COCO",
+        "Label Studio's own JSON: in Label Studio choose Export, COCO; or use label-studio-converter",
     ),
     (_via, "a project of VIA (VGG Image Annotator): in VIA choose Annotation, Export Annotations (COCO format)"),
     (
