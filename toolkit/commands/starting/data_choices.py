@@ -229,30 +229,10 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
 
 def _document(found: Recognised, document: Document, experiment: Experiment) -> Iterator[Choice]:
     """Shapes of the training images, and more labelled images with shapes of their own."""
-    kinds = {"coco": "COCO JSON", "labelme": "labelme JSON", "yolo": "polygons in YOLO's text files"}
-    why = f"{kinds[document.kind]}: {counted(len(document.names), 'class', 'classes')}"
-    if document.unused:
-        which = "class" if len(document.unused) == 1 else "classes"
-        why += f"; no shape shows the {which} {', '.join(document.unused)}, left out"
-    yield Choice(("data", "masks"), relative_path(document.path, experiment), why)
-    more = [one for one in found.documents.more if one.images is not None]
-    if not more:
-        return
-    entries, told, taken = [], [], set(found.images.paths)
-    for one in more:
-        images = one.images
-        if images is None:
-            continue
-        entry = {
-            "images": relative_path(images.folder, experiment),
-            "masks": relative_path(one.path, experiment),
-        }
-        if not taken.isdisjoint(images.paths):
-            entry["prefix"] = f"{re.sub(r'[^A-Za-z0-9]+', '_', images.name).strip('_')}_"
-        taken |= {entry.get("prefix", "") + image_id for image_id in images.paths}
-        entries.append(entry)
-        told.append(f"{counted(len(images.paths), 'more labelled image')} in {images.name}")
-    yield Choice(("data", "merge"), entries, "; ".join(told), "leave out merge: the folds divide only the others")
+    yield Choice(("data", "masks"), relative_path(document.path, experiment), document.why)
+    entries, why = found.documents.merged(lambda path: relative_path(path, experiment))
+    if entries:
+        yield Choice(("data", "merge"), entries, why, "leave out merge: the folds divide only the others")
 
 
 def _is_lossy(found: Recognised) -> bool:

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder
 
 _HELD_OUT = {"val", "valid", "validation", "dev"}
 _TEST = {"test", "testing"}
-_ENOUGH = 0.5
+_KINDS = {"coco": "COCO JSON", "labelme": "labelme JSON", "yolo": "polygons in YOLO's text files"}
 _EXAMINED = 200
 
 
@@ -26,7 +26,8 @@ _EXAMINED = 200
 class Document:
     """Shapes of objects in a COCO file or a folder of labelme or YOLO files, and the names of the classes they show.
 
-    `images` are those that it describes; `unused` the names of classes without any shape.
+    `images` are those that it describes, `unused` the names of classes without any shape, `part` is `test` or
+    `validation` if its path says so.
     """
 
     path: Path
@@ -34,12 +35,16 @@ class Document:
     names: tuple[str, ...]
     images: ImageFolder | None = field(default=None, compare=False)
     unused: tuple[str, ...] = field(default=(), compare=False)
+    part: str = field(default="", compare=False)
 
     @property
-    def part(self) -> str:
-        """`test` or `validation` if its path says so, else empty."""
-        words = _words(self.path)
-        return "test" if words & _TEST else "validation" if words & _HELD_OUT else ""
+    def why(self) -> str:
+        """What it is, in words."""
+        why = f"{_KINDS[self.kind]}: {counted(len(self.names), 'class', 'classes')}"
+        if not self.unused:
+            return why
+        which = "class" if len(self.unused) == 1 else "classes"
+        return f"{why}; no shape shows the {which} {', '.join(self.unused)}, left out"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,24 @@ class Documents:
     more: tuple[Document, ...] = ()
     test: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def merged(self, path_of: Callable[[Path], str]) -> tuple[list[dict[str, str]], str]:
+        """The entries of `merge` for the other labelled images, and what they are; `path_of` spells a path.
+
+        Ids that recur get the folder as a prefix.
+        """
+        entries, told = [], []
+        taken = set() if self.main is None or self.main.images is None else set(self.main.images.paths)
+        for one in self.more:
+            if one.images is None:
+                continue
+            entry = {"images": path_of(one.images.folder), "masks": path_of(one.path)}
+            if not taken.isdisjoint(one.images.paths):
+                entry["prefix"] = re.sub(r"[^A-Za-z0-9]+", "_", one.images.name).strip("_") + "_"
+            taken |= {entry.get("prefix", "") + image_id for image_id in one.images.paths}
+            entries.append(entry)
+            told.append(f"{counted(len(one.images.paths), 'more labelled image')} in {one.images.name}")
+        return entries, "; ".join(told)
 
 
 def find_documents(scan: FolderScan, images: ImageFolder | None) -> Documents:
@@ -98,7 +121,7 @@ def _coco(path: Path, scan: FolderScan, notes: list[str]) -> Document | None:
         document = document_of(tree, path, name)
         shown = document.shown
     except ToolkitError as error:
-        notes.append(f"{name}: {error.message}")
+        notes.append(error.message)
         return None
     if not shown.total():
         notes.append(
@@ -112,7 +135,8 @@ def _coco(path: Path, scan: FolderScan, notes: list[str]) -> Document | None:
         notes.append(f"{name}: COCO, but none of its images is in the folder (the first is {first})")
         return None
     used = tuple(one for one, count in shown.items() if count)
-    return Document(path, "coco", used, images, tuple(one for one, count in shown.items() if not count))
+    unused = tuple(one for one, count in shown.items() if not count)
+    return Document(path, "coco", used, images, unused, _part(path, scan))
 
 
 def _images_of(document: CocoDocument, scan: FolderScan) -> ImageFolder | None:
@@ -139,15 +163,20 @@ def _images_of(document: CocoDocument, scan: FolderScan) -> ImageFolder | None:
 def _roots(path: Path, scan: FolderScan) -> Iterator[Path]:
     """Where the images of a document may be: beside it, in folders of the same part of the data, anywhere."""
     yield path.parent
-    words = _words(path.relative_to(scan.root))
+    words = _words(scan.name(path))
     places = {place for folder in scan.folders for place in (folder.folder, folder.folder.parent)}
     inside = sorted(place for place in places if place != scan.root and place.is_relative_to(scan.root))
-    yield from (place for place in inside if _words(place.relative_to(scan.root)) & words)
+    yield from (place for place in inside if _words(scan.name(place)) & words)
     yield scan.root
 
 
-def _words(path: Path) -> set[str]:
-    return {word for word in re.split(r"[^a-z]+", path.as_posix().lower()) if word}
+def _part(path: Path, scan: FolderScan) -> str:
+    words = _words(scan.name(path))
+    return "test" if words & _TEST else "validation" if words & _HELD_OUT else ""
+
+
+def _words(name: str) -> set[str]:
+    return {word for word in re.split(r"[^a-z]+", name.lower()) if word}
 
 
 def _labelme(scan: FolderScan, images: ImageFolder) -> Document | None:
@@ -173,7 +202,7 @@ def _yolo(scan: FolderScan) -> Iterator[Document]:
         beside = [one for one in scan.folders if not one.pattern and texts.keys() & one.paths.keys()]
         if not beside:
             continue
-        images = max(beside, key=lambda one: (_nearness(folder, one.folder), len(texts.keys() & one.paths.keys())))
+        images = max(beside, key=lambda one: _nearness(scan.name(folder), one.name))
         labels = {image_id: path for image_id, path in texts.items() if image_id in images.paths}
         filled = [path for path in labels.values() if path.stat().st_size]
         if not filled or not all(map(looks_like_yolo, filled[:_EXAMINED])):
@@ -185,17 +214,18 @@ def _yolo(scan: FolderScan) -> Iterator[Document]:
             names = {}
         known = names or {index: str(index) for index in sorted(counts)}
         used = tuple(dict.fromkeys(known.get(index, str(index)) for index in sorted(counts)))
-        yield Document(folder, "yolo", used, images, tuple(name for name in known.values() if name not in used))
+        unused = tuple(name for name in known.values() if name not in used)
+        yield Document(folder, "yolo", used, images, unused, _part(folder, scan))
 
 
 def _lines(path: Path) -> Mapping[int, Any]:
     return lines_of(path) if looks_like_yolo(path) else {}
 
 
-def _nearness(one: Path, other: Path) -> tuple[int, int]:
+def _nearness(one: str, other: str) -> tuple[bool, int]:
     """How well the folders of labels and images fit: the same words but `labels`, then the same parents."""
-    words = _words(one) - {"labels"} == _words(other) - {"images"}
-    return int(words), len(set(one.parts) & set(other.parts))
+    labels, images = (re.sub(r"labels?|images?", "", name.lower()) for name in (one, other))
+    return labels == images, len(set(one.split("/")) & set(other.split("/")))
 
 
 def _named(entries: Any, key: str) -> tuple[str, ...]:
