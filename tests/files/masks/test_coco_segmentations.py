@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pycocotools import mask as tools
 
 from toolkit.files.masks.coco_segmentations import draw_segmentation, has_area, parts_of
 
@@ -33,8 +34,6 @@ def test_every_form_of_the_same_shape_is_the_same_mask(found: Any) -> None:
 
 
 def test_compressed_and_plain_lengths_are_equal() -> None:
-    from pycocotools import mask as tools
-
     encoded = tools.encode(np.asfortranarray(square().astype(np.uint8)))
     for counts in (encoded["counts"], encoded["counts"].decode()):
         np.testing.assert_array_equal(draw_segmentation({"size": [6, 8], "counts": counts}, SIZE), square())

@@ -11,10 +11,12 @@ from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError, listing
 from toolkit.files.data.finding import find_test_images
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import PATHS_OF_CONFIG
+from toolkit.files.masks.coco_and_labelme import Shapes
 from toolkit.files.submissions.layout import sample_layout
 
 HEADER = "# Every key and its default: docs/configuration.md\n"
@@ -44,6 +46,8 @@ STARTING_POINT: dict[str, Any] = {
 DEFINED_BY_COMPETITION = ("classes", "activation", "primary_metric")
 """Keys that are left out if a competition is named, because it defines them."""
 
+
+_LOOKED_AT = 5
 
 NO_CODE: Mapping[Path, str] = MappingProxyType({})
 
@@ -111,9 +115,30 @@ def check_data(config: Config) -> tuple[int, int]:
             "The mask of an image has its name. Check both folders; for other names of masks: data.mask_name "
             "(docs/data.md).",
         )
+    refuse_other_sizes(training)
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)
     return len(training.images.ids), 0 if tests is None else len(tests.ids)
+
+
+def refuse_other_sizes(training: LabelledImages) -> None:
+    """Check that shapes were not drawn on images of another size; the first few images tell.
+
+    Raises:
+        DataError: all of these have another size.
+    """
+    problems: list[DataError] = []
+    if not isinstance(training.masks, Shapes):
+        return
+    there = set(training.masks.ids)
+    for image_id in [image_id for image_id in training.images.ids if image_id in there][:_LOOKED_AT]:
+        try:
+            training.read_labels(image_id)
+            return
+        except DataError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:

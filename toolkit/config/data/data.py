@@ -136,8 +136,8 @@ class SourceKeys(ClosedModel):
     masks: FilePath | None = Field(
         None,
         description="Masks: a folder of mask files named like the images (png, tif, bmp, gif, npy, npz; values "
-        "above 0 are foreground unless the keys below say otherwise), a folder of labelme JSON files, "
-        "a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
+        "above 0 are foreground unless the keys below say otherwise), a folder of labelme JSON or YOLO "
+        "text files, a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
         "Without a competition, the CSV file has the id in its first column and column-major `start "
         "length` pairs in its second; an empty cell or -1 means no mask, and several rows of an image "
         "are united. See docs/data.md.",

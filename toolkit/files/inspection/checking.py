@@ -121,7 +121,7 @@ def training_findings(
     usable = [one for one in facts if not one.problem]
     coloured = value_findings.colours_advice(data) if any(one.unknown for one in facts) else ""
     found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin, coloured)]
-    found += value_findings.unknown_labels(data)
+    found += chain(value_findings.unknown_labels(data), value_findings.united_labels(data))
     if not usable:
         return found
     if not extra:

@@ -87,6 +87,29 @@ def _colours_text(reading: MaskReading) -> str:
     return listing((f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in reading.colours), _SHOWN)
 
 
+def labels_of(data: LabelledImages) -> tuple[str, ...]:
+    """The labels that a single, unnamed class unites, because every shape is foreground; empty if there is only one."""
+    masks = data.masks
+    if not isinstance(masks, Shapes) or data.classes.names[-1] != "foreground":
+        return ()
+    there = set(data.images.ids)
+    labels = masks.labels(lambda image_id: data.images.size(image_id) if image_id in there else (1, 1))
+    return labels if len(labels) > 1 else ()
+
+
+def united_labels(data: LabelledImages) -> Iterator[DataFinding]:
+    """Several labels of shapes that a single class unites."""
+    for source in data.masks.sources if isinstance(data.masks, MergedMasks) else [data]:
+        labels = labels_of(source)
+        if labels:
+            yield DataFinding(
+                "warning",
+                "labels",
+                f"shapes have the labels {listing(labels, _SHOWN)}, but there is one class: all of them are foreground",
+                advice=f"For several classes: classes: [{', '.join(labels[:_SHOWN])}]",
+            )
+
+
 def unknown_labels(data: LabelledImages) -> Iterator[DataFinding]:
     """Labels of shapes that no class has, each with the nearest class, and annotations without a shape."""
     sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]

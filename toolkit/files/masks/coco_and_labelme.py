@@ -129,6 +129,16 @@ class Shapes:
         """That of the drawing, and the names of the classes."""
         return joined_stamps(self.drawings.stamp(image_id), repr(self.classes.names).encode())
 
+    def labels(self, images: Callable[[str], tuple[int, int]]) -> tuple[str, ...]:
+        """The labels of all shapes but ignored ones, sorted; `images` gives (height, width)."""
+        found: set[str] = set()
+        for image_id in self.ids:
+            try:
+                found |= {name for name, *_ in self.drawings.read(image_id, images(image_id)).shapes}
+            except (DataError, KeyError):  # reported where all masks are examined
+                continue
+        return tuple(sorted(found - set(_IGNORED_LABELS)))
+
     def unknown_labels(self, drawing: Drawing) -> set[str]:
         """The labels of shapes that are neither a class nor mark ignored pixels."""
         names = self.classes.names
