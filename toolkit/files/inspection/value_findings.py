@@ -103,8 +103,8 @@ def united_labels(data: LabelledImages) -> Iterator[DataFinding]:
         labels = labels_of(source)
         if labels:
             yield DataFinding(
-                "warning",
-                "labels",
+                "note",
+                "classes",
                 f"shapes have the labels {listing(labels, _SHOWN)}, but there is one class: all of them are foreground",
                 advice=f"For several classes: classes: [{', '.join(labels[:_SHOWN])}]",
             )

@@ -1,7 +1,6 @@
 """Segmentations of COCO annotations: polygons in the forms that tools write them, and run-length encodings."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,18 +27,16 @@ def parts_of(found: Any) -> list[Any]:
         return [found]
     if not isinstance(found, list):
         raise ValueError("expected polygons or a run-length encoding")
-    if found and all(_is_number(value) for value in found):  # a single polygon, not in a list
+    if found and _are_numbers(found):  # a single polygon, not in a list
         found = [found]
     if len(found) > 2 and all(_is_point(one) for one in found):  # a single polygon as a list of points
         found = [found]
     parts: list[Any] = []
     for one in found:
-        if isinstance(one, dict):
+        if isinstance(one, dict) or (isinstance(one, list) and len(one) % 2 == 0 and _are_numbers(one)):
             parts.append(one)
         elif isinstance(one, list) and one and all(_is_point(point) for point in one):
             parts.append([value for point in one for value in point])
-        elif isinstance(one, list) and all(_is_number(value) for value in one) and len(one) % 2 == 0:
-            parts.append(one)
         else:
             raise ValueError("expected polygons as lists of x1, y1, x2, y2, …, or a run-length encoding")
     return [one for one in parts if isinstance(one, dict) or len(one) >= _FEWEST]
@@ -78,9 +75,9 @@ def _filled(polygon: Sequence[float], size: tuple[int, int]) -> Mask:
     return decode_coco(encoded["counts"], size)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+def _are_numbers(values: list[Any]) -> bool:
+    return set(map(type, values)) <= {int, float}
 
 
 def _is_point(one: Any) -> bool:
-    return isinstance(one, list) and len(one) == 2 and all(_is_number(value) for value in one)
+    return isinstance(one, list) and len(one) == 2 and _are_numbers(one)

@@ -1,6 +1,5 @@
 """Recognises the content of a competition folder, with the reasons."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +20,20 @@ from toolkit.files.recognition.known_competitions import Match, matching_competi
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
-from toolkit.files.recognition.shape_documents import Document, Documents, find_documents
+from toolkit.files.recognition.shape_documents import (
+    Document,
+    Documents,
+    advice_about_tools,
+    are_of_tasks,
+    find_documents,
+    roles_by_documents,
+)
 from toolkit.messages import Progress
 
 _COMPONENTS_IN = 40
 _MASK_PIXELS = 600_000_000
 _VALUES_IN = 40
 _SHOWN = 20
-_OF_TASK = re.compile(r"task-\d+-annotation-\d+-by-\d+-tag-")
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,11 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
     roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
+    if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
+        roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
     documents = find_documents(scan, roles.images)
     if roles.pairing is None:
-        roles = _described_by(documents, roles)
+        roles = roles_by_documents(documents, roles)
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
@@ -140,7 +147,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     if masks is None and labels is None and document is None:
         raise NothingToLearnError(
             "\n".join([_nothing(scan, tables, roles), *(f"  {note}" for note in documents.notes)]),
-            _tool_advice(scan) or "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
+            advice_about_tools(scan) or "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
         )
     rle = None if labels is None else _read_labels(labels, roles)
     names, names_from = _class_names(scan, tables, document)
@@ -164,35 +171,6 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         documents=documents,
         class_names=names,
         class_names_from=names_from,
-    )
-
-
-def _described_by(documents: Documents, roles: Roles) -> Roles:
-    """The roles if documents of shapes describe the images: they say which images are which."""
-    main = documents.main
-    if main is None or main.images is None:
-        return roles
-    used = {path for one in (main, *documents.more) if one.images for path in one.images.paths.values()}
-    test = roles.test
-    if test is None and roles.images is not None and documents.test:
-        test = documents.test[0].images
-    if test is not None and used & set(test.paths.values()):
-        test = None
-    unused = [(folder, why) for folder, why in roles.unused if not used & set(folder.paths.values())]
-    if roles.images is not None and not used & set(roles.images.paths.values()):
-        unused.append((roles.images, "images without masks"))
-    return replace(roles, images=main.images, test=test, validation=None, unused=tuple(unused))
-
-
-def _tool_advice(scan: FolderScan) -> str:
-    """What to do about masks whose names come from a tool and do not tell the image."""
-    names = [name for folder in scan.folders for name in list(folder.paths)[:1]]
-    if not any(_OF_TASK.match(name) for name in names):
-        return ""
-    return (
-        "The names of the masks are those of Label Studio's brush export: they number the tasks and do not tell the "
-        "image. In Label Studio choose Export, COCO, and put the JSON file beside the images; or rename each mask to "
-        'IMAGE_CLASS_NUMBER.png and write mask_name: "{id}_{class}_*.png".'
     )
 
 

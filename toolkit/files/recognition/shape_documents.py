@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,11 @@ from toolkit.files.masks.listed_files import files_of_names, images_in_folders
 from toolkit.files.masks.other_documents import kind_of
 from toolkit.files.masks.yolo_files import lines_of, looks_like_yolo, yolo_files
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder
+from toolkit.files.recognition.roles import Roles
 
 _HELD_OUT = {"val", "valid", "validation", "dev"}
 _TEST = {"test", "testing"}
+_OF_TASK = re.compile(r"task-\d+-annotation-\d+-by-\d+-tag-")
 _KINDS = {"coco": "COCO JSON", "labelme": "labelme JSON", "yolo": "polygons in YOLO's text files"}
 _EXAMINED = 200
 
@@ -104,6 +106,39 @@ def find_documents(scan: FolderScan, images: ImageFolder | None) -> Documents:
             taken |= _files(one)
             more.append(one)
     return Documents(main, tuple(more), tuple(test), tuple(notes))
+
+
+def roles_by_documents(documents: Documents, roles: Roles) -> Roles:
+    """The roles if documents of shapes describe the images: they say which images are which."""
+    main = documents.main
+    if main is None or main.images is None:
+        return roles
+    used = {path for one in (main, *documents.more) if one.images for path in one.images.paths.values()}
+    test = roles.test
+    if test is None and roles.images is not None and documents.test:
+        test = documents.test[0].images
+    if test is not None and used & set(test.paths.values()):
+        test = None
+    unused = [(folder, why) for folder, why in roles.unused if not used & set(folder.paths.values())]
+    if roles.images is not None and not used & set(roles.images.paths.values()):
+        unused.append((roles.images, "images without masks"))
+    return replace(roles, images=main.images, test=test, validation=None, unused=tuple(unused))
+
+
+def advice_about_tools(scan: FolderScan) -> str:
+    """What to do about masks whose names come from a tool and do not tell the image."""
+    if not any(map(are_of_tasks, scan.folders)):
+        return ""
+    return (
+        "The names of the masks are those of Label Studio's brush export: they number the tasks and do not tell the "
+        "image. In Label Studio choose Export, COCO, and put the JSON file beside the images; or rename each mask to "
+        'IMAGE_CLASS_NUMBER.png and write mask_name: "{id}_{class}_*.png".'
+    )
+
+
+def are_of_tasks(folder: ImageFolder) -> bool:
+    """Whether the names of masks are those of Label Studio's brush export."""
+    return any(_OF_TASK.match(path.name) for path in list(folder.paths.values())[:1])
 
 
 def _files(one: Document) -> set[Path]:
