@@ -9,8 +9,7 @@ from toolkit.files.recognition.shape_documents import Document, Documents, find_
 
 
 def found(root: Path) -> Documents:
-    scan = scan_folder(root)
-    return find_documents(scan, next((folder for folder in scan.folders if folder.name == "images"), None))
+    return find_documents(scan_folder(root))
 
 
 @pytest.fixture
@@ -136,3 +135,41 @@ def test_text_files_of_yolo_belong_to_the_images_of_their_part(tmp_path: Path) -
 def test_other_text_files_are_not_shapes(folder: Path) -> None:
     (folder / "a.txt").write_text("a photo of a cat")
     assert found(folder) == Documents()
+
+
+def test_files_about_different_images_of_one_folder_are_said_with_the_lines(folder: Path) -> None:
+    write(folder / "train.json", coco("a.png", "b.png"))
+    write(folder / "val.json", coco("c.png"))
+    documents = found(folder)
+    assert documents.main is not None
+    assert documents.main.path.name == "train.json"
+    assert documents.main.unlisted == 1
+    assert documents.notes[0].startswith("val.json: describes 1 other image in images")
+    assert f"merge: [{{images: {folder / 'images'}, masks: {folder / 'val.json'}" in documents.notes[0]
+
+
+def test_panoptic_files_come_with_their_converter(folder: Path) -> None:
+    write(folder / "panoptic.json", coco("a.png", annotations=[{"image_id": 0, "segments_info": []}]))
+    assert "is COCO panoptic" in found(folder).notes[0]
+
+
+def test_labelme_files_in_several_folders_are_several_sources(tmp_path: Path) -> None:
+    for folder, label in (("cam1", "cell"), ("cam2", "debris")):
+        for name in ("1", "2"):
+            touch(tmp_path, f"{folder}/{name}.png")
+            write(tmp_path / folder / f"{name}.json", {"shapes": [{"label": label}]})
+    documents = found(tmp_path)
+    assert documents.main == Document(tmp_path / "cam1", "labelme", ("cell", "debris"))
+    entries, why = documents.merged(lambda path: path.name)
+    assert entries == [{"images": "cam2", "masks": "cam2", "prefix": "cam2_"}]
+    assert why == "2 more labelled images in cam2"
+
+
+def test_a_class_that_only_the_validation_part_shows_is_a_class(tmp_path: Path) -> None:
+    for part, category in (("train", 1), ("valid", 0)):
+        touch(tmp_path, f"{part}/1.jpg")
+        shape = {"image_id": 0, "category_id": category, "segmentation": [[0, 0, 4, 0, 4, 4]]}
+        write(tmp_path / part / "_annotations.coco.json", coco("1.jpg", annotations=[shape]))
+    main = found(tmp_path).main
+    assert main is not None
+    assert (main.names, main.unused) == (("cat", "animals"), ())

@@ -148,6 +148,12 @@ def _documents(found: Recognised) -> list[str]:
     rest = [path for path in scan.documents if not used & {path, path.parent} and scan.name(path) not in noted]
     lines = [f"{counted(len(rest), 'JSON file')}: {listing(map(scan.name, rest))}"] if rest else []
     lines += documents.notes
+    for one in (found.document, *documents.more):
+        if one is not None and one.unlisted:
+            lines.append(
+                f"{counted(one.unlisted, 'image has', 'images have')} no label in {scan.name(one.path)}: tk fit reports"
+                " an error until data.unlabelled says what that means: empty, or leave_out"
+            )
     for one in documents.test:
         if one.images is not None:
             lines.append(

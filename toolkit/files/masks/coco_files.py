@@ -191,6 +191,12 @@ def document_of(tree: Any, path: Path, key: str) -> CocoDocument:
         annotations = list(tree.get("annotations", ()))
         if not all(isinstance(entry, dict) for entry in annotations):
             raise TypeError("an annotation is not an object")
+        if any("segments_info" in entry for entry in annotations[:1]):
+            raise DataError(
+                f"{key}: {path} is COCO panoptic: its masks are in PNG files, a colour per segment",
+                "Make a COCO file of them: pip install panopticapi (from GitHub, cocodataset), then python "
+                "converters/panoptic2detection_coco_format.py.",
+            )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DataError(
             f"{key}: {path} is not a COCO file with images, categories and annotations: {type(error).__name__} {error}",

@@ -120,7 +120,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
     if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
         roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
-    documents = find_documents(scan, roles.images)
+    documents = find_documents(scan)
     if roles.pairing is None:
         roles = roles_by_documents(documents, roles)
     if roles.images is None:

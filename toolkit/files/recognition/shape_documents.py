@@ -29,7 +29,7 @@ class Document:
     """Shapes of objects in a COCO file or a folder of labelme or YOLO files, and the names of the classes they show.
 
     `images` are those that it describes, `unused` the names of classes without any shape, `part` is `test` or
-    `validation` if its path says so.
+    `validation` if its path says so. `listed` are the image files that it says something about.
     """
 
     path: Path
@@ -38,6 +38,12 @@ class Document:
     images: ImageFolder | None = field(default=None, compare=False)
     unused: tuple[str, ...] = field(default=(), compare=False)
     part: str = field(default="", compare=False)
+    listed: frozenset[Path] = field(default=frozenset(), compare=False)
+
+    @property
+    def unlisted(self) -> int:
+        """How many images of its folders it says nothing about."""
+        return 0 if self.images is None else len(set(self.images.paths.values()) - self.listed)
 
     @property
     def why(self) -> str:
@@ -80,18 +86,11 @@ class Documents:
         return entries, "; ".join(told)
 
 
-def find_documents(scan: FolderScan, images: ImageFolder | None) -> Documents:
-    """The documents of shapes, and which of them describes the training images.
-
-    Args:
-        scan: of the folder.
-        images: the presumed training images, which a folder of labelme files is about.
-    """
+def find_documents(scan: FolderScan) -> Documents:
+    """The documents of shapes, and which of them describes the training images."""
     notes: list[str] = []
     found = [one for path in scan.documents if (one := _coco(path, scan, notes)) is not None]
-    if not found and images is not None and (labelme := _labelme(scan, images)) is not None:
-        return Documents(labelme, notes=tuple(notes))
-    found = found or list(_yolo(scan))
+    found = found or list(_labelme(scan)) or list(_yolo(scan))
     ranked = sorted(found, key=lambda one: (bool(one.part), one.part, -len(_files(one)), len(one.path.name)))
     if not ranked:
         return Documents(notes=tuple(notes))
@@ -99,13 +98,22 @@ def find_documents(scan: FolderScan, images: ImageFolder | None) -> Documents:
     taken = set(_files(main))
     for one in ranked[1:]:
         if taken & _files(one):
-            notes.append(f"{scan.name(one.path)}: describes images that {scan.name(main.path)} describes too")
+            notes.append(_shared(one, main, scan))
         elif one.part == "test":
             test.append(one)
         else:
             taken |= _files(one)
             more.append(one)
-    return Documents(main, tuple(more), tuple(test), tuple(notes))
+    return Documents(_with_classes_of(main, more), tuple(more), tuple(test), tuple(notes))
+
+
+def _with_classes_of(main: Document, more: Sequence[Document]) -> Document:
+    """The document with the classes that the others show too, unless one of these is a file that cannot have them."""
+    every = [main, *more]
+    shown = dict.fromkeys(name for one in every for name in one.names)
+    known = [{*one.names, *one.unused} for one in every if one.kind == "coco"]
+    names = tuple(name for name in shown if all(name in some for some in known))
+    return replace(main, names=names, unused=tuple(name for name in main.unused if name not in names))
 
 
 def roles_by_documents(documents: Documents, roles: Roles) -> Roles:
@@ -141,6 +149,18 @@ def are_of_tasks(folder: ImageFolder) -> bool:
     return any(_OF_TASK.match(path.name) for path in list(folder.paths.values())[:1])
 
 
+def _shared(one: Document, main: Document, scan: FolderScan) -> str:
+    """Why a document about images in the same folder is not used, and how to use it if these are other images."""
+    name, other = scan.name(one.path), scan.name(main.path)
+    if one.listed & main.listed or one.images is None:
+        return f"{name}: describes images that {other} describes too"
+    return (
+        f"{name}: describes {counted(len(one.listed), 'other image')} in {one.images.name}, where {other} does too; to "
+        f"read both, set under data: unlabelled: leave_out, and merge: [{{images: {one.images.folder}, masks: "
+        f"{one.path}, unlabelled: leave_out}}], with the paths relative to config.yaml"
+    )
+
+
 def _files(one: Document) -> set[Path]:
     return set() if one.images is None else set(one.images.paths.values())
 
@@ -159,23 +179,28 @@ def _coco(path: Path, scan: FolderScan, notes: list[str]) -> Document | None:
         notes.append(error.message)
         return None
     if not shown.total():
+        have = f"its {counted(len(document.annotations), 'annotation has', 'annotations have')} no polygon and no mask"
         notes.append(
-            f"{name}: its {counted(len(document.annotations), 'annotation')} have no polygons and no masks; boxes "
-            "alone make no masks: export instance segmentation"
+            f"{name}: {have}; boxes alone make no masks: export instance segmentation"
+            if document.annotations
+            else f"{name}: COCO, without annotations"
         )
         return None
-    images = _images_of(document, scan)
+    images, listed = _images_of(document, scan)
     if images is None:
         first = next(iter(document.file_names), "")
         notes.append(f"{name}: COCO, but none of its images is in the folder (the first is {first})")
         return None
     used = tuple(one for one, count in shown.items() if count)
     unused = tuple(one for one, count in shown.items() if not count)
-    return Document(path, "coco", used, images, unused, _part(path, scan))
+    return Document(path, "coco", used, images, unused, _part(path, scan), listed)
 
 
-def _images_of(document: CocoDocument, scan: FolderScan) -> ImageFolder | None:
-    """The image files that a COCO file names, and the folder to write for them; None if there are none."""
+def _images_of(document: CocoDocument, scan: FolderScan) -> tuple[ImageFolder | None, frozenset[Path]]:
+    """The images of the folders that a COCO file names, with the folder to write for them; and those it names itself.
+
+    None if there are none.
+    """
     best: tuple[int, Path, list[Path]] | None = None
     for root in _roots(document.path, scan):
         try:
@@ -189,10 +214,10 @@ def _images_of(document: CocoDocument, scan: FolderScan) -> ImageFolder | None:
         if count == len(document.images):
             break
     if best is None:
-        return None
+        return None, frozenset()
     folder = Path(os.path.commonpath([path.parent for path in best[2]]))
     paths = images_in_folders(folder, document.file_names, "")
-    return ImageFolder(folder, scan.name(folder), paths)
+    return ImageFolder(folder, scan.name(folder), paths), frozenset(best[2])
 
 
 def _roots(path: Path, scan: FolderScan) -> Iterator[Path]:
@@ -214,18 +239,30 @@ def _words(name: str) -> set[str]:
     return {word for word in re.split(r"[^a-z]+", name.lower()) if word}
 
 
-def _labelme(scan: FolderScan, images: ImageFolder) -> Document | None:
-    """The folder with a labelme file for most of the images."""
-    beside = [path for path in scan.documents if path.stem in images.paths]
-    if len(beside) < max(1, len(images.paths) // 2):
-        return None
-    names: dict[str, None] = {}
-    for path in beside:
-        tree = _read_json(path)
-        if not isinstance(tree, dict) or "shapes" not in tree:
-            return None
-        names |= dict.fromkeys(_named(tree["shapes"], "label"))
-    return Document(beside[0].parent, "labelme", tuple(sorted(names)), images)
+def _labelme(scan: FolderScan) -> Iterator[Document]:
+    """The folders with a labelme file for most images of a folder, which may be the same."""
+    by_folder: dict[Path, dict[str, Path]] = {}
+    for path in scan.documents:
+        by_folder.setdefault(path.parent, {})[path.stem] = path
+    for folder, files in sorted(by_folder.items()):
+        images = _images_beside(folder, files, scan)
+        if images is None:
+            continue
+        labels = {image_id: path for image_id, path in files.items() if image_id in images.paths}
+        trees = [_read_json(path) for path in labels.values()]
+        if len(labels) < max(1, len(images.paths) // 2) or not all(
+            isinstance(one, dict) and "shapes" in one for one in trees
+        ):
+            continue
+        names = {name for tree in trees for name in _named(tree["shapes"], "label")}
+        listed = frozenset(images.paths[image_id] for image_id in labels)
+        yield Document(folder, "labelme", tuple(sorted(names)), images, (), _part(folder, scan), listed)
+
+
+def _images_beside(folder: Path, files: Mapping[str, Path], scan: FolderScan) -> ImageFolder | None:
+    """The images that files of labels with these ids in a folder belong to; None if no image has such an id."""
+    beside = [one for one in scan.folders if not one.pattern and files.keys() & one.paths.keys()]
+    return max(beside, key=lambda one: (one.folder == folder, _nearness(scan.name(folder), one.name)), default=None)
 
 
 def _yolo(scan: FolderScan) -> Iterator[Document]:
@@ -234,10 +271,9 @@ def _yolo(scan: FolderScan) -> Iterator[Document]:
     for path in scan.texts:
         by_folder.setdefault(path.parent, {})[path.stem] = path
     for folder, texts in sorted(by_folder.items()):
-        beside = [one for one in scan.folders if not one.pattern and texts.keys() & one.paths.keys()]
-        if not beside:
+        images = _images_beside(folder, texts, scan)
+        if images is None:
             continue
-        images = max(beside, key=lambda one: _nearness(scan.name(folder), one.name))
         labels = {image_id: path for image_id, path in texts.items() if image_id in images.paths}
         filled = [path for path in labels.values() if path.stat().st_size]
         if not filled or not all(map(looks_like_yolo, filled[:_EXAMINED])):
@@ -250,7 +286,8 @@ def _yolo(scan: FolderScan) -> Iterator[Document]:
         known = names or {index: str(index) for index in sorted(counts)}
         used = tuple(dict.fromkeys(known.get(index, str(index)) for index in sorted(counts)))
         unused = tuple(name for name in known.values() if name not in used)
-        yield Document(folder, "yolo", used, images, unused, _part(folder, scan))
+        listed = frozenset(images.paths[image_id] for image_id in labels)
+        yield Document(folder, "yolo", used, images, unused, _part(folder, scan), listed)
 
 
 def _lines(path: Path) -> Mapping[int, Any]:
