@@ -132,6 +132,20 @@ def test_text_files_of_yolo_belong_to_the_images_of_their_part(tmp_path: Path) -
     assert found(tmp_path).main == Document(tmp_path / "labels/val", "yolo", ("debris",))
 
 
+def test_text_files_of_boxes_are_said(folder: Path) -> None:
+    touch(folder, "labels/b.txt")
+    (folder / "labels/a.txt").write_text("1 0.5 0.5 0.1 0.2\n")
+    assert found(folder).main is None
+    assert "labels: 2 text files with YOLO's boxes; boxes alone make no masks" in found(folder).notes[0]
+
+
+def test_masks_with_the_names_of_the_images_are_not_the_images_of_a_coco_file(folder: Path) -> None:
+    touch(folder, "masks/a.png", "masks/b.png")
+    write(folder / "coco.json", coco("a.png", "b.png"))
+    main = found(folder).main
+    assert ids(main) == ["a", "b", "c"]
+
+
 def test_other_text_files_are_not_shapes(folder: Path) -> None:
     (folder / "a.txt").write_text("a photo of a cat")
     assert found(folder) == Documents()

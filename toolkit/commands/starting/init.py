@@ -143,12 +143,13 @@ def _too_few(found: Recognised, table: RecognisedTable) -> str:
 def _documents(found: Recognised) -> list[str]:
     """JSON files that are not the source of labels, and documents of test images."""
     documents, scan = found.documents, found.scan
-    used = {one.path for one in (found.document, *documents.more, *documents.test) if one is not None}
+    shapes = () if found.mask_files is not None or masks_are_a_table(found) else (found.document, *documents.more)
+    used = {one.path for one in (*shapes, *documents.test) if one is not None}
     noted = {note.partition(": ")[0] for note in documents.notes}
     rest = [path for path in scan.documents if not used & {path, path.parent} and scan.name(path) not in noted]
     lines = [f"{counted(len(rest), 'JSON file')}: {listing(map(scan.name, rest))}"] if rest else []
     lines += documents.notes
-    for one in (found.document, *documents.more):
+    for one in shapes:
         if one is not None and one.unlisted:
             lines.append(
                 f"{counted(one.unlisted, 'image has', 'images have')} no label in {scan.name(one.path)}: tk fit reports"

@@ -118,6 +118,16 @@ def looks_like_yolo(path: Path) -> bool:
         return False
 
 
+def has_boxes(path: Path) -> bool:
+    """Whether every line of a text file is a box as YOLO writes it: the number of a class and four shares."""
+    try:
+        lines = [[float(value) for value in line.split()] for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, ValueError):
+        return False
+    boxes = [line for line in lines if line]
+    return bool(boxes) and all(len(box) == _BOX and all(0 <= value <= 1 for value in box[1:]) for box in boxes)
+
+
 def class_names_near(folder: Path) -> dict[int, str]:
     """The names of the classes by number, from `data.yaml` or `classes.txt` in the folder of labels or above it.
 

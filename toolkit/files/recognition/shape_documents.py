@@ -13,9 +13,9 @@ from toolkit.errors import DataError, ToolkitError, counted
 from toolkit.files.masks.coco_files import CocoDocument, document_of
 from toolkit.files.masks.listed_files import files_of_names, images_in_folders
 from toolkit.files.masks.other_documents import kind_of
-from toolkit.files.masks.yolo_files import lines_of, looks_like_yolo, yolo_files
+from toolkit.files.masks.yolo_files import has_boxes, lines_of, looks_like_yolo, yolo_files
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder
-from toolkit.files.recognition.roles import Roles
+from toolkit.files.recognition.roles import Roles, is_mask_folder
 
 _HELD_OUT = {"val", "valid", "validation", "dev"}
 _TEST = {"test", "testing"}
@@ -90,7 +90,7 @@ def find_documents(scan: FolderScan) -> Documents:
     """The documents of shapes, and which of them describes the training images."""
     notes: list[str] = []
     found = [one for path in scan.documents if (one := _coco(path, scan, notes)) is not None]
-    found = found or list(_labelme(scan)) or list(_yolo(scan))
+    found = found or list(_labelme(scan)) or list(_yolo(scan, notes))
     ranked = sorted(found, key=lambda one: (bool(one.part), one.part, -len(_files(one)), len(one.path.name)))
     if not ranked:
         return Documents(notes=tuple(notes))
@@ -176,7 +176,7 @@ def _coco(path: Path, scan: FolderScan, notes: list[str]) -> Document | None:
         document = document_of(tree, path, name)
         shown = document.shown
     except ToolkitError as error:
-        notes.append(error.message)
+        notes.append(f"{error.message}. {error.advice}".rstrip(". ") + ".")
         return None
     if not shown.total():
         have = f"its {counted(len(document.annotations), 'annotation has', 'annotations have')} no polygon and no mask"
@@ -228,6 +228,8 @@ def _roots(path: Path, scan: FolderScan) -> Iterator[Path]:
     inside = sorted(place for place in places if place != scan.root and place.is_relative_to(scan.root))
     yield from (place for place in inside if _words(scan.name(place)) & words)
     yield scan.root
+    masks = {folder.folder for folder in scan.folders if is_mask_folder(folder)}
+    yield from (place for place in inside if place not in masks)
 
 
 def _part(path: Path, scan: FolderScan) -> str:
@@ -265,7 +267,7 @@ def _images_beside(folder: Path, files: Mapping[str, Path], scan: FolderScan) ->
     return max(beside, key=lambda one: (one.folder == folder, _nearness(scan.name(folder), one.name)), default=None)
 
 
-def _yolo(scan: FolderScan) -> Iterator[Document]:
+def _yolo(scan: FolderScan, notes: list[str]) -> Iterator[Document]:
     """The folders of YOLO's text files, each with the folder of its images."""
     by_folder: dict[Path, dict[str, Path]] = {}
     for path in scan.texts:
@@ -276,6 +278,11 @@ def _yolo(scan: FolderScan) -> Iterator[Document]:
             continue
         labels = {image_id: path for image_id, path in texts.items() if image_id in images.paths}
         filled = [path for path in labels.values() if path.stat().st_size]
+        if filled and all(map(has_boxes, filled[:_EXAMINED])):
+            notes.append(
+                f"{scan.name(folder)}: {counted(len(labels), 'text file')} with YOLO's boxes; boxes alone make no masks: "
+                "export polygons (YOLO segmentation) or COCO"
+            )
         if not filled or not all(map(looks_like_yolo, filled[:_EXAMINED])):
             continue
         counts = Counter(index for path in filled for index, _ in _lines(path).values())
