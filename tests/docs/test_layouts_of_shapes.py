@@ -177,3 +177,16 @@ def test_brush_masks_of_label_studio_are_refused_with_the_way_out(tmp_path: Path
     with pytest.raises(NothingToLearnError) as told:
         init(Session(Workspace(tmp_path), Silent()), tmp_path / "data")
     assert "choose Export, COCO" in told.value.advice
+
+
+def test_a_table_of_labels_counts_more_than_a_coco_file_about_other_images(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    images(data, *(f"train/{name}" for name in NAMES), *(f"extra/pictures/x{name}" for name in NAMES))
+    coco(data / "extra/annotations.json", *(f"x{name}" for name in NAMES))
+    rows = "".join(f"{Path(name).stem},1 3 20 4\n" for name in NAMES)
+    (data / "train.csv").write_text(f"id,rle_mask\n{rows}")
+    result = init(Session(Workspace(tmp_path), Silent()), data)
+    chosen = {one.key: one.value for one in result.recognised}
+    assert chosen["data.images"].endswith("data/train")
+    assert chosen["data.masks"].endswith("train.csv")
+    assert any("extra/annotations.json" in line for line in result.not_used)

@@ -121,7 +121,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
         roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
     documents = find_documents(scan)
-    if roles.pairing is None:
+    if roles.pairing is None and (roles.images is None or labelled.isdisjoint(roles.images.paths)):
         roles = roles_by_documents(documents, roles)
     if roles.images is None:
         raise NothingToLearnError(

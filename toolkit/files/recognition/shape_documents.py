@@ -279,9 +279,10 @@ def _yolo(scan: FolderScan, notes: list[str]) -> Iterator[Document]:
         labels = {image_id: path for image_id, path in texts.items() if image_id in images.paths}
         filled = [path for path in labels.values() if path.stat().st_size]
         if filled and all(map(has_boxes, filled[:_EXAMINED])):
+            files = counted(len(labels), "text file")
             notes.append(
-                f"{scan.name(folder)}: {counted(len(labels), 'text file')} with YOLO's boxes; boxes alone make no masks: "
-                "export polygons (YOLO segmentation) or COCO"
+                f"{scan.name(folder)}: {files} with YOLO's boxes; boxes alone make no masks: export polygons (YOLO "
+                "segmentation) or COCO"
             )
         if not filled or not all(map(looks_like_yolo, filled[:_EXAMINED])):
             continue
