@@ -160,6 +160,18 @@ def test_images_beside_listed_ones_need_a_mask_too(find: Find) -> None:
         data.read_labels("b")
 
 
+def test_copies_in_a_folder_below_do_not_make_names_doubtful(find: Find) -> None:
+    data = find(coco(shape([SQUARE])), "a.png", "small/a.png")
+    assert data.images.ids == ("a",)
+    assert is_square(data.read_labels("a"))
+
+
+def test_a_name_in_several_folders_is_refused_with_the_folder_to_name(find: Find) -> None:
+    with pytest.raises(DataError, match=r"a\.png may be") as told:
+        find(coco(shape([SQUARE])), "left/a.png", "right/a.png")
+    assert "Name the folder that holds these images" in told.value.advice
+
+
 def test_names_cannot_leave_the_folder(find: Find, draw: Callable[..., Path]) -> None:
     draw("secret.png", np.zeros(SIZE, np.uint8))
     tree = coco(shape([SQUARE]), images=[image("../secret.png"), image("x/a.png", 2)])

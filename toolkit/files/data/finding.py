@@ -13,7 +13,7 @@ from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
-from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
+from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.masks.coco_and_labelme import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes
@@ -134,7 +134,12 @@ def _of_coco(keys: SourceKeys, path: Path, classes: Classes, channels: int, name
 def _coco_images(keys: SourceKeys, document: CocoDocument, channels: int, key: str) -> ImageFiles | StackedImages:
     if len(keys.folders) == 1 and keys.image_name is None and keys.folders[0].is_dir():
         (folder,) = keys.folders
-        below = images_in_folders(folder, document.file_names, document.key)
+        try:
+            below = images_in_folders(folder, document.file_names, document.key)
+        except DataError:  # names in several folders; those in the folder itself come first
+            if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir()):
+                raise
+            below = {}
         if {path.parent for path in below.values()} - {folder}:
             return ImageFiles(str(folder), below, channels, keys.ranges)
     return find_image_files(keys.folders, key, channels, pattern=keys.image_name, ranges=keys.ranges)
@@ -214,7 +219,8 @@ def _holds_only(ending: str, folder: Path, images: Images) -> bool:
     """Whether a folder has files of this kind and no mask images; the images themselves do not count as masks."""
     shown = set(images.paths.values()) if isinstance(images, ImageFiles) else set()
     suffixes = {path.suffix.lower() for path in folder.iterdir() if path not in shown}
-    return ending in suffixes and not suffixes & {*MASK_SUFFIXES, *LOSSY_SUFFIXES}
+    others = MASK_SUFFIXES if ending == ".json" else (*MASK_SUFFIXES, *LOSSY_SUFFIXES)  # text files may be notes
+    return ending in suffixes and suffixes.isdisjoint(others)
 
 
 def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> Images:
