@@ -60,7 +60,6 @@ def coco(path: Path, *names: str) -> None:
 
 
 NAMES = tuple(f"{number}.png" for number in range(4))
-WITHOUT_OUTLINE, WITH_OUTLINE = 4 * 4, 4 * 4
 
 
 def one_folder(root: Path) -> None:
@@ -86,12 +85,17 @@ def parts_elsewhere(root: Path) -> None:
         coco(root / f"annotations/instances_{part}.json", *names)
 
 
-def labelme(root: Path) -> None:
-    images(root, *(f"photos/{name}" for name in NAMES))
+def labelme(root: Path, folder: str = "photos") -> None:
+    images(root, *(f"{folder}/{name}" for name in NAMES))
     for number, name in enumerate(NAMES):
         shape = {"label": ("cell", "debris")[number % 2], "points": POINTS, "shape_type": "polygon"}
         tree = {"imageHeight": SIZE[0], "imageWidth": SIZE[1], "shapes": [shape]}
-        (root / "photos" / name).with_suffix(".json").write_text(json.dumps(tree))
+        (root / folder / name).with_suffix(".json").write_text(json.dumps(tree))
+
+
+def labelme_folders(root: Path) -> None:
+    labelme(root, "cam1")
+    labelme(root, "cam2")
 
 
 def yolo(root: Path) -> None:
@@ -108,7 +112,8 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], int]] = {
     "COCO, images in several folders": (several_folders, 8),
     "COCO, a JSON file in the folder of each part": (parts, 6),
     "COCO, a JSON file for each part in": (parts_elsewhere, 6),
-    "labelme,": (labelme, 4),
+    "labelme, JSON files beside": (labelme, 4),
+    "labelme, images and JSON files in several": (labelme_folders, 8),
     "YOLO,": (yolo, 6),
 }
 
@@ -126,11 +131,12 @@ def test_tk_init_writes_the_lines_of_the_page_and_they_read_the_shapes(start: st
 
     def below(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: below(one) for key, one in value.items()}
+            return {key: one if key == "prefix" else below(one) for key, one in value.items()}
         return [below(one) for one in value] if isinstance(value, list) else (data / value).resolve()
 
-    def found(keys: Any) -> dict[str, Path]:
-        return {"images": keys.images.resolve(), "masks": keys.masks.resolve()}
+    def found(keys: Any) -> dict[str, Any]:
+        prefix = {"prefix": keys.prefix} if getattr(keys, "prefix", "") else {}
+        return {"images": keys.images.resolve(), "masks": keys.masks.resolve()} | prefix
 
     expected = below(row)
     assert found(written) == {key: expected[key] for key in ("images", "masks")}

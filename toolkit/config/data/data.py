@@ -284,7 +284,7 @@ class DataConfig(SourceKeys):
             keys = ("value_range",) if of_files else ("value_range", "mask_values", "ignore")
         elif entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
             keys += ("mask_name",)
-            shapes = (entry.mask_name or "").lower().endswith(".json")
+            shapes = (entry.mask_name or "").lower().endswith((".json", ".txt"))
             if not shapes and all(getattr(entry, key) is None for key in CODING_KEYS):
                 keys += CODING_KEYS
         missing = {key: getattr(self, key) for key in keys if getattr(entry, key) is None}
