@@ -172,6 +172,13 @@ def test_a_name_in_several_folders_is_refused_with_the_folder_to_name(find: Find
     assert "Name the folder that holds these images" in told.value.advice
 
 
+def test_the_name_of_a_missing_image_is_not_taken_for_an_id(find: Find) -> None:
+    tree = coco(shape([SQUARE], number=2), images=[image("x/07.png"), image("07", 2)])
+    data = find(tree, "x/07.png", images="images/x")
+    assert data.images.ids == ("07",)
+    assert not data.read_labels("07").any()
+
+
 def test_names_cannot_leave_the_folder(find: Find, draw: Callable[..., Path]) -> None:
     draw("secret.png", np.zeros(SIZE, np.uint8))
     tree = coco(shape([SQUARE]), images=[image("../secret.png"), image("x/a.png", 2)])

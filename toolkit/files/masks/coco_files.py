@@ -114,7 +114,10 @@ class CocoDocument:
                 "Keep one entry of `images` for each image, and give its id to all annotations of the image.",
             )
         ids = files_of_names(self.file_names, files, self.key)
-        named = {number: ids.get(name, name) for number, (name, _) in self.images.items()}
+        # The name of an image that is not there must not be taken for the id of another one.
+        missing = {name: f"./{name}" if name in files else name for name in self.file_names if name not in ids}
+        of_name = missing | ids
+        named = {number: of_name[name] for number, (name, _) in self.images.items()}
         sizes = {named[number]: size for number, (_, size) in self.images.items()}
         annotations: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
         lost = flat = 0
