@@ -179,7 +179,7 @@ def test_exclusive_classes_with_ignored_pixels(tmp_path: Path) -> None:
     assert found["confusion"]["names"] == ["sky", "road", "car"]
     assert found["confusion"]["counts"] == [[45, 0, 0], [0, 8, 2], [0, 0, 0]]
     assert found["confusion"]["shares"] == [[1, 0, 0], [0, 0.8, 0.2], [None] * 3]
-    assert found["score"] == pytest.approx((1 + 0.8 + 0) / 3)
+    assert found["score"] == pytest.approx((1 + 0.8) / 2)  # no image shows a car
     assert found["classes"]["car"]["pooled"] == {"precision": 0, "recall": None, "f1": 0, "iou": 0}
     assert found["recipe_text"] == "most probable class"
     assert found["worst"][0]["wrong_pixels"] == 2

@@ -1,6 +1,8 @@
 """Covers toolkit/commands/starting/new.py, mask_classes.py and starting_point.py."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError, SubmissionError, ToolkitError
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, SubmissionError, ToolkitError
 
 DATA = ("--images", "data/train/images", "--masks", "data/train.csv")
 
@@ -204,3 +206,26 @@ def test_a_variant_written_by_hand_is_told_where_the_code_is() -> None:
         load_config(hand / "config.yaml")
     assert "experiments/base/plugins.py defines get_model" in raised.value.advice
     assert "copy it to experiments/hand/plugins.py" in raised.value.advice
+
+
+def test_each_label_of_shapes_is_a_class_and_shapes_of_another_size_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "images/a.png")
+    shape = {"image_id": 1, "segmentation": [[1, 1, 4, 1, 4, 4]]}
+    tree: dict[str, Any] = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 8, "width": 8}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "all"}],
+        "annotations": [shape | {"category_id": 1}, shape | {"category_id": 2}],
+    }
+    coco = tmp_path / "coco.json"
+    coco.write_text(json.dumps(tree))
+    given = ("--images", "images", "--masks", "coco.json")
+    told = new("several", *given)
+    assert "shapes have the labels cat, dog" in told.replace("\n", " ")
+    assert load_config(Path("experiments/several/config.yaml")).config.classes == ("cat", "dog")
+    new("one", *given, "--set", "classes=1")
+    assert load_config(Path("experiments/one/config.yaml")).config.classes == 1
+    tree["images"][0] |= {"height": 16, "width": 16}
+    coco.write_text(json.dumps(tree))
+    told = new("wrong", *given, code=DataError.exit_code)
+    assert "drawn on an image of 16×16, but the image is 8×8" in told.replace("\n", " ")

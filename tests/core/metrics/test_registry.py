@@ -187,7 +187,8 @@ def test_pooled_metrics_by_hand() -> None:
     accuracy = build("pixel_accuracy", 3, "softmax")
     assert accuracy.score(statistics) == pytest.approx(5 / 7)
     assert accuracy.per_image(statistics) == pytest.approx([2 / 3, 3 / 4])
-    assert accuracy.per_class(statistics) == pytest.approx([5 / 7, 5 / 7, 1])
+    assert accuracy.per_class(statistics)[:2] == pytest.approx([5 / 7, 5 / 7])
+    assert math.isnan(accuracy.per_class(statistics)[2])
 
 
 def test_a_class_that_is_never_predicted_has_no_precision_left_out() -> None:
@@ -393,3 +394,46 @@ def test_touching_nuclei_are_separate_objects(real_data: Path) -> None:
         scorer.add((labels * np.uint8(255))[..., None], labels, objects)
         touching += scorer.scores()["instance_map"] < 1
     assert 0 < touching < 30
+
+
+NEVER_SHOWN = ("dice", "iou", "salt_map", "miou", "global_dice", "pixel_accuracy", "instance_map")
+
+
+@pytest.mark.parametrize("name", NEVER_SHOWN)
+@pytest.mark.parametrize("guess", [False, True])
+def test_a_class_that_no_image_shows_has_no_score_and_lifts_no_mean(name: str, guess: bool) -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, (3, 5, 6, 3)).astype(bool)
+    guesses = random.integers(0, 2, (3, 5, 6, 3)).astype(bool)
+    truth[..., 1], guesses[..., 1] = False, guess
+    labels = np.packbits(truth, axis=-1, bitorder="little")[..., 0]
+    three, two = build(name, 3), build(name, 2)
+    statistics = np.stack([three.measure(case_of(*one, "sigmoid")) for one in zip(guesses, labels, strict=True)])
+    shown = np.packbits(truth[..., [0, 2]], axis=-1, bitorder="little")[..., 0]
+    without = np.stack([two.measure(case_of(*one, "sigmoid")) for one in zip(guesses[..., [0, 2]], shown, strict=True)])
+    assert three.score(statistics) == pytest.approx(two.score(without))
+    assert three.per_image(statistics) == pytest.approx(two.per_image(without))
+    assert np.isnan(three.per_class(statistics)).tolist() == [False, True, False]
+    counts = random.integers(0, 3, (5, 3)).astype(float) + 1
+    assert three.of_draws(statistics, counts) == pytest.approx(two.of_draws(without, counts))
+
+
+def test_where_no_class_is_shown_empty_masks_have_their_score() -> None:
+    nothing = np.zeros((4, 4, 2), np.bool_)
+    metric = build("dice", 2)
+    empty = metric.measure(case_of(nothing, np.zeros((4, 4), np.uint8), "sigmoid"))[None]
+    wrong = metric.measure(case_of(~nothing, np.zeros((4, 4), np.uint8), "sigmoid"))[None]
+    assert (metric.score(empty), metric.score(wrong)) == (1, 0)
+
+
+def test_a_class_counts_in_images_without_it_if_another_image_shows_it() -> None:
+    labels = np.zeros((2, 4, 4), np.uint8)
+    labels[0, 0, 0] = 3
+    labels[1, 0, 0] = 1
+    metric = build("dice", 2)
+    guesses = [planes(one, 2, "sigmoid") == 1 for one in labels]
+    statistics = np.stack([metric.measure(case_of(*one, "sigmoid")) for one in zip(guesses, labels, strict=True)])
+    assert metric.per_image(statistics).tolist() == [1, 1]
+    guesses[1][..., 1] = True
+    statistics = np.stack([metric.measure(case_of(*one, "sigmoid")) for one in zip(guesses, labels, strict=True)])
+    assert metric.per_image(statistics).tolist() == [1, 0.5]

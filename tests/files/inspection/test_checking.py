@@ -233,7 +233,9 @@ def test_a_class_without_a_pixel_causes_a_warning_except_in_extra_data(streets: 
     data = find(streets, "masks", ROAD)
     progress = Warned()
     check_training_data(data, progress)
-    assert progress.warnings == ["no mask has a pixel of class car"]
+    assert progress.warnings == [
+        "no mask has a pixel of class car: without one, a class has no score and counts in no mean"
+    ]
     extra = Warned()
     check_training_data(data, extra, extra=True)
     assert extra.warnings == []

@@ -8,12 +8,13 @@ from PIL import Image
 
 from toolkit.config.data.classes import task_classes
 from toolkit.config.data.data import SourceKeys
-from toolkit.core.masks.labels import Activation
+from toolkit.core.masks.labels import BINARY, Activation, Classes
 from toolkit.files.data.finding import find_source
 from toolkit.files.inspection.checking import training_findings
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.data_summary import codes_of
 from toolkit.files.inspection.examining import examine_labelled
+from toolkit.files.inspection.value_findings import united_labels
 from toolkit.messages import Silent
 
 Draw = Callable[..., Path]
@@ -233,3 +234,18 @@ def test_classes_are_told_by_what_marks_them_in_the_files(
     source = SourceKeys.model_validate({**keys, **folders, "images": tmp_path / "images"})
     data = find_source(source, task_classes(names, activation, source), 3, "data")
     assert codes_of(data.classes, data.masks) == codes
+
+
+def test_labels_that_a_single_class_unites_are_a_note(tmp_path: Path, draw: Draw) -> None:
+    draw("images/a.png", np.zeros((8, 8), np.uint8))
+    boxes = [
+        {"label": label, "points": [[1, 1], [4, 4]], "shape_type": "rectangle"} for label in ("cat", "dog", "void")
+    ]
+    tree = {"imageHeight": 8, "imageWidth": 8, "shapes": boxes}
+    (tmp_path / "shapes").mkdir()
+    (tmp_path / "shapes/a.json").write_text(json.dumps(tree))
+    keys = SourceKeys(images=tmp_path / "images", masks=tmp_path / "shapes")
+    (found,) = united_labels(find_source(keys, BINARY, 3, "data"))
+    assert (found.level, found.advice) == ("note", "For several classes: classes: [cat, dog]")
+    two = Classes(("cat", "dog"), "sigmoid", ((), ()))
+    assert list(united_labels(find_source(keys, two, 3, "data"))) == []

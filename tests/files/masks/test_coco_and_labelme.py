@@ -139,39 +139,6 @@ def test_invalid_labelme_files_are_reported(find: Find, tree: Any, told: str) ->
         find(tree).read_labels("a")
 
 
-@pytest.mark.parametrize(
-    ("tree", "told"),
-    [
-        (coco([]), "annotation 5 is not valid: expected polygons of at least three points"),
-        (coco([[1, 2, 3, 4]]), "annotation 5 is not valid: expected polygons of at least three points"),
-        (coco([[1, 2, 3, 4, 1e9, 3]]), "annotation 5 is not valid: a point is far outside"),
-        (coco({"size": [12, 17], "counts": [204]}), r"annotation 5 is not valid: it has size \[12, 17\]"),
-        (
-            coco({"size": [12, 16], "counts": [100]}),
-            "annotation 5 is not valid: expected lengths of at least 0 for 12×16",
-        ),
-        (coco({"size": [12, 16]}), "annotation 5 is not valid: 'counts'"),
-        (coco([SQUARE[0] * 4], images=[]), "is not a COCO file .*KeyError 1"),
-        (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5 is not valid: .*too large"),
-        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": None}]), "is not a COCO file"),
-        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": "a", "height": 1e999}]), "is not a COCO file"),
-        ({"images": []}, "is not a COCO file with images, categories and annotations: KeyError 'categories'"),
-        ([1], "is not a COCO file"),
-        ("{", "is not valid JSON"),
-    ],
-)
-def test_invalid_coco_files_are_reported(find: Find, tree: Any, told: str) -> None:
-    with pytest.raises(DataError, match=told):
-        find(tree, coco=True).read_labels("a")
-
-
-def test_images_without_annotations_are_empty_and_unknown_ones_have_no_mask(find: Find) -> None:
-    assert not find(coco([], annotations=[]), coco=True).read_labels("a").any()
-    other = {"id": 1, "file_name": "b.png", "height": 12, "width": 16}
-    with pytest.raises(DataError, match="a: the mask is missing"):
-        find(coco([], annotations=[], images=[other]), coco=True).read_labels("a")
-
-
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_shapes_on_an_image_with_an_orientation_tag_are_refused(find: Find, tmp_path: Path, orientation: int) -> None:
     data = find(labelme(shape("cat", SQUARE)))

@@ -16,6 +16,7 @@ from toolkit.files.recognition.recognised_tables import RecognisedTable, groupin
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
 from toolkit.files.recognition.roles import is_mask_folder
+from toolkit.files.recognition.shape_documents import Document
 
 _HALF = 0.5
 
@@ -212,8 +213,7 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     pairing, look, folders = found.roles.pairing, found.mask_files, found.roles.class_folders
     if pairing is None or look is None:
         if found.document is not None:
-            path = relative_path(found.document.path, experiment)
-            yield Choice(("data", "masks"), path, f"{found.document.kind} JSON: {len(found.document.names)} classes")
+            yield from _document(found, found.document, experiment)
         return
     kinds = ", ".join(f"{count} {kind}" for kind, count in look.kinds.items())
     listed = any(choice.key[-1] == "ids" for choice in _ids(found, experiment))
@@ -243,6 +243,14 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
     else:
         yield from _codes(found, look.reading, look.covered)
+
+
+def _document(found: Recognised, document: Document, experiment: Experiment) -> Iterator[Choice]:
+    """Shapes of the training images, and more labelled images with shapes of their own."""
+    yield Choice(("data", "masks"), relative_path(document.path, experiment), document.why)
+    entries, why = found.documents.merged(lambda path: relative_path(path, experiment))
+    if entries:
+        yield Choice(("data", "merge"), entries, why, "leave out merge: the folds divide only the others")
 
 
 def cut_in_the_middle(found: Recognised) -> bool:

@@ -187,10 +187,27 @@ def _too_few(found: Recognised, table: RecognisedTable) -> str:
 
 
 def _documents(found: Recognised) -> list[str]:
-    """JSON files that are not the source of labels."""
-    used = None if found.document is None else found.document.path
-    rest = [path for path in found.scan.documents if used not in (path, path.parent)]
-    return [f"{counted(len(rest), 'JSON file')}: {listing(map(found.scan.name, rest))}"] if rest else []
+    """JSON files that are not the source of labels, and documents of test images."""
+    documents, scan = found.documents, found.scan
+    shapes = () if found.mask_files is not None or masks_are_a_table(found) else (found.document, *documents.more)
+    used = {one.path for one in (*shapes, *documents.test) if one is not None}
+    noted = {note.partition(": ")[0] for note in documents.notes}
+    rest = [path for path in scan.documents if not used & {path, path.parent} and scan.name(path) not in noted]
+    lines = [f"{counted(len(rest), 'JSON file')}: {listing(map(scan.name, rest))}"] if rest else []
+    lines += documents.notes
+    for one in shapes:
+        if one is not None and one.unlisted:
+            lines.append(
+                f"{counted(one.unlisted, 'image has', 'images have')} no label in {scan.name(one.path)}: tk fit reports"
+                " an error until data.unlabelled says what that means: empty, or leave_out"
+            )
+    for one in documents.test:
+        if one.images is not None:
+            lines.append(
+                f"{scan.name(one.path)}: labels of {counted(len(one.images.paths), 'test image')}; to score them: "
+                f"tk evaluate NAME --images {one.images.folder} --masks {one.path}"
+            )
+    return lines
 
 
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:
@@ -207,6 +224,8 @@ def _statement(choice: Choice) -> Statement:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(_written, value)) + "]"
     return "null" if value is None else str(value)

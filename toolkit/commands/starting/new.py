@@ -30,7 +30,7 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
-from toolkit.files.inspection.value_findings import reading_of
+from toolkit.files.inspection.value_findings import labels_of, reading_of
 from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
 from toolkit.messages import Progress, Table
 
@@ -177,6 +177,13 @@ def _write_checked(
 def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> dict[str, Any]:
     """The keys with a class for each value or colour of the masks, if these are more than two; says so."""
     data = find_labelled(config)
+    labels = labels_of(data)
+    if labels:
+        progress.say(
+            f"shapes have the labels {', '.join(labels)}: each is read as a class of its own. For a single class of "
+            "all shapes: --set classes=1"
+        )
+        return tree | {"classes": labels}
     reading = reading_of(data) if data.classes.values is None else None
     if reading is None:
         return tree

@@ -11,6 +11,7 @@ from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError, listing
 from toolkit.files.data.finding import find_test_images
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -18,6 +19,7 @@ from toolkit.files.images.image_files import PATHS_OF_CONFIG
 from toolkit.files.inspection.checking import misplaced
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.inspection.label_findings import missing_labels, remarks
+from toolkit.files.masks.coco_and_labelme import Shapes
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.messages import Progress
 
@@ -48,6 +50,8 @@ STARTING_POINT: dict[str, Any] = {
 DEFINED_BY_COMPETITION = ("classes", "activation", "primary_metric")
 """Keys that are left out if a competition is named, because it defines them."""
 
+
+_LOOKED_AT = 5
 
 NO_CODE: Mapping[Path, str] = MappingProxyType({})
 
@@ -115,6 +119,7 @@ def check_data(config: Config) -> tuple[int, int]:
             "The ids in the table or file of masks are the names of images without extension, or what data.image_name "
             "says (docs/data.md).",
         )
+    refuse_other_sizes(training)
     if config.data.sample_submission is not None:
         sample_layout(config.data.sample_submission, config.data.table_format)
     return len(training.images.ids), 0 if tests is None else len(tests.ids)
@@ -125,6 +130,26 @@ def warn_of_labels(config: Config, progress: Progress) -> None:
     masks that are transposed, moved or of other images, as `tk data` does."""
     data = find_labelled(config)
     warn_of([*remarks(data), *missing_labels(data), *misplaced(data)], progress)
+
+
+def refuse_other_sizes(training: LabelledImages) -> None:
+    """Check that shapes were not drawn on images of another size; the first few images tell.
+
+    Raises:
+        DataError: all of these have another size.
+    """
+    problems: list[DataError] = []
+    if not isinstance(training.masks, Shapes):
+        return
+    there = set(training.masks.ids)
+    for image_id in [image_id for image_id in training.images.ids if image_id in there][:_LOOKED_AT]:
+        try:
+            training.read_labels(image_id)
+            return
+        except DataError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:

@@ -148,8 +148,8 @@ class SourceKeys(ClosedModel):
     masks: FilePath | None = Field(
         None,
         description="Masks: a folder of mask files named like the images (png, tif, bmp, gif, npy, npz; values "
-        "above 0 are foreground unless the keys below say otherwise), a folder of labelme JSON files, "
-        "a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
+        "above 0 are foreground unless the keys below say otherwise), a folder of labelme JSON or YOLO "
+        "text files, a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
         "Without a competition, the CSV file has the id in its first column and column-major `start "
         "length` pairs in its second; an empty cell or -1 means no mask, and several rows of an image "
         "are united. A CSV file may also pair images with mask files: a column of names of images, and one "
@@ -337,7 +337,7 @@ class DataConfig(SourceKeys):
             keys = ("value_range",) if of_files else ("value_range", "mask_values", "ignore")
         elif entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
             keys += ("mask_name", "palette")
-            shapes = (entry.mask_name or "").lower().endswith(".json")
+            shapes = (entry.mask_name or "").lower().endswith((".json", ".txt"))
             if not shapes and all(getattr(entry, key) is None for key in CODING_KEYS):
                 keys += CODING_KEYS
         missing = {key: getattr(self, key) for key in keys if getattr(entry, key) is None}

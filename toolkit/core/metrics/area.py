@@ -156,6 +156,10 @@ class AreaMetric(PairMetric):
         """Scores `float64 (…)` of areas `int64 (…, 4)`."""
         return self.formula.score(areas[..., 0], areas[..., 1], areas[..., 2])
 
+    def true_of_images(self, statistics: Floats) -> Floats:
+        """The true pixels of each image and class."""
+        return _true_pixels(statistics, self.classes)
+
     def pairs(self, statistics: Floats) -> Floats:
         """The score of each image and class."""
         return self.of_areas(_by_class(statistics, self.classes))
@@ -165,8 +169,13 @@ class AreaMetric(PairMetric):
 class PooledMetric(AreaMetric):
     """A formula applied to the areas of each class summed over all images, then averaged over classes.
 
-    Only a class that is in no prediction and no truth is skipped: one that is never predicted has precision 0.
+    A class that no image shows has no score, unless `empty` gives it one; one that is shown but never predicted has
+    precision 0.
     """
+
+    def shown(self, truth: Floats) -> Mask:
+        """Which classes have a score: with `skip` those that any image shows, otherwise all."""
+        return super().shown(truth) if self.formula.empty == "skip" else np.ones(truth.shape, np.bool_)
 
     def of_areas(self, areas: Integers) -> Floats:
         """Scores `float64 (…)` of areas `int64 (…, 4)`."""
@@ -174,16 +183,21 @@ class PooledMetric(AreaMetric):
         return np.where(np.isnan(scores) & (areas[..., 1] + areas[..., 2] > 0), 0.0, scores)
 
     def score(self, statistics: Floats) -> float:
-        """The mean over the classes that are not skipped."""
-        return mean(self.taken(self.per_class(statistics)))
+        """The mean over the classes that count."""
+        return mean(self._pooled(statistics)[self.counted(self.truth_of_set(statistics))])
 
     def per_class(self, statistics: Floats) -> Floats:
-        """The score of each class from its summed areas."""
-        return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
+        """The score of each class from its summed areas; NaN for classes that no image shows."""
+        return np.where(self.shown(self.truth_of_set(statistics)), self._pooled(statistics), np.nan)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
         """The scores of summed areas: a set of images is scored like one large image."""
-        return self.per_image(counts @ statistics)
+        sums = counts @ statistics
+        scores = np.where(self.counted(self.true_of_images(sums)), self.pairs(sums), np.nan)
+        return np.array([mean(row) for row in scores], np.float64)
+
+    def _pooled(self, statistics: Floats) -> Floats:
+        return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,30 +227,40 @@ class PixelAccuracy(Metric):
 
     def score(self, statistics: Floats) -> float:
         """The share of correct pixels of all images."""
-        return float(self._of_classes(_by_class(statistics, self.classes).sum(axis=0)))
+        areas = _by_class(statistics, self.classes).sum(axis=0)
+        return float(self._of_classes(areas, self.counted(self.truth_of_set(statistics))))
+
+    def true_of_images(self, statistics: Floats) -> Floats:
+        """The true pixels of each image and class."""
+        return _true_pixels(statistics, self.classes)
 
     def per_image(self, statistics: Floats) -> Floats:
         """The share of correct pixels of each image."""
-        return self._of_classes(_by_class(statistics, self.classes))
+        return self._of_classes(_by_class(statistics, self.classes), self.counted(self.truth_of_set(statistics)))
 
     def per_class(self, statistics: Floats) -> Floats:
-        """The share of pixels that are correctly assigned or not assigned to each class."""
-        return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
+        """The share of pixels that are correctly assigned or not to each class; NaN for those that no image shows."""
+        found = self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
+        return np.where(self.shown(self.truth_of_set(statistics)), found, np.nan)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
         """The scores of summed areas: a set of images is scored like one large image."""
-        return self.per_image(counts @ statistics)
+        sums = counts @ statistics
+        return self._of_classes(_by_class(sums, self.classes), self.counted(self.true_of_images(sums)))
 
-    def _of_classes(self, areas: Integers) -> Floats:
-        """Shares of correct pixels from areas (…, classes, 4)."""
-        if self.chosen is not None:
-            areas = areas[..., list(self.chosen), :]
-        elif self.exclusive:
+    def _of_classes(self, areas: Integers, counted: Mask) -> Floats:
+        """Shares of correct pixels from areas (…, classes, 4) and the classes that count, (…, classes)."""
+        if self.chosen is None and self.exclusive:
             return self._share(areas[..., 0].sum(axis=-1), areas[..., 0, 3])
-        return self._share(_right(areas).sum(axis=-1), areas[..., 3].sum(axis=-1))
+        return self._share((_right(areas) * counted).sum(axis=-1), (areas[..., 3] * counted).sum(axis=-1))
 
     def _share(self, right: Areas, pixels: Areas) -> Floats:
         return np.where(pixels == 0, EMPTY_SCORES[self.empty], right / np.maximum(pixels, 1))
+
+
+def _true_pixels(statistics: Floats, classes: int) -> Floats:
+    """The true pixels of each image and class, (images, classes), from their areas."""
+    return np.asarray(statistics.reshape(-1, classes, AREAS)[..., 2], np.float64)
 
 
 def _right(areas: Integers) -> Areas:

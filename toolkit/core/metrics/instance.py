@@ -103,6 +103,10 @@ class InstanceMetric(PairMetric):
         """The counts of `matches` for each class, flat: (12·classes,)."""
         return np.concatenate([self._of_class(case, index) for index in range(self.classes)]).astype(np.float64)
 
+    def true_of_images(self, statistics: Floats) -> Floats:
+        """The true objects of each image and class."""
+        return np.asarray(statistics.reshape(-1, self.classes, _STATISTICS)[..., -1], np.float64)
+
     def pairs(self, statistics: Floats) -> Floats:
         """The mean over thresholds for each image and class."""
         counts = np.asarray(statistics, np.int64).reshape(len(statistics), self.classes, _STATISTICS)

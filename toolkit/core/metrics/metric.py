@@ -219,9 +219,34 @@ class Metric(ABC):
             raise ValueError(out_of_range("class", index, self.classes))
         return replace(self, label=class_label(self.label, name or str(index)), chosen=(index,))
 
-    def taken(self, values: Floats) -> Floats:
-        """The entries (…, classes that count) of values (…, classes)."""
-        return values if self.chosen is None else values[..., list(self.chosen)]
+    def true_of_images(self, statistics: Floats) -> Floats | None:
+        """The true pixels or objects of each image and class, (images, classes); None if that is unknown."""
+        return None
+
+    def shown(self, truth: Floats) -> Mask:
+        """Which classes have a score in sets of images, `bool (…, classes)`: those of which any image shows a pixel.
+
+        `truth`, (…, classes), are the true pixels or objects of the sets. Where a set shows no class, all have a score.
+        """
+        return np.asarray((truth > 0) | ~(truth > 0).any(axis=-1, keepdims=True))
+
+    def counted(self, truth: Floats) -> Mask:
+        """The classes that the scores of sets of images count, `bool (…, classes)`: those that are chosen and shown.
+
+        A class that no image shows would lift the mean: to leave it out of every prediction is no merit. Where no
+        chosen class is shown, all of them count, so that empty masks have their score. `truth` is that of `shown`.
+        """
+        chosen = np.ones(self.classes, np.bool_)
+        if self.chosen is not None:
+            chosen[:] = False
+            chosen[list(self.chosen)] = True
+        both = self.shown(truth) & chosen
+        return np.where(both.any(axis=-1, keepdims=True), both, chosen)
+
+    def truth_of_set(self, statistics: Floats) -> Floats:
+        """The true pixels or objects of each class in a set of images, (classes,); 1 for all if that is unknown."""
+        truth = self.true_of_images(statistics)
+        return np.ones(self.classes) if truth is None else np.asarray(truth.sum(axis=0), np.float64)
 
 
 @dataclass(frozen=True)
@@ -232,22 +257,33 @@ class PairMetric(Metric):
     def pairs(self, statistics: Floats) -> Floats:
         """The score of each image and class, `float64 (images, classes)`; NaN where the pair is skipped."""
 
+    def counted_pairs(self, statistics: Floats) -> Floats:
+        """The score of each image and class that counts, `float64 (images, counted)`; NaN where the pair is skipped."""
+        return self.pairs(statistics)[:, self.counted(self.truth_of_set(statistics))]
+
     def score(self, statistics: Floats) -> float:
         """The mean over all pairs that are not skipped."""
-        return mean(self.taken(self.pairs(statistics)).ravel())
+        return mean(self.counted_pairs(statistics).ravel())
 
     def per_image(self, statistics: Floats) -> Floats:
-        """The mean over the classes of each image."""
-        pairs = self.taken(self.pairs(statistics))
+        """The mean over the classes of each image that count in the whole set."""
+        pairs = self.counted_pairs(statistics)
         return pairs[:, 0] if pairs.shape[1] == 1 else np.array([mean(row) for row in pairs], np.float64)
 
     def per_class(self, statistics: Floats) -> Floats:
-        """The mean over the images of each class."""
-        return np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
+        """The mean over the images of each class; NaN for classes that no image shows."""
+        found = np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
+        return np.where(self.shown(self.truth_of_set(statistics)), found, np.nan)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
-        """The mean over all pairs that are not skipped."""
-        return mean_of_draws(self.taken(self.pairs(statistics)), counts)
+        """The mean over all pairs that are not skipped, of the classes that count in each set."""
+        pairs, truth = self.pairs(statistics), self.true_of_images(statistics)
+        there = ~np.isnan(pairs)
+        truth = np.ones_like(pairs) if truth is None else truth
+        weights = self.counted(counts @ truth)
+        totals = (counts @ np.where(there, pairs, 0) * weights).sum(axis=1)
+        numbers = (counts @ there * weights).sum(axis=1)
+        return np.where(numbers == 0, np.nan, totals / np.maximum(numbers, 1))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class SummedMetric:
         if isinstance(self.metric, PooledMetric | PixelAccuracy):
             return np.asarray(statistics, np.float64)
         flat = statistics.reshape(-1, statistics.shape[-1])
-        values = self.metric.taken(self.metric.pairs(flat)) if isinstance(self.metric, PairMetric) else flat
+        values = self.metric.counted_pairs(flat) if isinstance(self.metric, PairMetric) else flat
         counted = ~np.isnan(values)
         sums = np.where(counted, values, 0).sum(axis=1)
         return np.stack([sums, counted.sum(axis=1)], axis=-1).reshape(*statistics.shape[:-1], 2)

@@ -19,17 +19,13 @@ from toolkit.files.images.image_files import ImageFiles, StackedImages, find_ima
 from toolkit.files.images.names.kinds_in_folder import drawings_among
 from toolkit.files.images.names.naming_advice import names_advice, shared_folder_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
-from toolkit.files.masks.coco_and_labelme import (
-    BACKGROUND,
-    BACKGROUND_FIRST,
-    LabelmeFiles,
-    ShapeError,
-    Shapes,
-    read_coco,
-)
+from toolkit.files.masks.coco_and_labelme import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes
+from toolkit.files.masks.coco_files import CocoDocument, read_coco_document
+from toolkit.files.masks.listed_files import images_in_folders
 from toolkit.files.masks.mask_files import CanBeEmpty, MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.mask_pairs import read_pairs
 from toolkit.files.masks.rle_tables import read_mask_table
+from toolkit.files.masks.yolo_files import yolo_files
 
 
 def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:
@@ -128,18 +124,20 @@ def _of_files(
 ) -> LabelledImages:
     """The labelled images of folders and files; `names` are those of the keys or options, for messages."""
     of_images, of_masks = names
+    if keys.masks is not None and keys.masks.suffix.lower() == ".json" and keys.masks.is_file():
+        return _of_coco(keys, keys.masks, classes, channels, names)
     images = find_image_files(
         keys.folders, of_images, channels, pattern=keys.image_name, exclude=keys.excluded, ranges=keys.ranges
     )
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
-        pairs = read_pairs(keys.masks, images.ids, of_masks) if keys.masks.suffix.lower() != ".json" else None
+        pairs = read_pairs(keys.masks, images.ids, of_masks)
         if pairs is not None:
             return _settled(images, MaskFiles(pairs, coding_of(classes, keys)), classes, keys)
         if keys.unlabelled is not None and competition.unlisted != "error":
             competition = competition.model_copy(update={"unlisted": "error"})
-        table = _of_table(keys.masks, competition, images, classes, of_masks)
+        table = read_mask_table(keys.masks, competition, classes, images.ids, of_masks)
         return _settled(images, table, classes, keys)
     if not keys.masks.is_dir():
         raise MissingFileError(
@@ -207,20 +205,49 @@ def _test_name_advice(folder: Path, image_name: str) -> str:
     )
 
 
-def _of_table(path: Path, competition: Competition, images: Images, classes: Classes, key: str) -> MaskSource:
-    if path.suffix.lower() != ".json":
-        return read_mask_table(path, competition, classes, images.ids, key)
+def _of_coco(keys: SourceKeys, path: Path, classes: Classes, channels: int, names: tuple[str, str]) -> LabelledImages:
+    """The images of a COCO file: those of the folder, or of the folders below it that the file names."""
+    document = read_coco_document(path, names[1])
+    document.refuse_missing(_shape_classes(classes))
+    images = _coco_images(keys, document, channels, names[0])
+    files = images.paths if isinstance(images, ImageFiles) else images.folders[0].paths
+    return _settled(images, Shapes(document.drawn_on(files), classes, _refuse_turned(images)), classes, keys)
+
+
+def _coco_images(keys: SourceKeys, document: CocoDocument, channels: int, key: str) -> ImageFiles | StackedImages:
+    if len(keys.folders) == 1 and keys.image_name is None and keys.folders[0].is_dir():
+        (folder,) = keys.folders
+        try:
+            below = images_in_folders(folder, document.file_names, document.key)
+        except DataError:  # names in several folders; those in the folder itself come first
+            if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir()):
+                raise
+            below = {}
+        if {path.parent for path in below.values()} - {folder}:
+            return ImageFiles(str(folder), below, channels, keys.ranges)
+    return find_image_files(
+        keys.folders, key, channels, pattern=keys.image_name, exclude=keys.excluded, ranges=keys.ranges
+    )
+
+
+def _shape_classes(classes: Classes) -> tuple[str, ...]:
+    """The classes that need shapes; none if every shape is foreground."""
     names = classes.names[1:] if classes.activation == "softmax" else classes.names
-    wanted = () if names == ("foreground",) else names
-    return Shapes(read_coco(path, key, images.ids, wanted), classes, _refuse_turned(images))
+    return () if names == ("foreground",) else names
 
 
 def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images, key: str) -> MaskSource:
     pattern = keys.mask_name
-    if (pattern or "").lower().endswith(".json") or (pattern is None and _holds_only_json(folder, images)):
+    if (pattern or "").lower().endswith(".json") or (pattern is None and _holds_only(".json", folder, images)):
         _refuse_coding(keys, f"{key}: {folder} holds shapes in JSON files", CODING_KEYS)
         files = files_by_id(folder, (".json",), key, pattern or "{id}.json")
         return Shapes(LabelmeFiles(files), classes, _refuse_turned(images))
+    if (pattern or "").lower().endswith(".txt") or (pattern is None and _holds_only(".txt", folder, images)):
+        _refuse_coding(keys, f"{key}: {folder} holds polygons in text files", CODING_KEYS)
+        files = files_by_id(folder, (".txt",), key, pattern or "{id}.txt")
+        drawings = yolo_files(folder, files)
+        drawings.refuse_missing(_shape_classes(classes), key)
+        return Shapes(drawings, classes, _refuse_turned(images))
     if pattern is not None and (CLASS in pattern or ANYTHING in pattern):
         found = named_files(folder, MASK_SUFFIXES, key, pattern)
         if CLASS in pattern or any(len(files) > 1 for files in found.values()):
@@ -273,11 +300,12 @@ def _refuse_coding(keys: SourceKeys, what: str, unused: Sequence[str]) -> None:
         raise DataError(f"{what}; {given[0]} does not apply to them", f"Remove {given[0]}.")
 
 
-def _holds_only_json(folder: Path, images: Images) -> bool:
-    """Whether a folder has JSON files and no mask images; the images themselves do not count as masks."""
+def _holds_only(ending: str, folder: Path, images: Images) -> bool:
+    """Whether a folder has files of this kind and no mask images; the images themselves do not count as masks."""
     shown = set(images.paths.values()) if isinstance(images, ImageFiles) else set()
     suffixes = {path.suffix.lower() for path in folder.iterdir() if path not in shown}
-    return ".json" in suffixes and not suffixes & set(MASK_SUFFIXES)
+    others = MASK_SUFFIXES if ending == ".json" else (*MASK_SUFFIXES, *LOSSY_SUFFIXES)  # text files may be notes
+    return ending in suffixes and suffixes.isdisjoint(others)
 
 
 def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> Images:

@@ -126,6 +126,7 @@ def training_findings(
         *image_findings.unusable(facts, data.images.origin, coloured),
     ]
     found += chain(value_findings.unknown_labels(data), value_findings.lossy_levels(data))
+    found += value_findings.united_labels(data)
     if not usable:
         return found
     if not extra:

@@ -17,6 +17,7 @@ from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import Shapes
 from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
+from toolkit.files.masks.yolo_files import YoloFiles
 
 _SHOWN = 4
 _NOTHING = "–"
@@ -182,7 +183,7 @@ def _source(masks: MaskSource) -> str:
         note = f"; {counted(several, 'image has', 'images have')} several" if several else ""
         return f"{counted(sum(rows), 'run-length encoding')}{note}"
     if isinstance(masks, Shapes):
-        return "shapes in JSON files"
+        return "polygons in text files" if isinstance(masks.drawings, YoloFiles) else "shapes in JSON files"
     if isinstance(masks, SeveralMaskFiles):
         return "several files per image"
     if isinstance(masks, MasksFromImages):

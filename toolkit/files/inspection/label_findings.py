@@ -23,6 +23,8 @@ from toolkit.files.masks.rle_tables import MaskTable
 
 _PARTS, _FEWEST = 4, 4
 
+_NO_SCORE = ": without one, a class has no score and counts in no mean"
+
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
     """Masks without an image."""
@@ -72,7 +74,7 @@ def absent_classes(facts: Sequence[ImageFacts], classes: Classes, folds_count: i
     counted = list(zip(classes.names, images.tolist(), strict=True))
     absent = [name for name, count in counted if not count]
     if absent:
-        yield DataFinding("warning", "classes", f"no mask has a pixel of class {', '.join(absent)}")
+        yield DataFinding("warning", "classes", f"no mask has a pixel of class {', '.join(absent)}{_NO_SCORE}")
     rare = [f"{name} ({count})" for name, count in counted if 0 < count < (folds_count or 0)]
     if rare and classes.count > 1:
         message = f"classes in fewer images than there are folds: {', '.join(rare)}; some folds are scored without them"

@@ -9,15 +9,17 @@ from toolkit.core.masks.mask_codings import ByValue
 from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values
 from toolkit.errors import DataError, counted, listing, nearest
 from toolkit.files.data.merging import MergedMasks
-from toolkit.files.data.sources import LabelledImages
+from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.inspection.data_findings import DataFinding, Level
 from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
+from toolkit.files.masks.coco_files import CocoFile
 from toolkit.files.masks.mask_examining import examine_mask_files, with_palettes
 from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
 from toolkit.files.masks.palette_files import palette_advice
 from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
+from toolkit.files.masks.yolo_files import YoloFiles
 
 _FILES_READ = 400
 _MUCH = 0.5
@@ -184,20 +186,46 @@ def _colours_text(reading: MaskReading) -> str:
     return listing((f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in reading.colours), _SHOWN)
 
 
+def labels_of(data: LabelledImages) -> tuple[str, ...]:
+    """The labels that a single, unnamed class unites, because every shape is foreground; empty if there is only one."""
+    masks = data.masks
+    if not isinstance(masks, Shapes) or data.classes.names[-1] != "foreground":
+        return ()
+    there = set(data.images.ids)
+    labels = masks.labels(lambda image_id: data.images.size(image_id) if image_id in there else (1, 1))
+    return labels if len(labels) > 1 else ()
+
+
+def united_labels(data: LabelledImages) -> Iterator[DataFinding]:
+    """Several labels of shapes that a single class unites."""
+    for source in data.masks.sources if isinstance(data.masks, MergedMasks) else [data]:
+        labels = labels_of(source)
+        if labels:
+            yield DataFinding(
+                "note",
+                "classes",
+                f"shapes have the labels {listing(labels, _SHOWN)}, but there is one class: all of them are foreground",
+                advice=f"For several classes: classes: [{', '.join(labels[:_SHOWN])}]",
+            )
+
+
 def unknown_labels(data: LabelledImages) -> Iterator[DataFinding]:
-    """Labels of labelme files that no class has, each with the nearest class; their shapes are background."""
+    """Labels of shapes that no class has, each with the nearest class, and annotations without a shape."""
     sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
     for source in sources:
         masks = source.masks
-        if isinstance(masks, Shapes) and isinstance(masks.drawings, LabelmeFiles):
-            yield from _unknown_labels(masks, masks.drawings, source.images.ids)
+        if isinstance(masks, Shapes) and isinstance(masks.drawings, LabelmeFiles | YoloFiles):
+            yield from _unknown_labels(masks, masks.drawings, source.images)
+        elif isinstance(masks, Shapes) and isinstance(masks.drawings, CocoFile):
+            for note in masks.drawings.notes:
+                yield DataFinding("warning", "shapes", f"{masks.drawings.path}: {note}: left out")
 
 
-def _unknown_labels(masks: Shapes, files: LabelmeFiles, ids: Sequence[str]) -> Iterator[DataFinding]:
+def _unknown_labels(masks: Shapes, files: LabelmeFiles | YoloFiles, images: Images) -> Iterator[DataFinding]:
     counts, of_ids = Counter[str](), set[str]()
-    for image_id in ids:
+    for image_id in images.ids:
         try:
-            found = masks.unknown_labels(files.read(image_id))
+            found = masks.unknown_labels(files.read(image_id, images.size(image_id)))
         except (DataError, KeyError):  # reported where all masks are examined
             continue
         counts.update(found)

@@ -1,4 +1,4 @@
-"""Masks drawn as shapes: labelme's JSON files, one per image, and COCO's, one for all images."""
+"""Masks drawn as shapes, whatever they are read from; and labelme's JSON files, one per image."""
 
 import base64
 import binascii
@@ -6,27 +6,24 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw
-from pycocotools import mask as coco_masks
 
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.disk.digests import file_stamp, joined_stamps
-from toolkit.files.images.decoding import image_id_of
 
 BACKGROUND = "background"
 _IGNORED_LABELS = ("ignore", "void")  # usual labels of shapes that mark ignored pixels
 BACKGROUND_FIRST = "Put a background class before it in classes, or set activation: sigmoid."
-_FAR = 10
+FAR = 10
 """A point farther from the origin than this many times the longer side is an error."""
 
 
@@ -53,8 +50,13 @@ class Drawings(Protocol):
     def ids(self) -> Iterable[str]:
         """Ids of the images that have a drawing."""
 
-    def read(self, image_id: str) -> Drawing:
-        """The shapes of one image; raises KeyError if it has no drawing, ShapeError if that cannot be read."""
+    def read(self, image_id: str, size: tuple[int, int]) -> Drawing:
+        """The shapes of one image of (height, width), which counts where the source does not say the size itself.
+
+        Raises:
+            KeyError: the image has no drawing.
+            ShapeError: it cannot be read.
+        """
 
     def content(self, image_id: str) -> bytes:
         """What the drawing is made from, for digests."""
@@ -135,6 +137,16 @@ class Shapes:
         stamp = b"" if image_id in self.empty else self.drawings.stamp(image_id)
         return joined_stamps(stamp, repr(self.classes.names).encode())
 
+    def labels(self, images: Callable[[str], tuple[int, int]]) -> tuple[str, ...]:
+        """The labels of all shapes but ignored ones, sorted; `images` gives (height, width)."""
+        found: set[str] = set()
+        for image_id in self.ids:
+            try:
+                found |= {name for name, *_ in self.drawings.read(image_id, images(image_id)).shapes}
+            except (DataError, KeyError):  # reported where all masks are examined
+                continue
+        return tuple(sorted(found - set(_IGNORED_LABELS)))
+
     def unknown_labels(self, drawing: Drawing) -> set[str]:
         """The labels of shapes that are neither a class nor mark ignored pixels."""
         names = self.classes.names
@@ -145,10 +157,13 @@ class Shapes:
         }
 
     def _drawing(self, image_id: str, size: tuple[int, int]) -> Drawing:
-        drawing = Drawing(size, ()) if image_id in self.empty else self.drawings.read(image_id)
+        drawing = Drawing(size, ()) if image_id in self.empty else self.drawings.read(image_id, size)
         if drawing.size != size:
             drawn, there = (f"{height}×{width}" for height, width in (drawing.size, size))
-            raise ShapeError(f"{image_id}: the shapes were drawn on an image of {drawn}, but the image is {there}")
+            raise ShapeError(
+                f"{image_id}: the shapes were drawn on an image of {drawn}, but the image is {there}",
+                "Use the images that were labelled, or scale the coordinates of the shapes to the images.",
+            )
         return drawing
 
     def _place(self, name: str, names: Sequence[str]) -> int | None:
@@ -168,23 +183,23 @@ class LabelmeFiles:
         """Ids that have a file."""
         return self.paths.keys()
 
-    def read(self, image_id: str) -> Drawing:
+    def read(self, image_id: str, size: tuple[int, int]) -> Drawing:
         """The shapes of a file; shapes with the same label and group_id are one object."""
         path = self.paths[image_id]
-        tree = _read_json(path, str(path))
+        tree = read_json_file(path, str(path))
         try:
-            size = (int(tree["imageHeight"]), int(tree["imageWidth"]))
+            drawn = (int(tree["imageHeight"]), int(tree["imageWidth"]))
             shapes = [
-                (str(shape["label"]), _labelme_object(number, shape), _labelme_drawer(path, number, shape, size))
+                (str(shape["label"]), _labelme_object(number, shape), _labelme_drawer(path, number, shape, drawn))
                 for number, shape in enumerate(tree["shapes"])
             ]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ShapeError(f"{path} is not a valid labelme file: {type(error).__name__} {error}") from error
-        return Drawing(size, shapes)
+        return Drawing(drawn, shapes)
 
     def content(self, image_id: str) -> bytes:
         """Size and shapes, without the copy of the image that labelme stores, for digests."""
-        tree = _read_json(self.paths[image_id], str(self.paths[image_id]))
+        tree = read_json_file(self.paths[image_id], str(self.paths[image_id]))
         kept = {key: tree.get(key) for key in ("imageHeight", "imageWidth", "shapes")} if isinstance(tree, dict) else 0
         return json.dumps(kept, sort_keys=True).encode()
 
@@ -210,7 +225,7 @@ def _labelme_drawer(path: Path, number: int, shape: Mapping[str, Any], size: tup
     if len(points) < needed[kind] or (kind != "polygon" and len(points) != needed[kind]):
         more = " or more" if kind == "polygon" else ""
         raise ShapeError(f"{where} has {len(points)} points; a {kind} needs {needed[kind]}{more}")
-    if not all(abs(value) <= _FAR * max(size) for point in points for value in point):
+    if not all(abs(value) <= FAR * max(size) for point in points for value in point):
         raise ShapeError(f"{where} has a point far outside the image, or one that is not a number")
     if kind == "mask":
         return lambda: _pasted(where, shape.get("mask"), points, size)
@@ -237,7 +252,7 @@ def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], siz
     """Place a mask that labelme stores as a PNG with the position of its corner."""
     try:
         image = PillowImage.open(io.BytesIO(base64.b64decode(encoded)))
-        if image.width * image.height > _FAR * size[0] * size[1]:
+        if image.width * image.height > FAR * size[0] * size[1]:
             raise ValueError(f"it is {image.height}×{image.width}, far larger than the image")
         inner = np.asarray(image) > 0
         if inner.ndim > 2:
@@ -253,121 +268,10 @@ def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], siz
     return mask
 
 
-@dataclass(frozen=True)
-class CocoFile:
-    """The annotations of a COCO file (https://cocodataset.org/#format-data), drawn as the COCO tools draw them.
-
-    `sizes` has (height, width) of each image id, `annotations` the annotations of each with their category names.
-    """
-
-    path: Path
-    sizes: Mapping[str, tuple[int, int]]
-    annotations: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
-
-    @property
-    def ids(self) -> Iterable[str]:
-        """Ids of the images that the file lists."""
-        return self.sizes.keys()
-
-    def read(self, image_id: str) -> Drawing:
-        """The annotations of one image; each is an object."""
-        size = self.sizes[image_id]
-        shapes = [
-            (name, number, self._drawer(annotation, size))
-            for number, (name, annotation) in enumerate(self.annotations.get(image_id, ()))
-        ]
-        return Drawing(size, shapes)
-
-    def content(self, image_id: str) -> bytes:
-        """Size, categories and segmentations, for digests."""
-        kept = [(name, annotation.get("segmentation")) for name, annotation in self.annotations.get(image_id, ())]
-        return json.dumps([self.sizes[image_id], kept]).encode()
-
-    def stamp(self, image_id: str) -> bytes | None:
-        """The shapes themselves, which are in memory."""
-        return self.content(image_id)
-
-    def _drawer(self, annotation: Mapping[str, Any], size: tuple[int, int]) -> Callable[[], Mask]:
-        return lambda: self._decoded(annotation, size)
-
-    def _decoded(self, annotation: Mapping[str, Any], size: tuple[int, int]) -> Mask:
-        found = annotation.get("segmentation")
-        try:
-            if not isinstance(found, dict):
-                return _filled(found, size)
-            if list(found["size"]) != list(size):
-                raise ValueError(f"it has size {found['size']}, but its image {list(size)}")
-            return decode_coco(found["counts"], size)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ShapeError(
-                f"{self.path}: the segmentation of annotation {annotation.get('id')} is not valid: {error}"
-            ) from error
-
-
-def _filled(found: Any, size: tuple[int, int]) -> Mask:
-    """Fill polygons as the COCO tools do."""
-    polygons = [np.array(polygon, np.float64) for polygon in found or ()]
-    if not polygons or any(polygon.ndim != 1 or len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
-        raise ValueError("expected polygons of at least three points, or a run-length encoding")
-    if any(not (np.abs(polygon) <= _FAR * max(size)).all() for polygon in polygons):
-        raise ValueError("a point is far outside the image")
-    filled = np.zeros(size, np.bool_)
-    for encoded in coco_masks.frPyObjects([polygon.tolist() for polygon in polygons], *size):
-        filled |= decode_coco(encoded["counts"], size)
-    return filled
-
-
-def read_coco(path: Path, key: str, ids: Iterable[str], names: Sequence[str]) -> CocoFile:
-    """Read a COCO file.
-
-    Args:
-        path: of the JSON file.
-        key: the configuration key of the file, for messages.
-        ids: of the images; `file_name` in the file has them with or without folder and extension.
-        names: of the classes, which must be categories of the file; empty if every category is foreground.
-
-    Raises:
-        MissingFileError: the file does not exist or cannot be read.
-        DataError: the file is not a COCO file, or has no category for a class.
-    """
-    tree = _read_json(path, key)
-    known = set(ids)
+def read_json_file(path: Path, key: str) -> Any:
+    """The content of a JSON file in UTF-8, UTF-16 or UTF-32; raises MissingFileError or DataError."""
     try:
-        categories = {entry["id"]: str(entry["name"]) for entry in tree["categories"]}
-        missing = [name for name in names if name not in categories.values()]
-        if missing:
-            raise DataError(
-                f"{key}: {path} has no category {', '.join(missing)}; its categories are "
-                f"{', '.join(categories.values())}",
-                "Give the classes in the configuration the names of these categories.",
-            )
-        numbers, sizes = {}, {}
-        for entry in tree["images"]:
-            image_id = _id_of(entry["file_name"], known)
-            if image_id in sizes:
-                raise DataError(f"{key}: {path} lists the image {image_id} twice")
-            numbers[entry["id"]] = image_id
-            sizes[image_id] = (int(entry["height"]), int(entry["width"]))
-        annotations: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-        for entry in tree.get("annotations", ()):
-            pair = (categories[entry["category_id"]], entry)
-            annotations.setdefault(numbers[entry["image_id"]], []).append(pair)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise DataError(
-            f"{key}: {path} is not a COCO file with images, categories and annotations: {type(error).__name__} {error}",
-            "For labelme's JSON files, name the folder that holds them.",
-        ) from error
-    return CocoFile(path, sizes, annotations)
-
-
-def _id_of(name: str, known: set[str]) -> str:
-    short = PurePosixPath(name.replace("\\", "/")).name
-    return short if short in known else image_id_of(short)
-
-
-def _read_json(path: Path, key: str) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8-sig"))
+        return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise MissingFileError(f"{key}: there is no file {path}") from error
     except OSError as error:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,14 @@ from toolkit.files.recognition.known_competitions import Match, matching_competi
 from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder
-from toolkit.files.recognition.shape_documents import Document, find_document
+from toolkit.files.recognition.shape_documents import (
+    Document,
+    Documents,
+    advice_about_tools,
+    are_of_tasks,
+    find_documents,
+    roles_by_documents,
+)
 from toolkit.files.recognition.unread_files import NO_IMAGES, no_masks, unread_files
 from toolkit.messages import Progress
 
@@ -76,7 +83,8 @@ class MaskFilesSummary:
 class Recognised:
     """Everything that was recognised; None or empty if it does not exist.
 
-    `misdescribed` is the reason why the folder's description of its competition cannot be used.
+    `document` describes the training images by shapes; `documents` has the others too. `misdescribed` is the reason why
+    the folder's description of its competition cannot be used.
     """
 
     scan: FolderScan
@@ -98,6 +106,7 @@ class Recognised:
     class_names_from: str
     misdescribed: str = ""
     id_lists: tuple[IdList, ...] = ()
+    documents: Documents = field(default_factory=Documents)
 
     @property
     def metadata(self) -> tuple[RecognisedTable, ...]:
@@ -126,6 +135,11 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     roles = find_roles(
         scan.folders, labelled - wanted, wanted - labelled, are_masks=are_masks, are_binary=are_binary_masks
     )
+    if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
+        roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
+    documents = find_documents(scan)
+    if roles.pairing is None and (roles.images is None or labelled.isdisjoint(roles.images.paths)):
+        roles = roles_by_documents(documents, roles)
     roles = _paired_by_table(without_fields_of_view(roles), first)
     if roles.images is None:
         raise NothingToLearnError(_nothing(scan, first), NO_IMAGES)
@@ -142,11 +156,14 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     samples = [table for table in tables if table.role == "sample"]
     sample = _largest([table for table in samples if table.is_trivial] or samples)
     described, misdescribed = _described(scan)
-    document = find_document(scan, roles.images)
+    document = documents.main
     named = class_order(described, sample, labels)
     masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
-        raise NothingToLearnError(_nothing(scan, tables, roles), no_masks(scan, roles))
+        raise NothingToLearnError(
+            "\n".join([_nothing(scan, tables, roles), *(f"  {note}" for note in documents.notes)]),
+            advice_about_tools(scan) or no_masks(scan, roles),
+        )
     rle = None if labels is None else _read_labels(labels, roles)
     names, names_from = _class_names(scan, tables, document)
     return Recognised(
@@ -167,6 +184,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         misdescribed=misdescribed,
         id_lists=find_id_lists(scan, roles.images),
         document=document,
+        documents=documents,
         class_names=names,
         class_names_from=names_from,
     )
