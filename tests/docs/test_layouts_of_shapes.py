@@ -27,7 +27,7 @@ SHARES = " ".join(f"{x / 16} {y / 12}" for x, y in POINTS)
 
 def rows() -> dict[str, dict[str, Any]]:
     """The lines of each row, by what one has."""
-    section = PAGE.read_text().split("## What you have, and the lines to write", 1)[1].split("\n## ", 1)[0]
+    section = PAGE.read_text().split("\n### Shapes\n", 1)[1].split("\n#", 1)[0]
     found = {}
     for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
