@@ -11,6 +11,7 @@ from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
+from toolkit.files.recognition.channel_stacks import keys_of_names
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
@@ -113,9 +114,9 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(
-            ("data", "image_name"), folder.pattern, f"one folder for each of {counted(len(folder.paths), 'image')}"
-        )
+        competition = found.matches[0].competition.name if found.matches else ""
+        for key, value, why, other in keys_of_names(folder, found.names, competition):
+            yield Choice(("data", key), value, why, other)
     elif _shares_folder(found):
         (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
         yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks share a folder")

@@ -13,6 +13,7 @@ from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
+from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
@@ -97,7 +98,9 @@ def _of_files(
 ) -> LabelledImages:
     """The labelled images of folders and files; `names` are those of the keys or options, for messages."""
     of_images, of_masks = names
-    images = find_image_files(keys.folders, of_images, channels, pattern=keys.image_name, ranges=keys.ranges)
+    images = find_image_files(
+        keys.folders, of_images, channels, pattern=keys.image_name, names=_names(keys), ranges=keys.ranges
+    )
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
@@ -121,7 +124,13 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
     if data.test is None:
         return None
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
-    return find_image_files(folders, "data.test", channels, pattern=data.image_name, ranges=data.ranges)
+    return find_image_files(
+        folders, "data.test", channels, pattern=data.image_name, names=_names(data), ranges=data.ranges
+    )
+
+
+def _names(keys: SourceKeys) -> FileNames:
+    return FileNames(keys.image_id, keys.channels or (), keys.planes or ())
 
 
 def _of_table(path: Path, competition: Competition, images: Images, classes: Classes, key: str) -> MaskSource:
@@ -133,16 +142,16 @@ def _of_table(path: Path, competition: Competition, images: Images, classes: Cla
 
 
 def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images, key: str) -> MaskSource:
-    pattern = keys.mask_name
+    pattern, template = keys.mask_name, None if keys.mask_name is None else keys.image_id
     if (pattern or "").lower().endswith(".json") or (pattern is None and _holds_only_json(folder, images)):
         _refuse_coding(keys, f"{key}: {folder} holds shapes in JSON files", CODING_KEYS)
-        files = files_by_id(folder, (".json",), key, pattern or "{id}.json")
+        files = files_by_id(folder, (".json",), key, pattern or "{id}.json", template)
         return Shapes(LabelmeFiles(files), classes, _refuse_turned(images))
     if pattern is not None and (CLASS in pattern or ANYTHING in pattern):
-        found = named_files(folder, MASK_SUFFIXES, key, pattern)
+        found = named_files(folder, MASK_SUFFIXES, key, pattern, template)
         if CLASS in pattern or any(len(files) > 1 for files in found.values()):
             return _of_several(keys, found, classes, f"{key}: the files called {pattern} in {folder}")
-    paths = files_by_id(folder, _mask_suffixes(folder), key, pattern)
+    paths = files_by_id(folder, _mask_suffixes(folder), key, pattern, template)
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
             f"{key}: {folder} is also the folder of the images",

@@ -178,7 +178,8 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
     """
     refuse_other_channels(networks, 1 + len(inputs.beside))
     folders = [(str(one.root), one.paths) for one in (inputs, *inputs.beside)]
-    return joined_folders(folders, networks.config.shape[2], networks.config.data.ranges)
+    data = networks.config.data
+    return joined_folders(folders, networks.config.shape[2], data.ranges, data.planes or ())
 
 
 def refuse_other_channels(networks: Networks, given: int) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing_lines
 from toolkit.files.images.decoding import image_id_of
 
-_PARTS = re.compile(r"(\{id\}|\{class\}|\*)")
-ID, CLASS, ANYTHING = "{id}", "{class}", "*"
+_PARTS = re.compile(r"(\{\w+\}|\*)")
+ID, CLASS, CHANNEL, ANYTHING = "{id}", "{class}", "{channel}", "*"
 
 Named = Mapping[str, Sequence[tuple[str, Path]]]
 """The files of each id in the order of their paths, each with the class in its name, or an empty text."""
 
 
-def files_by_id(folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None) -> dict[str, Path]:
+def files_by_id(
+    folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None, template: str | None = None
+) -> dict[str, Path]:
     """One file for each id.
 
     Args:
@@ -24,13 +26,14 @@ def files_by_id(folder: Path, suffixes: Sequence[str], key: str, pattern: str | 
         key: the configuration key of the folder, for messages.
         pattern: of the paths below the folder, with `{id}` for the id and `*` for any text. Without a pattern, the id
             is the file name without its extension.
+        template: how other parts of the pattern make the id, for example `{folder}_{file}`; default: `{id}`.
 
     Raises:
         MissingFileError: the folder cannot be read.
         NothingToLearnError: no file matches.
         DataError: two files have the same id, or a name is not UTF-8.
     """
-    found = named_files(folder, suffixes, key, pattern)
+    found = named_files(folder, suffixes, key, pattern, template)
     twice = {image_id: paths for image_id, paths in found.items() if len(paths) > 1}
     if twice:
         names = [
@@ -44,11 +47,16 @@ def files_by_id(folder: Path, suffixes: Sequence[str], key: str, pattern: str | 
     return {image_id: paths[0][1] for image_id, paths in found.items()}
 
 
-def named_files(folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None) -> Named:
-    """All files for each id, which may have several; otherwise as `files_by_id`, with `{class}` in the pattern too."""
+def named_files(
+    folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None, template: str | None = None
+) -> Named:
+    """All files for each id, which may have several; otherwise as `files_by_id`.
+
+    The pattern may have `{class}` or `{channel}`, too: its text stands before the path of each file.
+    """
     found: dict[str, list[tuple[str, Path]]] = {}
     try:
-        files = _in_folder(folder, suffixes) if pattern is None else _matching(folder, pattern)
+        files = _in_folder(folder, suffixes) if pattern is None else matching_files(folder, pattern, template)
     except OSError as error:
         raise MissingFileError(f"{key}: cannot read {folder}: {error.strerror}") from error
     for image_id, class_name, path in files:
@@ -72,15 +80,20 @@ def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Pa
     return [(image_id_of(path.name), "", path) for path in paths if not path.name.startswith(".") and not path.is_dir()]
 
 
-def _matching(folder: Path, pattern: str) -> list[tuple[str, str, Path]]:
-    """Files below the folder whose path matches the pattern; if it has `{id}` twice, both have the same text."""
+def matching_files(folder: Path, pattern: str, template: str | None = None) -> list[tuple[str, str, Path]]:
+    """Id, class or channel, and path of the files below the folder whose path matches the pattern.
+
+    If the pattern has a part twice, both have the same text. Raises OSError.
+    """
+    template = template or ID
     folder.stat()  # glob treats a missing folder as an empty one
     parts = _PARTS.split(pattern)
-    wildcard = "".join(ANYTHING if part in (ID, CLASS, ANYTHING) else glob.escape(part) for part in parts)
+    named = {ID, CLASS, CHANNEL, *_PARTS.findall(template)}
+    wildcard = "".join(ANYTHING if part in (*named, ANYTHING) else glob.escape(part) for part in parts)
     expression, seen = "", set()
     for part in parts:
         name = part.strip("{}")
-        if part in (ID, CLASS):
+        if part in named:
             expression += f"(?P={name})" if part in seen else f"(?P<{name}>[^/]+)"
             seen.add(part)
         else:
@@ -89,5 +102,7 @@ def _matching(folder: Path, pattern: str) -> list[tuple[str, str, Path]]:
     for path in sorted(folder.glob(re.sub(r"\*+", "*", wildcard))):
         match = matcher.fullmatch(path.relative_to(folder).as_posix())
         if match is not None and not path.name.startswith(".") and not path.is_dir():
-            found.append((match["id"], match.groupdict().get("class", ""), path))
+            texts = match.groupdict()
+            image_id = re.sub(r"\{(\w+)\}", lambda part, texts=texts: texts[part[1]], template)
+            found.append((image_id, texts.get("class", texts.get("channel", "")), path))
     return found

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
-from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
+from toolkit.files.images.channel_files import FileNames
+from toolkit.files.images.decoding import MASK_ARRAYS, chosen_planes, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
+from toolkit.files.recognition.channel_stacks import channels_of, path_of_channel, with_channel_stacks
+from toolkit.files.recognition.composed_ids import are_scattered, ids_in_tables, with_composed_ids
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
@@ -75,6 +78,7 @@ class Recognised:
     unreadable: tuple[str, ...]
     channels: int
     values: ValueSummary
+    names: FileNames
     mask_files: MaskFilesSummary | None
     tables: tuple[RecognisedTable, ...]
     labels: RecognisedTable | None
@@ -100,7 +104,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         NothingToLearnError: the folder has no images, or no masks.
         DataError: none of the images can be read.
     """
-    scan = scan_folder(root)
+    scan = _regrouped(scan_folder(root))
     progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
     every = {image_id for folder in scan.folders for image_id in folder.paths}
     first = [recognise_table(path, every, ()) for path in scan.tables]
@@ -136,6 +140,8 @@ def recognise(root: Path, progress: Progress) -> Recognised:
             "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
         )
     rle = None if labels is None else _read_labels(labels, roles)
+    matches = (described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes)))
+    stored = file_names_of(roles.images, matches)
     names, names_from = _class_names(scan, tables, document)
     return Recognised(
         scan=scan,
@@ -144,19 +150,28 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         sizes=sizes,
         kinds=kinds,
         unreadable=unreadable,
-        channels=_channels(roles.images),
-        values=_values(roles.images),
+        channels=_channels(roles.images, stored),
+        values=_values(roles.images, stored),
+        names=stored,
         mask_files=masks,
         tables=tables,
         labels=labels,
         sample=sample,
         rle=rle,
-        matches=(described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes))),
+        matches=matches,
         misdescribed=misdescribed,
         document=document,
         class_names=names,
         class_names_from=names_from,
     )
+
+
+def _regrouped(scan: FolderScan) -> FolderScan:
+    """The folders of images, with those joined that are seen only together: channels, and ids of several parts."""
+    folders = with_channel_stacks(scan.folders, scan.root)
+    if scan.tables and are_scattered(folders):
+        folders = with_composed_ids(folders, ids_in_tables(scan.tables), scan.root)
+    return replace(scan, folders=folders)
 
 
 def class_order(
@@ -244,24 +259,37 @@ def _reason(path: Path) -> str:
     return ""
 
 
-def _channels(folder: ImageFolder) -> int:
+def file_names_of(folder: ImageFolder, matches: Sequence[Match]) -> FileNames:
+    """How the ids and channels of a folder are read: the channels of the competition, if its files are there."""
+    if not folder.has_channels:
+        return FileNames(folder.template or None)
+    files = matches[0].competition.files if matches else {}
+    there = channels_of(folder)
+    if files.get("image_name") != folder.pattern or not set(files.get("channels", ())) <= set(there):
+        return FileNames(None, tuple(there))
+    return FileNames(None, tuple(files.get("channels", there)), tuple(files.get("planes", ())))
+
+
+def _channels(folder: ImageFolder, names: FileNames) -> int:
     """The number of channels of the first readable image, or 0."""
     for path in folder.paths.values():
         try:
             values = read_stored(path)
         except DataError:
             continue
-        return 1 if values.ndim == 2 else values.shape[2]
+        of_file = len(names.planes) or (1 if values.ndim == 2 else values.shape[2])
+        return of_file * max(1, len(names.channels))
     return 0
 
 
-def _values(folder: ImageFolder) -> ValueSummary:
+def _values(folder: ImageFolder, names: FileNames) -> ValueSummary:
     """Type, smallest and largest stored value of some images."""
     paths = list(folder.paths.values())
     found = []
-    for path in paths[:: -(-len(paths) // _VALUES_IN)]:
+    for number, path in enumerate(paths[:: -(-len(paths) // _VALUES_IN)]):
+        one = path_of_channel(folder, path, names.channels[number % len(names.channels)] if names.channels else "")
         with suppress(DataError):
-            found.append(read_stored(path, whole_depth=True))
+            found.append(chosen_planes(read_stored(one, whole_depth=True), names.planes, one))
     if not found:
         return ValueSummary("", 0, 0, 0)
     low, high = min(float(values.min()) for values in found), max(float(values.max()) for values in found)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from toolkit.files.images.decoding import image_id_of
 from toolkit.files.recognition.folder_scan import ImageFolder
 
 _MASK_WORDS = frozenset((
@@ -80,7 +81,7 @@ def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], sa
 def is_mask_folder(folder: ImageFolder) -> bool:
     """Whether a folder has a name of masks; of nested folders, the innermost known name decides."""
     names = [*folder.name.lower().split("/"), *folder.pattern.lower().split("/")]
-    for name in reversed([name for name in names if name not in ("", ".")]):
+    for name in reversed([image_id_of(name) for name in names if name not in ("", ".")]):
         words = [word for word in re.split(r"[^a-z0-9]+", name) if word]
         if any(word in _MASK_WORDS for word in words) or name.startswith("segment") or name.endswith(_MASK_ENDINGS):
             return True
@@ -162,7 +163,8 @@ def _rank(
     labelled = sum(one in labelled_ids for one in folder.paths) / count
     wanted = sum(one in sample_ids for one in folder.paths) / count
     named = bool(_TRAIN_WORDS & set(folder.words)) - (_is_test(folder) or _is_validation(folder))
-    return 4 * (pairing.share if pairing else 0) + 4 * labelled - 3 * wanted + 2 * named + min(count, 10_000) / 20_000
+    many = min(count, 10_000) / 20_000
+    return 4 * (pairing.share if pairing else 0) + 4 * labelled - 3 * wanted + 2 * named + folder.has_channels + many
 
 
 def _class_folders(

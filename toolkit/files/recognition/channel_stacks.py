@@ -1,0 +1,135 @@
+"""Finds images whose channels are files of their own, numbered in the folder of each image, with a mask beside them."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import counted
+from toolkit.files.images.channel_files import FileNames, in_order
+from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.roles import is_mask_folder
+
+_MOST = 0.9
+_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
+_CHANNEL = "{channel}"
+
+_Files = dict[str, list[tuple[str, Path]]]
+"""The files of a pattern by image, each with the name of its channel, or an empty text."""
+
+
+def with_channel_stacks(folders: Sequence[ImageFolder], root: Path) -> tuple[ImageFolder, ...]:
+    """The folders, with those joined that hold the channels of the same images.
+
+    Files are channels if every image has the same numbers of them (`00.tif` to `64.tif`, `band_08.npy` to
+    `band_16.npy`), and a single file beside them is a mask by its name. Folders with the same pattern, such as those of
+    test images, need no mask.
+    """
+    by_parent = {parent: files for parent, files in _patterns(folders, root).items() if len(files) > 1}
+    patterns = {parent: _shared(subfolders) for parent, subfolders in by_parent.items()}
+    known = {
+        pattern
+        for parent, files in patterns.items()
+        if any(is_mask_folder(one) for one in _folders(parent, root, files) if _CHANNEL not in one.pattern)
+        for pattern in files
+        if _CHANNEL in pattern
+    }
+    found: list[ImageFolder] = []
+    taken: set[Path] = set()
+    for parent, files in patterns.items():
+        if known & files.keys():
+            kept = {pattern: several for pattern, several in files.items() if _CHANNEL not in pattern or pattern in known}
+            found += _folders(parent, root, kept)
+            taken |= {path for several in kept.values() for one in several.values() for _, path in one}
+    rest = [folder for folder in folders if not taken.issuperset(folder.paths.values())]
+    return (*found, *rest)
+
+
+def channels_of(folder: ImageFolder) -> list[str]:
+    """The names of the channels of a folder whose pattern has `{channel}`, in their order."""
+    first = next(iter(folder.paths.values()))
+    beside = re.compile(re.escape(folder.pattern.rpartition("/")[2]).replace(re.escape(_CHANNEL), r"(\d+)"))
+    return in_order(match[1] for path in first.parent.iterdir() if (match := beside.fullmatch(path.name)) is not None)
+
+
+def keys_of_names(folder: ImageFolder, names: FileNames, competition: str) -> Iterator[tuple[str, Any, str, str]]:
+    """The keys that read a folder with a pattern, each with its value, the reason, and an alternative.
+
+    `competition` is the name of the one that the folder is like.
+    """
+    if folder.template:
+        yield "image_id", folder.template, "the tables name images by these parts of their paths", ""
+    why = f"one folder for each of {counted(len(folder.paths), 'image')}"
+    if "*" in folder.pattern:
+        why = "the tables name images so, whatever folder they are in"
+    yield "image_name", folder.pattern, why, ""
+    if not folder.has_channels:
+        return
+    there = channels_of(folder)
+    every = f"each image has {len(there)} files, {there[0]} to {there[-1]}"
+    if names.channels == tuple(there):
+        yield "channels", None, f"{every}, which are its channels", f"channels: {there[:2]}, to use some of them"
+    else:
+        yield "channels", names.channels, f"{every}; these are the usual ones for {competition}", "all: leave out channels"
+    if names.planes:
+        yield "planes", names.planes, f"the labelled part of each file, counted from 0, in {competition}", ""
+
+
+def path_of_channel(folder: ImageFolder, path: Path, channel: str) -> Path:
+    """The file of a channel beside another one of the same image; that one if the folder has no channels."""
+    if not folder.has_channels:
+        return path
+    before, _, after = folder.pattern.rpartition("/")[2].partition(_CHANNEL)
+    return path.with_name(f"{before}{channel}{after}")
+
+
+def _patterns(folders: Sequence[ImageFolder], root: Path) -> dict[Path, dict[str, dict[str, dict[str, Path]]]]:
+    """Of each folder with subfolders: the files of each subfolder by pattern and channel."""
+    found: dict[Path, dict[str, dict[str, dict[str, Path]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    for path in {path for folder in folders for path in folder.paths.values()}:
+        for image, parent in _levels(path, root):
+            place = path.parent.relative_to(image).as_posix()
+            inner = "" if place == "." else f"{place}/"
+            stem = path.stem.replace(image.name, "{id}") if not image.name.isdecimal() else path.stem
+            numbered = _NUMBERED.fullmatch(stem)
+            if numbered is None or "{id}" in stem:
+                found[parent][image.name][f"{{id}}/{inner}{stem}{path.suffix}"][""] = path
+            else:
+                name = f"{numbered[1]}{_CHANNEL}{numbered[3]}{path.suffix}"
+                found[parent][image.name][f"{{id}}/{inner}{name}"][numbered[2]] = path
+    return found
+
+
+def _levels(path: Path, root: Path) -> Iterator[tuple[Path, Path]]:
+    """The folders that may be that of the image, at most two above the file, each with the one that it is in."""
+    for image in list(path.parents)[:2]:
+        if image in (root, root.parent) or not image.is_relative_to(root):
+            return
+        yield image, image.parent
+
+
+def _shared(subfolders: Mapping[str, Mapping[str, Mapping[str, Path]]]) -> dict[str, _Files]:
+    """The patterns that nearly all subfolders have, with the same channels in each."""
+    names: dict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+    for patterns in subfolders.values():
+        for pattern, files in patterns.items():
+            names[pattern][frozenset(files)] += 1
+    found: dict[str, _Files] = {}
+    for pattern, counts in names.items():
+        ((channels, times),) = counts.most_common(1)
+        if times >= _MOST * len(subfolders) and (_CHANNEL not in pattern or len(channels) > 1):
+            found[pattern] = {
+                image_id: sorted(patterns[pattern].items())
+                for image_id, patterns in sorted(subfolders.items())
+                if pattern in patterns
+            }
+    return found
+
+
+def _folders(parent: Path, root: Path, patterns: Mapping[str, _Files]) -> list[ImageFolder]:
+    name = parent.relative_to(root).as_posix()
+    return [
+        ImageFolder(parent, name, {image_id: several[0][1] for image_id, several in files.items()}, pattern)
+        for pattern, files in sorted(patterns.items())
+    ]
