@@ -333,10 +333,11 @@ def _own_competition(found: Recognised, look: RecognisedTable, with_table: bool)
     """A description of an unknown competition."""
     sample, labels = found.sample, found.labels if with_table else None
     asked = sample or look
-    rows = "class" if look.classes else "object" if labels is not None and labels.several_rows else "image"
+    classes = asked.classes or look.classes
+    rows = "class" if classes else "object" if labels is not None and labels.several_rows else "image"
     form: dict[str, Any] = {"name": found.scan.root.resolve().name or "own", "metric": "dice", "rows": rows}
-    if look.classes:
-        form["classes"] = look.classes
+    if classes:
+        form["classes"] = classes
     form |= {"columns": asked.columns_used, "id": asked.template}
     if found.rle is not None:
         form |= {"pixel_order": found.rle.order, "relative": found.rle.relative}

@@ -99,7 +99,9 @@ def not_used(found: Recognised) -> list[str]:
     scan, roles = found.scan, found.roles
     lines = [found.misdescribed] if found.misdescribed else []
     lines += [
-        f"{folder.name}: {len(folder.paths)} {what}{_channels_too(found, folder)}" for folder, what in roles.unused
+        f"{'/'.join(filter(None, (folder.name, folder.pattern)))}: {len(folder.paths)} {what}"
+        f"{_channels_too(found, folder)}"
+        for folder, what in roles.unused
     ]
     lacking = (
         0

@@ -16,7 +16,7 @@ from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
-from toolkit.files.images.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
+from toolkit.files.images.array_files import ARRAY_SUFFIXES, ArrayShapeError, array_depth, array_size, read_array
 from toolkit.files.images.dicom_files import DICOM_SUFFIXES, DicomError, dicom_depth, dicom_size, read_dicom
 from toolkit.files.images.tiff_files import TIFF_SUFFIXES, has_pages, read_tiff, tiff_depth, tiff_size
 from toolkit.files.images.window_reading import read_file_window
@@ -33,6 +33,7 @@ _PIXELS_AT_MOST = 400_000_000
 _NO_IMAGE = "is not an image, is truncated, or is of an unsupported kind"
 REPAIR = "Repair or remove this file, then run the command again."
 """The advice about a file that cannot be decoded."""
+_OF_ARRAYS = "Name other files (data.image_name, data.mask_name), or save one array (height, width) for each image."
 _OF_DICOM = "See docs/data.md for DICOM files."
 _SEVERAL_PAGES = "is a TIFF file with several pages; save each page as a separate file"
 # Pillow's limit is meant for web servers; microscope images exceed it.
@@ -214,6 +215,8 @@ def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
         return read()
     except FileNotFoundError as error:
         raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+    except ArrayShapeError as error:
+        raise UnreadableImageError(path, str(error), _OF_ARRAYS) from error
     except DicomError as error:
         raise UnreadableImageError(path, str(error), _OF_DICOM) from error
     except (OSError, ValueError, EOFError) as error:

@@ -62,7 +62,11 @@ def with_composed_ids(folders: Sequence[ImageFolder], ids: Collection[str], root
         return tuple(folders)
     paths = sorted({path for folder in folders for path in folder.paths.values()})
     tops = {top: [path for path in paths if path.is_relative_to(top)] for top in _tops(root, paths)}
-    forms = {form for top, below in tops.items() if (form := _form(top, below, ids)) is not None}
+    forms = {
+        form
+        for top, below in tops.items()
+        if (form := _form(top, below, ids)) is not None and _joined(top, below, form, root) is not None
+    }
     joined = [one for top, below in tops.items() for form in forms if (one := _joined(top, below, form, root))]
     taken = {path for one in joined for path in one.paths.values()}
     rest = [folder for folder in folders if not taken.issuperset(folder.paths.values())]
@@ -86,7 +90,7 @@ def _form(top: Path, paths: Sequence[Path], ids: Collection[str]) -> _Form | Non
     """The rule by which most of some files have ids of the tables; None if there is none, or no folders to join."""
     shown = [path.relative_to(top).parts for path in paths[:: max(1, len(paths) // _SAMPLED)]]
     depth = len(shown[0]) - 1 if shown else 0
-    if depth < 1:
+    if depth < 1 or len({path.parent for path in paths}) < 2:
         return None
     words = len(image_id_of(shown[0][-1]).split("_"))
     forms = [_Form(depth, None, "", words, 0)]

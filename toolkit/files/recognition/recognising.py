@@ -24,6 +24,7 @@ from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedT
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.shape_documents import Document, find_document
+from toolkit.files.recognition.unreadable_masks import without_unreadable
 from toolkit.messages import Progress
 
 _COMPONENTS_IN = 40
@@ -112,7 +113,9 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         raise NothingToLearnError(_nothing(scan, first), "Unpack the images into this folder, then run tk init again.")
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
+    usable, refused = without_unreadable(scan.folders)
+    roles = find_roles(usable, labelled - wanted, wanted - labelled)
+    roles = replace(roles, unused=(*roles.unused, *refused))
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
