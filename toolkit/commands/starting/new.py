@@ -17,7 +17,7 @@ from toolkit.commands.starting.starting_point import (
     relative_path,
     written_if_sound,
 )
-from toolkit.config.data.competitions import is_competition_file
+from toolkit.config.data.competitions import PRESETS, find_competition, is_competition_file
 from toolkit.config.loading import settings_of, with_settings
 from toolkit.config.models import Config
 from toolkit.config.stage_values import dotted_names
@@ -29,6 +29,7 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
+from toolkit.files.images.names_to_ids import matching_files
 from toolkit.files.inspection.value_findings import reading_of
 from toolkit.messages import Progress, Table
 
@@ -127,7 +128,7 @@ def _code_of(parent: Experiment, experiment: Experiment) -> dict[Path, str]:
     return {path.absolute().relative_to(folder): path.read_text("utf-8") for path in files}
 
 
-def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
+def _data(files: DataFiles, experiment: Experiment) -> dict[str, Any]:
     """The keys below `data`."""
     paths = {
         "images": files.images,
@@ -139,7 +140,20 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
     if files.competition is not None:
         is_file = is_competition_file(files.competition)
         data["competition"] = relative_path(Path(files.competition), experiment) if is_file else files.competition
+        data |= _as_unpacked(files, files.competition)
     return data
+
+
+def _as_unpacked(files: DataFiles, competition: str) -> dict[str, Any]:
+    """The keys that read the files as the competition gives them, if they are those that are there."""
+    known = competition in PRESETS or Path(competition).is_file()
+    keys = find_competition(competition).files if known and files.images is not None and files.images.is_dir() else {}
+    if files.images is None or "image_name" not in keys:
+        return {}
+    if not matching_files(files.images, keys["image_name"], keys.get("image_id")):
+        return {}
+    of_files = files.masks is not None and files.masks.is_dir()
+    return {key: value for key, value in keys.items() if of_files or not key.startswith("mask_")}
 
 
 def _write_checked(

@@ -99,11 +99,15 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class StackedImages:
-    """Images whose channels come from several folders, in the order of the folders."""
+    """Images whose channels come from several folders, in the order of the folders, or from several files of one.
+
+    `place` is the folder that holds the files of all channels, for messages; empty if they are in several.
+    """
 
     folders: tuple[ImageFiles, ...]
     channels: int
     ranges: tuple[ValueRange, ...] = ()
+    place: str = ""
     # Channels per folder by image, and the folders with their ranges by channels per folder. The folders are kept
     # because each has a cache of decoded images.
     _counts: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -114,7 +118,7 @@ class StackedImages:
     @property
     def origin(self) -> str:
         """The folders, for messages."""
-        return " and ".join(folder.origin for folder in self.folders)
+        return self.place or " and ".join(folder.origin for folder in self.folders)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -183,9 +187,10 @@ class StackedImages:
     def _joined(self, image_id: str, images: Sequence[Image]) -> Image:
         found = [image.shape[2] for image in images]
         if sum(found) != self.channels:
+            counts = f"{sum(found)} ({len(found)} files)" if self.place else " + ".join(map(str, found))
             raise UnreadableImageError(
                 image_id,
-                f"has {' + '.join(map(str, found))} channels in {self.origin}, but shape asks for {self.channels}",
+                f"has {counts} channels in {self.origin}, but shape asks for {self.channels}",
                 f"Set the last entry of shape to {sum(found)}.",
             )
         return np.concatenate(images, axis=2)
@@ -217,7 +222,9 @@ def find_image_files(
     """
     if pattern is not None and CHANNEL in pattern:
         parts = [part for folder in folders for part in _of_channels(folder, key, pattern, names)]
-        return joined_folders(parts, channels, ranges, names.planes)
+        joined = joined_folders(parts, channels, ranges, names.planes)
+        is_stack = isinstance(joined, StackedImages) and len(folders) == 1
+        return replace(joined, place=str(folders[0])) if is_stack else joined
     found = [_of_folder(folder, key, pattern, names.template) for folder in folders]
     for folder, paths in zip(folders[1:], found[1:], strict=True):
         alone = sorted(set(paths) ^ set(found[0]))
