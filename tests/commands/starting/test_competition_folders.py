@@ -15,7 +15,26 @@ import pytest
 import tifffile
 from PIL import Image
 
+from toolkit.commands.inspecting.data import examine_data
+from toolkit.commands.session import Session
+from toolkit.commands.starting.init import init
+from toolkit.config.data.competitions import find_competition
+from toolkit.config.loading import load_config
+from toolkit.config.models import Config
 from toolkit.core.masks.rle import encode
+from toolkit.files.data.as_unpacked import find_unpacked_images
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.experiment.workspace import Workspace
+from toolkit.files.submissions.checks import check_submission
+from toolkit.files.submissions.expectations import Expected, TestImages
+from toolkit.files.submissions.layout import (
+    default_layout,
+    encode_image,
+    encode_objects,
+    read_submission,
+    write_submission,
+)
+from toolkit.messages import Silent
 
 Masks = Mapping[str, np.ndarray]
 """The truth by id: bool (height, width), or (height, width, classes)."""
@@ -324,3 +343,62 @@ FOLDERS: Mapping[str, Callable[[Path], Masks]] = {
     "uw-madison": uw_madison,
     "vesuvius": vesuvius,
 }
+
+
+@pytest.fixture(scope="module", params=FOLDERS)
+def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Masks]:
+    """The name of a competition, a working folder with its files in `data`, and the true masks."""
+    root = tmp_path_factory.mktemp(request.param)
+    (root / "data").mkdir()
+    return request.param, root, FOLDERS[request.param](root / "data")
+
+
+def planes_of(config: Config, image_id: str) -> np.ndarray:
+    """The mask that an experiment takes, bool (height, width), or (height, width, classes) with several."""
+    labels = find_labelled(config).read_labels(image_id)
+    if config.task_classes.count == 1:
+        return labels == 1
+    return np.stack([labels >> number & 1 for number in range(config.task_classes.count)], axis=2).astype(bool)
+
+
+def test_init_reads_the_files_as_they_are(unpacked: tuple[str, Path, Masks]) -> None:
+    name, root, truth = unpacked
+    session = Session(Workspace(root))
+    result = init(session, root / "data")
+    config = load_config(root / "experiments/baseline/config.yaml").config
+    assert config.data.competition is not None
+    assert config.data.competition.name == name
+    assert result.training_images == len(truth)
+    wrong = [image_id for image_id, mask in truth.items() if not np.array_equal(planes_of(config, image_id), mask)]
+    assert not wrong
+    assert result.test_images or name == "uw-madison"  # whose test images are hidden
+    found = examine_data(session, "baseline")
+    assert found.exit_code == 0, found.findings
+
+
+def test_the_true_masks_make_a_submission_that_is_accepted(unpacked: tuple[str, Path, Masks]) -> None:
+    name, root, truth = unpacked
+    form = find_competition(name)
+    layout = default_layout(truth, form)
+    runs: dict[str, tuple[str, ...]] = {}
+    for image_id, mask in truth.items():
+        planes = mask[..., None] if mask.ndim == 2 else mask
+        objects = cv2.connectedComponents(planes[..., 0].astype(np.uint8))[1]
+        runs[image_id] = encode_objects(objects, form) if form.rows == "object" else encode_image(planes, form)
+    write_submission(root / "own.csv", layout, runs)
+    images = find_unpacked_images(form, root / "data" / PLACES[name], "--images").only(truth)
+    known = TestImages(frozenset(truth), images.size)
+    checked = check_submission(root / "own.csv", Expected(form, None, None, known), Silent())
+    assert not checked.is_refused, checked.findings
+    read = read_submission(root / "own.csv", form)
+    for image_id, mask in truth.items():
+        if form.output_size in (None, mask.shape[:2]):
+            expected = mask[..., None] if mask.ndim == 2 else mask
+            assert np.array_equal(read.masks(image_id, mask.shape[:2]), expected)
+
+
+PLACES = {
+    "airbus": "train_v2", "carvana": "train", "clouds": "train_images", "contrails": "train",
+    "dsb2018": "stage1_train", "hubmap": "train", "sartorius": "train", "severstal": "train_images",
+    "siim-acr": "dicom-images-train", "tgs-salt": "train/images", "uw-madison": "train", "vesuvius": "train",
+}  # fmt: skip

@@ -25,11 +25,11 @@ from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.code.own_modules import sources_of
+from toolkit.files.data.as_unpacked import keys_as_unpacked
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
-from toolkit.files.images.names_to_ids import matching_files
 from toolkit.files.inspection.value_findings import reading_of
 from toolkit.messages import Progress, Table
 
@@ -104,6 +104,9 @@ def new(
         code = _code_of(parent, experiment)
         tree = {"extends": relative_path(parent.config, experiment)} | tree
     origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in data}
+    added = [key for key in data if key not in DataFiles.__dataclass_fields__]
+    if added:
+        session.progress.say(f"from {files.competition}, whose files these are: {', '.join(added)} in {experiment.config}")
     with naming_origins(origins):
         result = _write_checked(session, experiment, tree, overrides, code, recognise=extends is None)
     if code:
@@ -146,12 +149,9 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, Any]:
 
 def _as_unpacked(files: DataFiles, competition: str) -> dict[str, Any]:
     """The keys that read the files as the competition gives them, if they are those that are there."""
-    known = competition in PRESETS or Path(competition).is_file()
-    keys = find_competition(competition).files if known and files.images is not None and files.images.is_dir() else {}
-    if files.images is None or "image_name" not in keys:
+    if files.images is None or not (competition in PRESETS or Path(competition).is_file()):
         return {}
-    if not matching_files(files.images, keys["image_name"], keys.get("image_id")):
-        return {}
+    keys = keys_as_unpacked(find_competition(competition), files.images)
     of_files = files.masks is not None and files.masks.is_dir()
     return {key: value for key, value in keys.items() if of_files or not key.startswith("mask_")}
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
-from toolkit.config.data.competitions import PLAIN
+from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.errors import SubmissionError
-from toolkit.files.data.sources import find_images
+from toolkit.files.data.as_unpacked import find_unpacked_images
+from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.submissions.checks import check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, is_refused
@@ -84,16 +85,16 @@ def check(
         for entry in SubmissionLog(workspace.submission_log).read()
         if (workspace.submissions / f"{entry.name}.csv").resolve() != path.resolve()
     ]
-    found = None if images is None else _test_images(images)
+    found = None if images is None else _test_images(images, form)
     checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), session.progress)
     return CheckResult(str(path), competition, checked.rows, checked.images, checked.empty_rows, checked.findings)
 
 
-def _test_images(folder: Path) -> TestImages:
-    images = find_images(folder, "--images")
+def _test_images(folder: Path, form: Competition) -> TestImages:
+    images = find_unpacked_images(form, folder, "--images")
     known = frozenset(images.ids)
 
     def size(image_id: str) -> tuple[int, int] | None:
         return images.size(image_id) if image_id in known else None
 
-    return TestImages(known, size, images.read)
+    return TestImages(known, size, images.read if isinstance(images, ImageFiles) else None)
