@@ -171,7 +171,9 @@ def hubmap(root: Path) -> Masks:
         (root / "train").mkdir(parents=True, exist_ok=True)
         if number % 2:  # some files hold a page per colour
             pages = np.moveaxis(colours, 2, 0)[None, None]
-            tifffile.imwrite(root / f"train/{name}.tiff", pages, ome=True, metadata={"axes": "TZCYX"}, photometric="minisblack")
+            tifffile.imwrite(
+                root / f"train/{name}.tiff", pages, ome=True, metadata={"axes": "TZCYX"}, photometric="minisblack"
+            )
         else:
             tifffile.imwrite(root / f"train/{name}.tiff", colours, photometric="rgb", tile=(16, 16))
         polygon = [{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [[[1, 2], [3, 4], [5, 2]]]}}]
@@ -201,8 +203,8 @@ def sartorius(root: Path) -> Masks:
         other = np.zeros_like(mask)
         other[3:20, 5:60] = True
         save(root / f"train/{name}.png", picture)
-        for one in (mask, other & ~mask):
-            rows.append((name, encode(one, "row"), 704, 520, "shsy5y", "1h", "2019", f"shsy5y[diff]_{number}", "0"))
+        details = (704, 520, "shsy5y", "1h", "2019", f"shsy5y[diff]_{number}", "0")
+        rows += [(name, encode(one, "row"), *details) for one in (mask, other & ~mask)]
         truth[name] = mask | other
     columns = ["id", "annotation", "width", "height", "cell_type", "plate_time", "sample_date", "sample_id", "elapsed"]
     table(root / "train.csv", columns, rows)
@@ -226,7 +228,9 @@ def severstal(root: Path) -> Masks:
         save(root / f"train_images/{name}.jpg", np.stack([picture] * 3, 2))
         planes = np.zeros((256, 1600, 4), bool)
         planes[:, :, number % 4] = mask
-        rows += [(f"{name}.jpg", place + 1, encode(planes[:, :, place])) for place in range(4) if planes[:, :, place].any()]
+        rows += [
+            (f"{name}.jpg", place + 1, encode(planes[:, :, place])) for place in range(4) if planes[:, :, place].any()
+        ]
         truth[name] = planes
     table(root / "train.csv", ["ImageId", "ClassId", "EncodedPixels"], rows)
     save(root / "test_images/0000f269f.jpg", np.stack([blob(9, (256, 1600))[0]] * 3, 2))
@@ -251,7 +255,9 @@ def siim_acr(root: Path) -> Masks:
     asked = []
     for number in (7, 8):
         name = f"1.2.276.0.7230010.3.1.4.8323329.{1000 + number}.1517875{number}"
-        dicom(root / f"dicom-images-test/{name[:-3]}2.1/{name[:-3]}3.{number}/{name}.dcm", blob(number, (1024, 1024))[0])
+        dicom(
+            root / f"dicom-images-test/{name[:-3]}2.1/{name[:-3]}3.{number}/{name}.dcm", blob(number, (1024, 1024))[0]
+        )
         asked.append((name, "-1"))
     table(root / "sample_submission.csv", ["ImageId", "EncodedPixels"], asked)
     return truth

@@ -106,7 +106,9 @@ def new(
     origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in data}
     added = [key for key in data if key not in DataFiles.__dataclass_fields__]
     if added:
-        session.progress.say(f"from {files.competition}, whose files these are: {', '.join(added)} in {experiment.config}")
+        session.progress.say(
+            f"from {files.competition}, whose files these are: {', '.join(added)} in {experiment.config}"
+        )
     with naming_origins(origins):
         result = _write_checked(session, experiment, tree, overrides, code, recognise=extends is None)
     if code:

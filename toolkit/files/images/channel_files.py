@@ -24,6 +24,10 @@ class FileNames:
     planes: tuple[int, ...] = ()
 
 
+PLAIN_NAMES = FileNames()
+"""The id is one piece of a file name, and all channels of a file are used."""
+
+
 def files_of_channels(folder: Path, key: str, pattern: str, names: FileNames) -> list[tuple[str, Mapping[str, Path]]]:
     """The files of each channel by id, with the name of the channel for messages.
 

@@ -14,7 +14,7 @@ from toolkit.core.images.value_range import ValueRange
 from toolkit.core.images.windows import Window
 from toolkit.errors import DataError, MissingFileError, listing, nearest
 from toolkit.files.disk.digests import file_stamp, joined_stamps
-from toolkit.files.images.channel_files import FileNames, files_of_channels
+from toolkit.files.images.channel_files import PLAIN_NAMES, FileNames, files_of_channels
 from toolkit.files.images.decoding import (
     IMAGE_SUFFIXES,
     UnreadableImageError,
@@ -101,7 +101,7 @@ class ImageFiles:
 class StackedImages:
     """Images whose channels come from several folders, in the order of the folders, or from several files of one.
 
-    `place` is the folder that holds the files of all channels, for messages; empty if they are in several.
+    `place` is the (first) folder where each channel has a file of its own, for messages; empty without such files.
     """
 
     folders: tuple[ImageFiles, ...]
@@ -202,7 +202,7 @@ def find_image_files(
     channels: int = 3,
     *,
     pattern: str | None = None,
-    names: FileNames = FileNames(),
+    names: FileNames = PLAIN_NAMES,
     ranges: tuple[ValueRange, ...] = (),
 ) -> ImageFiles | StackedImages:
     """List the images of one folder, or of several folders that hold different channels of the same images.
@@ -223,8 +223,7 @@ def find_image_files(
     if pattern is not None and CHANNEL in pattern:
         parts = [part for folder in folders for part in _of_channels(folder, key, pattern, names)]
         joined = joined_folders(parts, channels, ranges, names.planes)
-        is_stack = isinstance(joined, StackedImages) and len(folders) == 1
-        return replace(joined, place=str(folders[0])) if is_stack else joined
+        return replace(joined, place=str(folders[0])) if isinstance(joined, StackedImages) else joined
     found = [_of_folder(folder, key, pattern, names.template) for folder in folders]
     for folder, paths in zip(folders[1:], found[1:], strict=True):
         alone = sorted(set(paths) ^ set(found[0]))

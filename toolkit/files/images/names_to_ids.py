@@ -103,6 +103,6 @@ def matching_files(folder: Path, pattern: str, template: str | None = None) -> l
         match = matcher.fullmatch(path.relative_to(folder).as_posix())
         if match is not None and not path.name.startswith(".") and not path.is_dir():
             texts = match.groupdict()
-            image_id = re.sub(r"\{(\w+)\}", lambda part, texts=texts: texts[part[1]], template)
+            image_id = "".join(texts.get(part.strip("{}"), part) for part in _PARTS.split(template))
             found.append((image_id, texts.get("class", texts.get("channel", "")), path))
     return found

@@ -39,7 +39,9 @@ def with_channel_stacks(folders: Sequence[ImageFolder], root: Path) -> tuple[Ima
     taken: set[Path] = set()
     for parent, files in patterns.items():
         if known & files.keys():
-            kept = {pattern: several for pattern, several in files.items() if _CHANNEL not in pattern or pattern in known}
+            kept = {
+                pattern: several for pattern, several in files.items() if _CHANNEL not in pattern or pattern in known
+            }
             found += _folders(parent, root, kept)
             taken |= {path for several in kept.values() for one in several.values() for _, path in one}
     rest = [folder for folder in folders if not taken.issuperset(folder.paths.values())]
@@ -71,7 +73,12 @@ def keys_of_names(folder: ImageFolder, names: FileNames, competition: str) -> It
     if names.channels == tuple(there):
         yield "channels", None, f"{every}, which are its channels", f"channels: {there[:2]}, to use some of them"
     else:
-        yield "channels", names.channels, f"{every}; these are the usual ones for {competition}", "all: leave out channels"
+        yield (
+            "channels",
+            names.channels,
+            f"{every}; these are the usual ones for {competition}",
+            "all: leave out channels",
+        )
     if names.planes:
         yield "planes", names.planes, f"the labelled part of each file, counted from 0, in {competition}", ""
 
@@ -86,7 +93,9 @@ def path_of_channel(folder: ImageFolder, path: Path, channel: str) -> Path:
 
 def _patterns(folders: Sequence[ImageFolder], root: Path) -> dict[Path, dict[str, dict[str, dict[str, Path]]]]:
     """Of each folder with subfolders: the files of each subfolder by pattern and channel."""
-    found: dict[Path, dict[str, dict[str, dict[str, Path]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    found: dict[Path, dict[str, dict[str, dict[str, Path]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(dict))
+    )
     for path in {path for folder in folders for path in folder.paths.values()}:
         for image, parent in _levels(path, root):
             place = path.parent.relative_to(image).as_posix()

@@ -14,7 +14,14 @@ from toolkit.core.arrays import Mask
 from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.channel_files import FileNames
-from toolkit.files.images.decoding import MASK_ARRAYS, chosen_planes, read_image, read_mask_values, read_size, read_stored
+from toolkit.files.images.decoding import (
+    MASK_ARRAYS,
+    chosen_planes,
+    read_image,
+    read_mask_values,
+    read_size,
+    read_stored,
+)
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.recognition.channel_stacks import channels_of, path_of_channel, with_channel_stacks
 from toolkit.files.recognition.composed_ids import are_scattered, ids_in_tables, with_composed_ids

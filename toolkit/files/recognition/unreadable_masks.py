@@ -14,7 +14,9 @@ def without_unreadable(
     """The folders without those whose first array has no shape of an image, and these with what it holds."""
     reasons = [_reason(folder) for folder in folders]
     pairs = list(zip(folders, reasons, strict=True))
-    return [folder for folder, why in pairs if not why], [(folder, f"files; each {why}") for folder, why in pairs if why]
+    return [folder for folder, why in pairs if not why], [
+        (folder, f"files; each {why}") for folder, why in pairs if why
+    ]
 
 
 def _reason(folder: ImageFolder) -> str:
