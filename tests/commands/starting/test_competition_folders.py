@@ -18,6 +18,9 @@ from PIL import Image
 from toolkit.commands.inspecting.data import examine_data
 from toolkit.commands.session import Session
 from toolkit.commands.starting.init import init
+from toolkit.commands.submitting.check import check
+from toolkit.commands.submitting.submit import SubmitOptions, submit
+from toolkit.commands.training.fit import fit
 from toolkit.config.data.competitions import find_competition
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
@@ -351,7 +354,13 @@ FOLDERS: Mapping[str, Callable[[Path], Masks]] = {
 }
 
 
-@pytest.fixture(scope="module", params=FOLDERS)
+_SLOW = ("carvana", "clouds", "siim-acr", "airbus", "severstal", "sartorius")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.train] * (name in _SLOW)) for name in FOLDERS],
+)
 def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Masks]:
     """The name of a competition, a working folder with its files in `data`, and the true masks."""
     root = tmp_path_factory.mktemp(request.param)
@@ -408,3 +417,23 @@ PLACES = {
     "dsb2018": "stage1_train", "hubmap": "train", "sartorius": "train", "severstal": "train_images",
     "siim-acr": "dicom-images-train", "tgs-salt": "train/images", "uw-madison": "train", "vesuvius": "train",
 }  # fmt: skip
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["contrails", "siim-acr", "vesuvius"])
+def test_a_folder_leads_to_a_submission(name: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    FOLDERS[name](tmp_path / "data")
+    session = Session(Workspace(tmp_path))
+    init(session, tmp_path / "data")
+    small = [
+        "architecture=ModularUnet", "architecture_options={depth: 1, convolutions: 1, start_filters: 2}",
+        "backbone=null", "encoder_weights=null", "folds_count=2", "folds=[0]", "batch=2", "augmentation=null",
+        "stages=[{epochs: 1}]",
+    ]  # fmt: skip
+    fit(session, "baseline", overrides=small)
+    submit(session, "baseline", options=SubmitOptions(threshold=0.5))
+    sample = next((tmp_path / "data").rglob("sample_submission.csv"))
+    images = tmp_path / "data" / ("dicom-images-test" if name == "siim-acr" else "test")
+    found = check(session, tmp_path / "submissions/baseline.csv", sample=sample, images=images, competition=name)
+    assert found.exit_code == 0, found.findings

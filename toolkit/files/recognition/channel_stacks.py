@@ -26,12 +26,13 @@ def with_channel_stacks(folders: Sequence[ImageFolder], root: Path) -> tuple[Ima
     `band_16.npy`), and a single file beside them is a mask by its name. Folders with the same pattern, such as those of
     test images, need no mask.
     """
-    by_parent = {parent: files for parent, files in _patterns(folders, root).items() if len(files) > 1}
+    by_parent = _patterns(folders, root)
     patterns = {parent: _shared(subfolders) for parent, subfolders in by_parent.items()}
     known = {
         pattern
         for parent, files in patterns.items()
-        if any(is_mask_folder(one) for one in _folders(parent, root, files) if _CHANNEL not in one.pattern)
+        if len(by_parent[parent]) > 1
+        and any(is_mask_folder(one) for one in _folders(parent, root, files) if _CHANNEL not in one.pattern)
         for pattern in files
         if _CHANNEL in pattern
     }
@@ -53,6 +54,16 @@ def channels_of(folder: ImageFolder) -> list[str]:
     first = next(iter(folder.paths.values()))
     beside = re.compile(re.escape(folder.pattern.rpartition("/")[2]).replace(re.escape(_CHANNEL), r"(\d+)"))
     return in_order(match[1] for path in first.parent.iterdir() if (match := beside.fullmatch(path.name)) is not None)
+
+
+def file_names_of(folder: ImageFolder, files: Mapping[str, Any]) -> FileNames:
+    """How the ids and channels of a folder are read: with the channels of a competition's `files` if they are there."""
+    if not folder.has_channels:
+        return FileNames(folder.template or None)
+    there = channels_of(folder)
+    if files.get("image_name") != folder.pattern or not set(files.get("channels", ())) <= set(there):
+        return FileNames(None, tuple(there))
+    return FileNames(None, tuple(files.get("channels", there)), tuple(files.get("planes", ())))
 
 
 def keys_of_names(folder: ImageFolder, names: FileNames, competition: str) -> Iterator[tuple[str, Any, str, str]]:

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.disk.tables import read_table
 from toolkit.files.images.decoding import image_id_of
-from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.channel_stacks import with_channel_stacks
+from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder
+from toolkit.files.recognition.roles import is_mask_folder
 
 _MOST, _HALF = 0.9, 0.5
 _SAMPLED = 200
 _SEPARATORS = ("_", "-", "")
 _ID_COLUMN = re.compile(r"id$|^id|image|img|file|name|slice", re.IGNORECASE)
+_MASK_COLUMN = re.compile(r"mask|label|annot|target", re.IGNORECASE)
 _SPLIT = re.compile(r"(^|[^a-z])(train|test|val)", re.IGNORECASE)
 
 
@@ -37,6 +40,14 @@ class _Form:
         return name if self.level is None else f"{parts[self.level]}{self.between}{name}"
 
 
+def regrouped(scan: FolderScan) -> FolderScan:
+    """A scan, with folders of images joined that belong together: channels of images, and ids of several parts."""
+    folders = with_channel_stacks(scan.folders, scan.root)
+    if scan.tables and _are_scattered(folders):
+        folders = with_composed_ids(folders, ids_in_tables(scan.tables), scan.root)
+    return replace(scan, folders=folders)
+
+
 def ids_in_tables(paths: Sequence[Path]) -> set[str]:
     """Everything in tables that may be the id of an image: cells of the first column, and of those named like ids."""
     found: set[str] = set()
@@ -45,22 +56,26 @@ def ids_in_tables(paths: Sequence[Path]) -> set[str]:
             table = read_table(path, None, path.name, DataError)
         except (DataError, MissingFileError):
             continue
-        places = [place for place, name in enumerate(table.columns) if place == 0 or _ID_COLUMN.search(name)]
+        places = [
+            place
+            for place, name in enumerate(table.columns)
+            if place == 0 or (_ID_COLUMN.search(name) and not _MASK_COLUMN.search(name))
+        ]
         found |= {image_id_of(row[place].strip()) for row in table.rows for place in places}
     return found
 
 
-def are_scattered(folders: Sequence[ImageFolder]) -> bool:
-    """Whether there are several folders without a pattern of their own, one of them in another folder."""
-    plain = [folder for folder in folders if not folder.pattern]
-    return len(plain) > 2 and any("/" in folder.name for folder in plain)
+def _are_scattered(folders: Sequence[ImageFolder]) -> bool:
+    """Whether there are several folders of images without a pattern of their own, one of them in another folder."""
+    plain = [folder for folder in folders if not folder.pattern and not is_mask_folder(folder)]
+    return len(plain) > 1 and any("/" in folder.name for folder in plain)
 
 
 def with_composed_ids(folders: Sequence[ImageFolder], ids: Collection[str], root: Path) -> tuple[ImageFolder, ...]:
     """The folders, with those joined whose images have the ids of tables by one rule; others with the same rule too."""
     if any(len(folder.paths.keys() & ids) > _HALF * len(folder.paths) for folder in folders if folder.pattern):
         return tuple(folders)
-    paths = sorted({path for folder in folders for path in folder.paths.values()})
+    paths = sorted({path for folder in folders if not is_mask_folder(folder) for path in folder.paths.values()})
     tops = {top: [path for path in paths if path.is_relative_to(top)] for top in _tops(root, paths)}
     forms = {
         form

@@ -26,6 +26,7 @@ def matching_competitions(
     sample: RecognisedTable | None,
     reading: RleReading | None,
     sizes: frozenset[tuple[int, int]],
+    pattern: str = "",
 ) -> list[Match]:
     """The known competitions that contradict nothing in the folder, the best match first.
 
@@ -34,7 +35,11 @@ def matching_competitions(
         sample: the sample submission.
         reading: of the masks in the table of labels.
         sizes: (height, width) of the training images.
+        pattern: of the names of the training images.
     """
+    if labels is None and sample is None and "{channel}" in pattern:
+        named = [form for form in map(find_competition, PRESETS) if form.files.get("image_name") == pattern]
+        return [Match(form, 1, f"the files are named as in {form.name}") for form in named]
     found = [_match(find_competition(name), labels, sample, reading, sizes) for name in PRESETS]
     return sorted((match for match in found if match is not None), key=lambda match: -match.score)
 

@@ -23,8 +23,8 @@ from toolkit.files.images.decoding import (
     read_stored,
 )
 from toolkit.files.images.kinds import file_kind
-from toolkit.files.recognition.channel_stacks import channels_of, path_of_channel, with_channel_stacks
-from toolkit.files.recognition.composed_ids import are_scattered, ids_in_tables, with_composed_ids
+from toolkit.files.recognition.channel_stacks import file_names_of, path_of_channel
+from toolkit.files.recognition.composed_ids import regrouped
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
@@ -112,7 +112,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         NothingToLearnError: the folder has no images, or no masks.
         DataError: none of the images can be read.
     """
-    scan = _regrouped(scan_folder(root))
+    scan = regrouped(scan_folder(root))
     progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
     every = {image_id for folder in scan.folders for image_id in folder.paths}
     first = [recognise_table(path, every, ()) for path in scan.tables]
@@ -150,8 +150,9 @@ def recognise(root: Path, progress: Progress) -> Recognised:
             "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
         )
     rle = None if labels is None else _read_labels(labels, roles)
-    matches = (described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes)))
-    stored = file_names_of(roles.images, matches)
+    fitting = matching_competitions(labels, sample, rle, frozenset(sizes), roles.images.pattern)
+    matches = (described,) if described else tuple(fitting)
+    stored = file_names_of(roles.images, matches[0].competition.files if matches else {})
     names, names_from = _class_names(scan, tables, document)
     return Recognised(
         scan=scan,
@@ -174,14 +175,6 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         class_names=names,
         class_names_from=names_from,
     )
-
-
-def _regrouped(scan: FolderScan) -> FolderScan:
-    """The folders of images, with those joined that are seen only together: channels, and ids of several parts."""
-    folders = with_channel_stacks(scan.folders, scan.root)
-    if scan.tables and are_scattered(folders):
-        folders = with_composed_ids(folders, ids_in_tables(scan.tables), scan.root)
-    return replace(scan, folders=folders)
 
 
 def class_order(
@@ -267,17 +260,6 @@ def _reason(path: Path) -> str:
     except DataError as error:
         return error.message
     return ""
-
-
-def file_names_of(folder: ImageFolder, matches: Sequence[Match]) -> FileNames:
-    """How the ids and channels of a folder are read: the channels of the competition, if its files are there."""
-    if not folder.has_channels:
-        return FileNames(folder.template or None)
-    files = matches[0].competition.files if matches else {}
-    there = channels_of(folder)
-    if files.get("image_name") != folder.pattern or not set(files.get("channels", ())) <= set(there):
-        return FileNames(None, tuple(there))
-    return FileNames(None, tuple(files.get("channels", there)), tuple(files.get("planes", ())))
 
 
 def _channels(folder: ImageFolder, names: FileNames) -> int:
