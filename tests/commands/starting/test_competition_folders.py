@@ -428,7 +428,7 @@ def test_a_folder_leads_to_a_submission(name: str, tmp_path: Path) -> None:
     init(session, tmp_path / "data")
     small = [
         "architecture=ModularUnet", "architecture_options={depth: 1, convolutions: 1, start_filters: 2}",
-        "backbone=null", "encoder_weights=null", "folds_count=2", "folds=[0]", "batch=2", "augmentation=null",
+        "backbone=null", "encoder_weights=null", "folds_count=2", "batch=2",
         "stages=[{epochs: 1}]",
     ]  # fmt: skip
     fit(session, "baseline", overrides=small)

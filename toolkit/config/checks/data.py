@@ -57,7 +57,7 @@ def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
     elif isinstance(entry.images, tuple) and not entry.images:
         yield ("images",), ValueError("expected a folder, or a list of at least one folder")
     if whole.image_id is not None and whole.image_name is None:
-        yield ("image_id",), MissingKeyError("requires image_name, a pattern with the same parts")
+        yield ("image_name",), MissingKeyError("image_id requires it, a pattern with the same parts")
     if whole.channels is not None and "{channel}" not in (whole.image_name or ""):
         yield ("channels",), ValueError('requires {channel} in image_name, for example "{id}/band_{channel}.tif"')
     if whole.masks is None and whole.value_ranges is None:

@@ -135,7 +135,7 @@ class SourceKeys(ClosedModel):
 
     images: Folders | None = Field(
         None,
-        description="Folder of the training images (png, jpg, tif, bmp, gif, webp, npy, npz), or a list of "
+        description="Folder of the training images (png, jpg, tif, bmp, gif, webp, npy, npz, dcm), or a list of "
         "folders whose images are the channels of one image. The id of an image is its file name "
         "without the extension.",
     )

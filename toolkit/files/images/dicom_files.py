@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ DICOM_SUFFIXES = (".dcm",)
 INSTALL = "pip install 'segmentation-toolkit[dicom]'"
 _TAGS = ("Rows", "Columns", "NumberOfFrames", "BitsAllocated", "PhotometricInterpretation", "PixelRepresentation",
          "RescaleSlope", "RescaleIntercept", "BitsStored")  # fmt: skip
+_READING = threading.RLock()
 _GREY, _INVERTED = "MONOCHROME2", "MONOCHROME1"
 
 
@@ -106,7 +108,7 @@ def _pydicom(name: str) -> Any:
 @contextmanager
 def _as_value_error() -> Iterator[None]:
     """Damaged headers raise errors of many types, and warnings; these files are read or refused, never commented."""
-    with warnings.catch_warnings():
+    with _READING, warnings.catch_warnings():  # one at a time, because warning filters belong to the whole process
         warnings.simplefilter("ignore")
         try:
             yield

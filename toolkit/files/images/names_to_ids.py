@@ -3,6 +3,7 @@
 import glob
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing_lines
@@ -10,6 +11,8 @@ from toolkit.files.images.decoding import image_id_of
 
 _PARTS = re.compile(r"(\{\w+\}|\*)")
 ID, CLASS, CHANNEL, ANYTHING = "{id}", "{class}", "{channel}", "*"
+
+_LOOKED_AT = 20_000
 
 Named = Mapping[str, Sequence[tuple[str, Path]]]
 """The files of each id in the order of their paths, each with the class in its name, or an empty text."""
@@ -65,14 +68,42 @@ def named_files(
         found.setdefault(image_id, []).append((class_name, path))
     if not found:
         wanted = f"file that matches {pattern}" if pattern else f"file that ends in {', '.join(suffixes)}"
-        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}", _folders_inside(folder, suffixes))
+        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}", _folders_inside(folder, suffixes, key))
     return found
 
 
-def _folders_inside(folder: Path, suffixes: Sequence[str]) -> str:
-    """Advice if the files are one level deeper than a path says."""
+def _folders_inside(folder: Path, suffixes: Sequence[str], key: str) -> str:
+    """Advice if the files are deeper than a path says."""
     inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and _in_folder(one, suffixes)]
-    return f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}" if inside else ""
+    told = f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}" if inside else ""
+    return "\n".join(filter(None, (told, _lines_for(folder, suffixes, "mask_name" if "mask" in key else "image_name"))))
+
+
+def _lines_for(folder: Path, suffixes: Sequence[str], key: str) -> str:
+    """The lines that read files in several folders of the same depth; empty if there are none."""
+    shown = islice(folder.rglob("*"), _LOOKED_AT)
+    paths = sorted(path.relative_to(folder) for path in shown if path.suffix.lower() in suffixes and path.is_file())
+    depths = {len(path.parts) - 1 for path in paths}
+    if len({path.parent for path in paths}) < 2 or len(depths) > 1:
+        return ""
+    levels = [{path.parts[level] for path in paths} for level in range(depths.pop())]
+    fixed = [next(iter(names)) if len(names) == 1 else ANYTHING for names in levels]
+    first, ending = paths[0].name, paths[0].suffix
+    if len({path.name for path in paths}) == len(paths):
+        return f'To read all of them, add to data: {key}: "{"/".join([*fixed, ID + ending])}"'
+    told = []
+    if all(len(names) == 1 for names in levels[1:]):
+        name = "/".join([ID, *fixed[1:], first])
+        told.append(
+            f'If each folder is an image, add to data the name of its file: {key}: "{name}", with {CHANNEL} in the place '
+            "of the number if each channel is a file."
+        )
+    for level in reversed(range(len(levels))):
+        if len({(path.parts[level], path.name) for path in paths}) == len(paths):
+            name = "/".join([*fixed[:level], "{folder}", *fixed[level + 1 :], "{file}" + ending])
+            told.append(f'If each file is an image, add to data: image_id: "{{folder}}_{{file}}", {key}: "{name}"')
+            break
+    return "\n".join(told)
 
 
 def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Path]]:

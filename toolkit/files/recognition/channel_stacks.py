@@ -12,6 +12,7 @@ from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.roles import is_mask_folder
 
 _MOST = 0.9
+_FILES_AT_MOST = 1024  # in a folder of one image
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 _CHANNEL = "{channel}"
 
@@ -107,7 +108,9 @@ def _patterns(folders: Sequence[ImageFolder], root: Path) -> dict[Path, dict[str
     found: dict[Path, dict[str, dict[str, dict[str, Path]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(dict))
     )
-    for path in {path for folder in folders for path in folder.paths.values()}:
+    together = Counter(path.parent for folder in folders for path in folder.paths.values())
+    few = {place for place, count in together.items() if count <= _FILES_AT_MOST}
+    for path in {path for folder in folders for path in folder.paths.values() if path.parent in few}:
         for image, parent in _levels(path, root):
             place = path.parent.relative_to(image).as_posix()
             inner = "" if place == "." else f"{place}/"
