@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.config.data.competitions import PLAIN, find_competition
-from toolkit.files.data.as_unpacked import find_unpacked_images, keys_as_unpacked
+from toolkit.files.data.as_unpacked import channels_as_unpacked, find_unpacked_images, keys_as_unpacked
 
 Draw = Callable[..., Path]
 
@@ -20,3 +20,17 @@ def test_keys_of_a_competition_hold_where_its_files_are(draw: Draw, tmp_path: Pa
 def test_images_in_a_folder_are_found_as_ever(draw: Draw, tmp_path: Path) -> None:
     draw("case1_day2_slice_0003.png")
     assert find_unpacked_images(find_competition("uw-madison"), tmp_path, "--images").ids == ("case1_day2_slice_0003",)
+
+
+def test_channels_that_are_not_there_are_left_out(draw: Draw, tmp_path: Path) -> None:
+    form = find_competition("vesuvius")
+    for layer in range(5):
+        draw(f"1/surface_volume/{layer:02d}.tif")
+    keys = keys_as_unpacked(form, tmp_path)
+    assert keys.keys() == {"image_name", "mask_name"}
+    assert channels_as_unpacked(keys, tmp_path) == 5
+    for layer in range(20, 45):
+        draw(f"1/surface_volume/{layer:02d}.tif")
+    keys = keys_as_unpacked(form, tmp_path)
+    assert channels_as_unpacked(keys, tmp_path) == len(keys["channels"]) == 16
+    assert channels_as_unpacked({"image_name": "{id}.png"}, tmp_path) is None

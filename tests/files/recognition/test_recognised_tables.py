@@ -80,3 +80,8 @@ def test_other_tables_are_unknown(table: Table, lines: tuple[str, ...]) -> None:
 def test_a_file_that_is_not_a_table_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff")
     assert recognise(tmp_path / "t.csv").role == "unknown"
+
+
+def test_the_classes_of_a_known_competition_are_known_where_each_image_has_one_row(table: Table) -> None:
+    found = recognise(table("ImageId,ClassId,EncodedPixels", "a1.jpg,3,1 2", "b2.jpg,1,5 6"))
+    assert (found.columns_used, found.classes) == (("ImageId", "ClassId", "EncodedPixels"), ("1", "3"))

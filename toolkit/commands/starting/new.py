@@ -25,7 +25,7 @@ from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.code.own_modules import sources_of
-from toolkit.files.data.as_unpacked import keys_as_unpacked
+from toolkit.files.data.as_unpacked import channels_as_unpacked, keys_as_unpacked
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -99,16 +99,17 @@ def new(
     if extends is None:
         defined = DEFINED_BY_COMPETITION if files.competition is not None else ()
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
+        channels = None if files.images is None else channels_as_unpacked(data, files.images)
+        tree |= {} if channels is None else {"shape": (*STARTING_POINT["shape"][:2], channels)}
     else:
         parent = session.workspace.find(extends)
         code = _code_of(parent, experiment)
         tree = {"extends": relative_path(parent.config, experiment)} | tree
-    origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in data}
-    added = [key for key in data if key not in DataFiles.__dataclass_fields__]
+    asked = [key for key in data if key in DataFiles.__dataclass_fields__]
+    origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in asked}
+    added = [key for key in data if key not in asked]
     if added:
-        session.progress.say(
-            f"from {files.competition}, whose files these are: {', '.join(added)} in {experiment.config}"
-        )
+        session.progress.say(f"the files are named as in {files.competition}; config.yaml has its {', '.join(added)}")
     with naming_origins(origins):
         result = _write_checked(session, experiment, tree, overrides, code, recognise=extends is None)
     if code:

@@ -1,5 +1,6 @@
 """The keys that read the files of a competition as it gives them, where they are those that are there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from toolkit.config.data.competitions import Competition
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.image_files import find_image_files
-from toolkit.files.images.names_to_ids import matching_files
+from toolkit.files.images.names_to_ids import CHANNEL, matching_files
 
 
 def keys_as_unpacked(competition: Competition, folder: Path) -> dict[str, Any]:
@@ -15,7 +16,17 @@ def keys_as_unpacked(competition: Competition, folder: Path) -> dict[str, Any]:
     keys = competition.files
     if "image_name" not in keys or not folder.is_dir():
         return {}
-    return keys if matching_files(folder, keys["image_name"], keys.get("image_id")) else {}
+    found = matching_files(folder, keys["image_name"], keys.get("image_id"))
+    lacking = set(keys.get("channels", ())) - {channel for _, channel, _ in found}
+    return {key: value for key, value in keys.items() if found and not (lacking and key in ("channels", "planes"))}
+
+
+def channels_as_unpacked(keys: Mapping[str, Any], folder: Path) -> int | None:
+    """The number of channels of the images that these keys read; None if each is a single file."""
+    if CHANNEL not in keys.get("image_name", ""):
+        return None
+    every = {channel for _, channel, _ in matching_files(folder, keys["image_name"], keys.get("image_id"))}
+    return len(keys.get("channels", every)) * max(1, len(keys.get("planes", ())))
 
 
 def find_unpacked_images(competition: Competition, folder: Path, key: str) -> Images:

@@ -95,8 +95,8 @@ def _lines_for(folder: Path, suffixes: Sequence[str], key: str) -> str:
     if all(len(names) == 1 for names in levels[1:]):
         name = "/".join([ID, *fixed[1:], first])
         told.append(
-            f'If each folder is an image, add to data the name of its file: {key}: "{name}", with {CHANNEL} in the place '
-            "of the number if each channel is a file."
+            f'If each folder is an image, add to data the name of its file: {key}: "{name}", with {CHANNEL} in the '
+            "place of the number if each channel is a file."
         )
     for level in reversed(range(len(levels))):
         if len({(path.parts[level], path.name) for path in paths}) == len(paths):
