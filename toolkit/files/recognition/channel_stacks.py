@@ -105,31 +105,28 @@ def path_of_channel(folder: ImageFolder, path: Path, channel: str) -> Path:
 
 def _patterns(folders: Sequence[ImageFolder], root: Path) -> dict[Path, dict[str, dict[str, dict[str, Path]]]]:
     """Of each folder with subfolders: the files of each subfolder by pattern and channel."""
-    found: dict[Path, dict[str, dict[str, dict[str, Path]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(dict))
-    )
     together = Counter(path.parent for folder in folders for path in folder.paths.values())
     few = {place for place, count in together.items() if count <= _FILES_AT_MOST}
+    found: dict[str, dict[str, dict[str, dict[str, Path]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(dict))
+    )
     for path in {path for folder in folders for path in folder.paths.values() if path.parent in few}:
-        for image, parent in _levels(path, root):
-            place = path.parent.relative_to(image).as_posix()
-            inner = "" if place == "." else f"{place}/"
-            stem = path.stem.replace(image.name, "{id}") if not image.name.isdecimal() else path.stem
-            numbered = _NUMBERED.fullmatch(stem)
-            if numbered is None or "{id}" in stem:
-                found[parent][image.name][f"{{id}}/{inner}{stem}{path.suffix}"][""] = path
-            else:
-                name = f"{numbered[1]}{_CHANNEL}{numbered[3]}{path.suffix}"
-                found[parent][image.name][f"{{id}}/{inner}{name}"][numbered[2]] = path
-    return found
+        parts = path.relative_to(root).parts
+        for level in range(
+            max(0, len(parts) - 3), len(parts) - 1
+        ):  # the folder of the image, at most two above the file
+            image = parts[level]
+            name, channel = _channel_of(path.stem, image)
+            pattern = "/".join(("{id}", *parts[level + 1 : -1], f"{name}{path.suffix}"))
+            found["/".join(parts[:level])][image][pattern][channel] = path
+    return {root / parent: subfolders for parent, subfolders in found.items()}
 
 
-def _levels(path: Path, root: Path) -> Iterator[tuple[Path, Path]]:
-    """The folders that may be that of the image, at most two above the file, each with the one that it is in."""
-    for image in list(path.parents)[:2]:
-        if image in (root, root.parent) or not image.is_relative_to(root):
-            return
-        yield image, image.parent
+def _channel_of(stem: str, image: str) -> tuple[str, str]:
+    """The pattern of a file name, and the number of the channel in it; an empty text if it has none."""
+    named = stem if image.isdecimal() else stem.replace(image, "{id}")
+    numbered = None if "{id}" in named else _NUMBERED.fullmatch(named)
+    return (named, "") if numbered is None else (f"{numbered[1]}{_CHANNEL}{numbered[3]}", numbered[2])
 
 
 def _shared(subfolders: Mapping[str, Mapping[str, Mapping[str, Path]]]) -> dict[str, _Files]:
