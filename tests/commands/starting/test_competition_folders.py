@@ -18,6 +18,7 @@ from PIL import Image
 from toolkit.commands.inspecting.data import examine_data
 from toolkit.commands.session import Session
 from toolkit.commands.starting.init import init
+from toolkit.commands.starting.new import DataFiles, new
 from toolkit.commands.submitting.check import check
 from toolkit.commands.submitting.submit import SubmitOptions, submit
 from toolkit.commands.training.fit import fit
@@ -25,6 +26,7 @@ from toolkit.config.data.competitions import find_competition
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.core.masks.rle import encode
+from toolkit.errors import ToolkitError
 from toolkit.files.data.as_unpacked import find_unpacked_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.workspace import Workspace
@@ -437,3 +439,61 @@ def test_a_folder_leads_to_a_submission(name: str, tmp_path: Path) -> None:
     images = tmp_path / "data" / ("dicom-images-test" if name == "siim-acr" else "test")
     found = check(session, tmp_path / "submissions/baseline.csv", sample=sample, images=images, competition=name)
     assert found.exit_code == 0, found.findings
+
+
+def refused(root: Path) -> str:
+    with pytest.raises(ToolkitError) as told:
+        init(Session(Workspace(root)), root / "data")
+    assert not (root / "experiments/baseline").exists()
+    return f"{told.value.message}\n{told.value.advice}"
+
+
+def test_masks_that_are_not_those_of_the_competition_are_not_taken_for_them(tmp_path: Path) -> None:
+    vesuvius(tmp_path / "data")
+    for path in tmp_path.rglob("inklabels.png"):
+        path.unlink()
+    told = refused(tmp_path)
+    assert "there is no file {id}/inklabels.png beside them, which has their masks; found {id}/mask.png" in told
+    keys = ("--images", "data/train", "--masks", "data/train", "--competition", "vesuvius")
+    assert " ".join(keys[-2:]) in told
+    line = 'data.mask_name="{id}/mask.png"'
+    assert line in told
+    data = DataFiles(tmp_path / "data/train", tmp_path / "data/train", competition="vesuvius")
+    assert new(Session(Workspace(tmp_path)), "own", files=data, overrides=[line]).training_images == 3
+
+
+def test_a_lacking_layer_is_told(tmp_path: Path) -> None:
+    vesuvius(tmp_path / "data")
+    (tmp_path / "data/train/2/surface_volume/05.tif").unlink()
+    told = refused(tmp_path)
+    assert "1 of 3 images" in told
+    assert "  2: 05" in told
+    assert "data.channels" in told
+
+
+def test_individual_masks_alone_are_told_with_their_shape(tmp_path: Path) -> None:
+    contrails(tmp_path / "data")
+    for path in tmp_path.rglob("human_pixel_masks.npy"):
+        path.unlink()
+    assert "human_individual_masks.npy; not used: files; each holds an array of shape (256, 256, 1, 4)" in refused(
+        tmp_path
+    )
+
+
+def test_contrails_are_known_without_a_sample_submission(tmp_path: Path) -> None:
+    contrails(tmp_path / "data")
+    (tmp_path / "data/sample_submission.csv").unlink()
+    result = init(Session(Workspace(tmp_path)), tmp_path / "data")
+    config = load_config(tmp_path / "experiments/baseline/config.yaml").config
+    assert config.data.table_format.name == "contrails"
+    assert (config.data.channels, config.data.planes) == (("11", "14", "15"), (4,))
+    assert any("human_individual_masks.npy: 6 files; each holds an array of shape" in line for line in result.not_used)
+
+
+def test_the_mask_files_of_nuclei_are_objects_where_there_is_no_table(tmp_path: Path) -> None:
+    truth = dsb2018(tmp_path / "data")
+    (tmp_path / "data/stage1_train_labels.csv").unlink()
+    init(Session(Workspace(tmp_path)), tmp_path / "data")
+    config = load_config(tmp_path / "experiments/baseline/config.yaml").config
+    assert config.data.mask_encoding == "instances"
+    assert all(np.array_equal(planes_of(config, image_id), mask) for image_id, mask in truth.items())

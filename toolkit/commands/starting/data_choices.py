@@ -221,6 +221,9 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
         name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
         yield Choice(("data", "mask_name"), name, "the names of mask files, from those of images")
+        of_objects = bool(found.matches) and found.matches[0].competition.rows == "object"
+        if "*" in name and of_objects and look.reading.code != "instances":
+            yield Choice(("data", "mask_encoding"), "instances", "each mask file of an image is an object")
     if _is_lossy(found):
         why = "lossy compression alters values: pixels nearer to white than to black are foreground"
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)

@@ -101,7 +101,7 @@ def not_used(found: Recognised) -> list[str]:
     lines += [
         f"{'/'.join(filter(None, (folder.name, folder.pattern)))}: {len(folder.paths)} {what}"
         f"{_channels_too(found, folder)}"
-        for folder, what in roles.unused
+        for folder, what in (*roles.unused, *roles.unreadable)
     ]
     lacking = (
         0

@@ -20,10 +20,14 @@ _Files = dict[str, list[tuple[str, Path]]]
 """The files of a pattern by image, each with the name of its channel, or an empty text."""
 
 
+_Subfolders = dict[str, dict[str, dict[str, Path]]]
+"""The files of each subfolder by pattern and channel."""
+
+
 def with_channel_stacks(folders: Sequence[ImageFolder], root: Path) -> tuple[ImageFolder, ...]:
     """The folders, with those joined that hold the channels of the same images.
 
-    Files are channels if every image has the same numbers of them (`00.tif` to `64.tif`, `band_08.npy` to
+    Files are channels if every image has nearly the same numbers of them (`00.tif` to `64.tif`, `band_08.npy` to
     `band_16.npy`), and a single file beside them is a mask by its name. Folders with the same pattern, such as those of
     test images, need no mask.
     """
@@ -103,18 +107,14 @@ def path_of_channel(folder: ImageFolder, path: Path, channel: str) -> Path:
     return path.with_name(f"{before}{channel}{after}")
 
 
-def _patterns(folders: Sequence[ImageFolder], root: Path) -> dict[Path, dict[str, dict[str, dict[str, Path]]]]:
+def _patterns(folders: Sequence[ImageFolder], root: Path) -> dict[Path, _Subfolders]:
     """Of each folder with subfolders: the files of each subfolder by pattern and channel."""
     together = Counter(path.parent for folder in folders for path in folder.paths.values())
     few = {place for place, count in together.items() if count <= _FILES_AT_MOST}
-    found: dict[str, dict[str, dict[str, dict[str, Path]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(dict))
-    )
-    for path in {path for folder in folders for path in folder.paths.values() if path.parent in few}:
-        parts = path.relative_to(root).parts
-        for level in range(
-            max(0, len(parts) - 3), len(parts) - 1
-        ):  # the folder of the image, at most two above the file
+    found: dict[str, _Subfolders] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    for path in dict.fromkeys(path for folder in folders for path in folder.paths.values() if path.parent in few):
+        parts = path.parts[len(root.parts) :]
+        for level in range(max(0, len(parts) - 3), len(parts) - 1):  # of the image's folder, at most two above the file
             image = parts[level]
             name, channel = _channel_of(path.stem, image)
             pattern = "/".join(("{id}", *parts[level + 1 : -1], f"{name}{path.suffix}"))
@@ -130,15 +130,16 @@ def _channel_of(stem: str, image: str) -> tuple[str, str]:
 
 
 def _shared(subfolders: Mapping[str, Mapping[str, Mapping[str, Path]]]) -> dict[str, _Files]:
-    """The patterns that nearly all subfolders have, with the same channels in each."""
-    names: dict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+    """The patterns that nearly all subfolders have, with nearly the same channels in each."""
+    names: dict[str, list[set[str]]] = defaultdict(list)
     for patterns in subfolders.values():
         for pattern, files in patterns.items():
-            names[pattern][frozenset(files)] += 1
+            names[pattern].append(set(files))
     found: dict[str, _Files] = {}
-    for pattern, counts in names.items():
-        ((channels, times),) = counts.most_common(1)
-        if times >= _MOST * len(subfolders) and (_CHANNEL not in pattern or len(channels) > 1):
+    for pattern, several in names.items():
+        every = set().union(*several)
+        alike = all(len(channels) >= _MOST * len(every) for channels in several)
+        if len(several) >= _MOST * len(subfolders) and alike and (_CHANNEL not in pattern or len(every) > 1):
             found[pattern] = {
                 image_id: sorted(patterns[pattern].items())
                 for image_id, patterns in sorted(subfolders.items())

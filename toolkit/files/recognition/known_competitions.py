@@ -1,11 +1,14 @@
 """Finds the known competitions that tables may belong to, by their columns, ids and masks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.config.data.competitions import PRESETS, Competition, cell_reader, find_competition
+from toolkit.errors import NothingToLearnError
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.roles import Roles
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,23 @@ def _contradicts(
     wrong_order = reading.order_sure and reading.order != form.pixel_order
     wrong_size = form.label_size is not None and not reading.broken and sizes != {form.label_size}
     return wrong_starts or wrong_order or wrong_size
+
+
+def refuse_other_masks(roles: Roles, matches: Sequence[Match]) -> None:
+    """Check that masks beside the channels of a competition are those that it names.
+
+    Raises:
+        NothingToLearnError: there are only other files that are masks by their name.
+    """
+    if not matches or roles.images is None or roles.pairing is None or not roles.images.has_channels:
+        return
+    form, there = matches[0].competition, roles.pairing.masks.pattern
+    wanted = form.files.get("mask_name", there)
+    if roles.images.pattern == form.files.get("image_name") and wanted != there:
+        folder = roles.images.folder
+        raise NothingToLearnError(
+            f"the images in {folder} are named as in {form.name}, but there is no file {wanted} beside them, which has "
+            f"their masks; found {there}",
+            f"Add these files. If {there} has the masks: tk new NAME --images {folder} --masks {folder} --competition "
+            f"{form.name} --set 'data.mask_name=\"{there}\"'",
+        )

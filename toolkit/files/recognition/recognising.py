@@ -26,7 +26,7 @@ from toolkit.files.images.kinds import file_kind
 from toolkit.files.recognition.channel_stacks import file_names_of, path_of_channel
 from toolkit.files.recognition.composed_ids import regrouped
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
-from toolkit.files.recognition.known_competitions import Match, matching_competitions
+from toolkit.files.recognition.known_competitions import Match, matching_competitions, refuse_other_masks
 from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
@@ -122,7 +122,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
     usable, refused = without_unreadable(scan.folders)
     roles = find_roles(usable, labelled - wanted, wanted - labelled)
-    roles = replace(roles, unused=(*roles.unused, *refused))
+    roles = replace(roles, unreadable=tuple(refused))
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
@@ -152,6 +152,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     rle = None if labels is None else _read_labels(labels, roles)
     fitting = matching_competitions(labels, sample, rle, frozenset(sizes), roles.images.pattern)
     matches = (described,) if described else tuple(fitting)
+    refuse_other_masks(roles, matches)
     stored = file_names_of(roles.images, matches[0].competition.files if matches else {})
     names, names_from = _class_names(scan, tables, document)
     return Recognised(
@@ -209,7 +210,8 @@ def _nothing(scan: FolderScan, tables: Sequence[RecognisedTable], roles: Roles |
     if roles is not None and roles.images is not None:
         what = f"{len(roles.images.paths)} images, but no masks" + " with the same names" * masks
     lines = [f"{scan.root} holds {what}. Its content:"]
-    lines += [_described_folder(folder) for folder in scan.folders[:_SHOWN]]
+    reasons = {} if roles is None else {id(folder): f"; not used: {what}" for folder, what in roles.unreadable}
+    lines += [_described_folder(folder) + reasons.get(id(folder), "") for folder in scan.folders[:_SHOWN]]
     lines += [
         f"  {scan.name(table.table.path)}: {table.role}: {table.why}; columns {', '.join(table.table.columns)}"
         + _guess(table)

@@ -36,7 +36,7 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Roles:
-    """The presumed role of each folder; `unused` folders have none, and come with a description."""
+    """The presumed role of each folder; `unused` and `unreadable` ones have none, and come with a description."""
 
     images: ImageFolder | None
     pairing: Pairing | None
@@ -45,6 +45,7 @@ class Roles:
     test_why: str
     validation: tuple[ImageFolder, Pairing] | None
     unused: tuple[tuple[ImageFolder, str], ...]
+    unreadable: tuple[tuple[ImageFolder, str], ...] = ()
 
 
 def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], sample_ids: Collection[str]) -> Roles:
