@@ -50,7 +50,7 @@ def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Network
                 f"images: there is no file {listing(missing)}",
                 f"The working folder is {Path.cwd()}; for a whole folder use predict_to or predict_in_directory.",
             )
-        return ImageFiles("Python", paths, channels, ranges)
+        return ImageFiles("Python", paths, channels, ranges, networks.config.data.planes or ())
     return ArrayImages({image_id: _image(array, channels, ranges) for image_id, array in arrays.items()})
 
 

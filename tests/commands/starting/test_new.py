@@ -229,3 +229,19 @@ def test_each_label_of_shapes_is_a_class_and_shapes_of_another_size_are_refused(
     coco.write_text(json.dumps(tree))
     told = new("wrong", *given, code=DataError.exit_code)
     assert "drawn on an image of 16×16, but the image is 8×8" in told.replace("\n", " ")
+
+
+def test_files_that_are_named_as_in_the_competition_are_read_so() -> None:
+    for name in ("1", "2"):
+        for layer in range(6):
+            path = Path(f"fragments/{name}/surface_volume/{layer:02d}.tif")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.zeros((12, 16), np.uint8)).save(path)
+        Image.fromarray(np.zeros((12, 16), np.uint8)).save(f"fragments/{name}/inklabels.png")
+    told = new("exp042", "--images", "fragments", "--masks", "fragments", "--competition", "vesuvius")
+    assert "the files are named as in vesuvius; config.yaml has its image_name, mask_name" in told
+    config = load_config(Path("experiments/exp042/config.yaml")).config
+    assert config.shape == (256, 256, 6)
+    assert config.data.image_name == "{id}/surface_volume/{channel}.tif"
+    new("exp043", *DATA, "--competition", "tgs-salt")
+    assert load_config(Path("experiments/exp043/config.yaml")).config.data.image_name is None

@@ -77,3 +77,17 @@ def test_a_range_that_no_image_needs_gets_a_warning(tmp_path: Path) -> None:
     images = find_image_files([write(tmp_path / "a", np.uint8, 200)], "data.images", ranges=((0, 100),))
     check_bit_depths(images, "data", progress)
     assert progress.told == [f"data.value_range is ignored: all images in {tmp_path / 'a'} have 8 bits"]
+
+
+def test_channels_in_files_of_their_own_are_told_together(tmp_path: Path) -> None:
+    for channel, high in ((1, 100), (2, 4095)):
+        np.save(tmp_path / f"a_{channel}.npy", np.full((3, 4), high, np.uint16))
+    progress = Listening()
+    images = find_image_files([tmp_path], "data.images", 2, pattern="{id}_{channel}.npy")
+    check_bit_depths(images, "data", progress)
+    (told,) = progress.told
+    assert told.startswith(f"1 images in {tmp_path} have 16 bits")
+    assert told.endswith("Add under data: value_range: [100, 4095]")
+    np.save(tmp_path / "a_2.npy", np.full((3, 4), -7.5, np.float32))
+    with pytest.raises(DataError, match=r"1 images in .* values from -7\.5 to 100"):
+        check_bit_depths(images, "data", progress)

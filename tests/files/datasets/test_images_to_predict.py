@@ -144,3 +144,11 @@ def test_arrays_are_images_too() -> None:
     assert np.array_equal(images.window("b", Window(1, 2, 1, 2)), array[1:, 2:])
     assert images.only({"a"}).ids == ("a",)
     assert images.content("b") == array.tobytes()
+
+
+def test_an_experiment_with_channels_in_files_of_their_own_predicts_no_single_files(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    data = {"images": "red", "masks": "m", "image_name": "{id}/{channel}.png"}
+    with pytest.raises(ConfigError, match="exp042 reads each channel of an image from a file of its own") as told:
+        images_of(find_inputs([tmp_path]), networks(data, 2))
+    assert "tk submit exp042" in told.value.advice

@@ -59,3 +59,46 @@ def test_advice_names_the_pattern_that_belongs_to_a_folder(folder: Path) -> None
     with pytest.raises(NothingToLearnError) as inside:
         files_by_id(folder / "p", (".png",), "data.masks")
     assert inside.value.advice.endswith('To read all of them, write mask_name: "*/{id}.png"')
+
+
+def test_parts_of_a_pattern_make_the_id(folder: Path) -> None:
+    found = files_by_id(folder, (), "key", "{part}/{file}.png", template="{file}-{part}")
+    assert set(found) == {"a-x", "a-y"}
+
+
+def test_a_pattern_names_the_channel(folder: Path) -> None:
+    found = named_files(folder, (), "key", "{channel}/{id}.png")
+    assert [name for name, _ in found["a"]] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (("p/s/a.png", "q/s/b.png"), ['image_name: "*/s/{id}.png"']),
+        (
+            ("p/1.png", "p/2.png", "q/1.png", "q/2.png"),
+            [
+                'image_name: "{id}/1.png", with {channel}',
+                'image_id: "{folder}_{file}", image_name: "{folder}/{file}.png"',
+            ],
+        ),
+        (
+            ("c/p/s/1.png", "c/q/s/1.png", "d/r/s/1.png", "d/r/s/2.png"),
+            ['image_id: "{folder}_{file}", image_name: "*/{folder}/s/{file}.png"'],
+        ),
+        (("p/1.png", "2.jpg"), []),
+        (("p/q/1.png", "p/2.png"), []),
+    ],
+)
+def test_files_in_folders_of_folders_are_told_with_the_lines_that_read_them(
+    files: tuple[str, ...], told: list[str], tmp_path: Path
+) -> None:
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    with pytest.raises(NothingToLearnError) as error:
+        files_by_id(tmp_path, (".png",), "data.images")
+    lines = [line for line in error.value.advice.splitlines() if "_name: " in line]
+    assert len(lines) == len(told)
+    assert all(text in line for text, line in zip(told, lines, strict=True))

@@ -63,3 +63,9 @@ def test_every_known_competition_is_recognised_by_its_own_tables(table: Table, n
         recognise(table(*labels)), recognise(table(*sample, name="sample_submission.csv")), None, frozenset()
     )
     assert name in [match.competition.name for match in found if match.score == found[0].score]
+
+
+def test_a_competition_is_known_by_the_names_of_its_channels_where_there_are_no_tables() -> None:
+    (match,) = matching_competitions(None, None, None, frozenset(), "{id}/band_{channel}.npy")
+    assert (match.competition.name, match.why) == ("contrails", "the files are named as in contrails")
+    assert not matching_competitions(None, None, None, frozenset(), "{id}/images/{id}.png")

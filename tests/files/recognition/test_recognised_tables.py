@@ -107,3 +107,8 @@ def test_words_for_an_empty_mask_are_told_from_runs(table: Table) -> None:
 
 def test_a_row_that_is_repeated_is_no_further_object(table: Table) -> None:
     assert recognise(table("id,m", "a1,1 2", "a1,1 2", "b2,3 3", "b2,")).several_rows == 0
+
+
+def test_the_classes_of_a_known_competition_are_known_where_each_image_has_one_row(table: Table) -> None:
+    found = recognise(table("ImageId,ClassId,EncodedPixels", "a1.jpg,3,1 2", "b2.jpg,1,5 6"))
+    assert (found.columns_used, found.classes) == (("ImageId", "ClassId", "EncodedPixels"), ("1", "3"))

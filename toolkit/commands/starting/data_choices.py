@@ -11,6 +11,7 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.masks.value_keys import are_several, keys_for, names_of
 from toolkit.files.recognition import table_readings
+from toolkit.files.recognition.channel_stacks import keys_of_names
 from toolkit.files.recognition.id_lists import lists_within
 from toolkit.files.recognition.recognised_tables import RecognisedTable, grouping_columns
 from toolkit.files.recognition.recognising import Recognised, class_order
@@ -115,11 +116,9 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        first = min(folder.paths)
-        why = f"the id is what names of images and masks share: {first} is the id of {folder.paths[first].name}"
-        if "{id}/" in folder.pattern:
-            why = f"one folder for each of {counted(len(folder.paths), 'image')}"
-        yield Choice(("data", "image_name"), folder.pattern, why)
+        competition = found.matches[0].competition.name if found.matches else ""
+        for key, value, why, other in keys_of_names(folder, found.names, competition):
+            yield Choice(("data", key), value, why, other)
     if exclude := found.roles.exclude:
         why = "files beside the images that are no images to train on"
         yield Choice(("data", "exclude"), exclude if len(exclude) > 1 else exclude[0], why)
@@ -238,6 +237,9 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         yield Choice(("data", "mask_name"), found.roles.class_name, why)
     elif pairing.mask_name:
         yield Choice(("data", "mask_name"), pairing.mask_name, "the names of mask files, from those of images")
+    of_objects = bool(found.matches) and found.matches[0].competition.rows == "object"
+    if "*" in pairing.mask_name and of_objects and look.reading.code != "instances":
+        yield Choice(("data", "mask_encoding"), "instances", "each mask file of an image is an object")
     if cut_in_the_middle(found):
         why = "lossy compression alters values: pixels nearer to white than to black are foreground"
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
@@ -372,10 +374,11 @@ def _own_competition(found: Recognised, look: RecognisedTable, with_table: bool)
     """A description of an unknown competition."""
     sample, labels = found.sample, found.labels if with_table else None
     asked = sample or look
-    rows = "class" if look.classes else "object" if labels is not None and labels.several_rows else "image"
+    classes = asked.classes or look.classes
+    rows = "class" if classes else "object" if labels is not None and labels.several_rows else "image"
     form: dict[str, Any] = {"name": found.scan.root.resolve().name or "own", "metric": "dice", "rows": rows}
-    if look.classes:
-        form["classes"] = look.classes
+    if classes:
+        form["classes"] = classes
     form |= {"columns": asked.columns_used, "id": asked.template}
     if found.rle is not None:
         form |= {"pixel_order": found.rle.order, "relative": found.rle.relative}

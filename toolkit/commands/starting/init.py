@@ -133,8 +133,9 @@ def not_used(found: Recognised, choices: Sequence[Choice] = ()) -> list[str]:
     scan, roles = found.scan, found.roles
     lines = [found.misdescribed] if found.misdescribed else []
     lines += [
-        f"{folder.name}: {len(folder.paths)} {what}" + (_channels_too(found, folder) if what == WITHOUT_MASKS else "")
-        for folder, what in roles.unused
+        f"{'/'.join(filter(None, (folder.name, folder.pattern)))}: {len(folder.paths)} {what}"
+        + (_channels_too(found, folder) if what == WITHOUT_MASKS else "")
+        for folder, what in (*roles.unused, *roles.unreadable)
     ]
     lacking = (
         0

@@ -18,7 +18,7 @@ from toolkit.commands.starting.starting_point import (
     warn_of_labels,
     written_if_sound,
 )
-from toolkit.config.data.competitions import is_competition_file
+from toolkit.config.data.competitions import PRESETS, find_competition, is_competition_file
 from toolkit.config.loading import settings_of, with_settings
 from toolkit.config.models import Config
 from toolkit.config.stage_values import dotted_names
@@ -26,6 +26,7 @@ from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.code.own_modules import sources_of
+from toolkit.files.data.as_unpacked import channels_as_unpacked, keys_as_unpacked
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -100,11 +101,17 @@ def new(
     if extends is None:
         defined = DEFINED_BY_COMPETITION if files.competition is not None else ()
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
+        channels = None if files.images is None else channels_as_unpacked(data, files.images)
+        tree |= {} if channels is None else {"shape": (*STARTING_POINT["shape"][:2], channels)}
     else:
         parent = session.workspace.find(extends)
         code = _code_of(parent, experiment)
         tree = {"extends": relative_path(parent.config, experiment)} | tree
-    origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in data}
+    asked = [key for key in data if key in DataFiles.__dataclass_fields__]
+    origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in asked}
+    added = [key for key in data if key not in asked]
+    if added:
+        session.progress.say(f"the files are named as in {files.competition}; config.yaml has its {', '.join(added)}")
     with naming_origins(origins):
         result = _write_checked(session, experiment, tree, overrides, code, recognise=extends is None)
     if code:
@@ -129,7 +136,7 @@ def _code_of(parent: Experiment, experiment: Experiment) -> dict[Path, str]:
     return {path.absolute().relative_to(folder): path.read_text("utf-8") for path in files}
 
 
-def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
+def _data(files: DataFiles, experiment: Experiment) -> dict[str, Any]:
     """The keys below `data`."""
     paths = {
         "images": files.images,
@@ -141,7 +148,17 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
     if files.competition is not None:
         is_file = is_competition_file(files.competition)
         data["competition"] = relative_path(Path(files.competition), experiment) if is_file else files.competition
+        data |= _as_unpacked(files, files.competition)
     return data
+
+
+def _as_unpacked(files: DataFiles, competition: str) -> dict[str, Any]:
+    """The keys that read the files as the competition gives them, if they are those that are there."""
+    if files.images is None or not (competition in PRESETS or Path(competition).is_file()):
+        return {}
+    keys = keys_as_unpacked(find_competition(competition), files.images)
+    of_files = files.masks is not None and files.masks.is_dir()
+    return {key: value for key, value in keys.items() if of_files or not key.startswith("mask_")}
 
 
 def _write_checked(

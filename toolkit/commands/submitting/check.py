@@ -6,9 +6,10 @@ from pathlib import Path
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
-from toolkit.config.data.competitions import PLAIN
+from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.errors import SubmissionError
-from toolkit.files.data.sources import find_images
+from toolkit.files.data.as_unpacked import find_unpacked_images
+from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.submissions.checks import check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, is_refused
@@ -77,7 +78,7 @@ def check(
         SubmissionError: the sample submission does not have the format of the competition.
     """
     form = named_competition(competition) or PLAIN
-    found = None if images is None else _test_images(images)
+    found = None if images is None else _test_images(images, form)
     known = () if found is None else found.ids
     layout = None if sample is None else sample_layout(sample, form, "--sample", known)
     workspace = session.workspace
@@ -90,11 +91,11 @@ def check(
     return CheckResult(str(path), competition, checked.rows, checked.images, checked.empty_rows, checked.findings)
 
 
-def _test_images(folder: Path) -> TestImages:
-    images = find_images(folder, "--images")
+def _test_images(folder: Path, form: Competition) -> TestImages:
+    images = find_unpacked_images(form, folder, "--images")
     known = frozenset(images.ids)
 
     def size(image_id: str) -> tuple[int, int] | None:
         return images.size(image_id) if image_id in known else None
 
-    return TestImages(known, size, images.read)
+    return TestImages(known, size, images.read if isinstance(images, ImageFiles) else None)

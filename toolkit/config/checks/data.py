@@ -50,7 +50,7 @@ def _of_metadata(config: Config) -> _Found:
 def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
     """Contradictions within a source; `whole` includes the keys that it takes from `data`."""
     if entry.source is not None:
-        for key in ("images", "image_name", "exclude", "masks", *_OF_MASK_FILES):
+        for key in ("images", "image_id", "image_name", "exclude", "channels", "planes", "masks", *_OF_MASK_FILES):
             if getattr(entry, key) is not None:
                 yield (key,), ValueError(f"the source {entry.source.name} provides images and masks; remove {key}")
         return
@@ -58,6 +58,10 @@ def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
         yield ("images",), MissingKeyError()
     elif isinstance(entry.images, tuple) and not entry.images:
         yield ("images",), ValueError("expected a folder, or a list of at least one folder")
+    if whole.image_id is not None and whole.image_name is None:
+        yield ("image_name",), MissingKeyError("image_id requires it, a pattern with the same parts")
+    if whole.channels is not None and "{channel}" not in (whole.image_name or ""):
+        yield ("channels",), ValueError('requires {channel} in image_name, for example "{id}/band_{channel}.tif"')
     if whole.masks is None and whole.value_ranges is None:
         yield ("masks",), MissingKeyError()
     if entry.masks is None and entry.mask_name is not None:

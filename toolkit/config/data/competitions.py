@@ -89,6 +89,12 @@ class Competition(ClosedModel):
         "`error`, or an `empty` mask.",
     )
 
+    files: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Keys of `data` that read the files as the competition gives them, for example `image_name`; `tk "
+        "init` and `tk new` write them if there are such files.",
+    )
+
     @property
     def metric_spec(self) -> MetricSpec:
         """The metric of the competition."""

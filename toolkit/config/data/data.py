@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
 from toolkit.config.yaml.closed_model import ClosedModel
-from toolkit.config.yaml.fields import FilePath, FiniteNumber, plugin_names
+from toolkit.config.yaml.fields import Count, FilePath, FiniteNumber, plugin_names
 from toolkit.config.yaml.named_calls import UnknownNameError, is_plugin, read_call
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
@@ -47,19 +47,34 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and not any(isinstance(one, tuple | list) for one in value)
 
 
-def _pattern(allowed: tuple[str, ...]) -> AfterValidator:
-    def check(text: str) -> str:
+def _pattern(optional: str) -> AfterValidator:
+    """A check of patterns of file names, which contain the id, or all parts of `image_id`, and perhaps `optional`."""
+
+    def check(text: str, info: ValidationInfo) -> str:
         parts = _PATTERN_PARTS.findall(text)
-        unknown = [part for part in parts if part not in allowed]
-        if unknown or "{id}" not in parts or text.startswith(("/", "../", "./")):
-            others = f" and optionally {' and '.join(allowed[1:])}" if len(allowed) > 1 else ""
+        of_id = _PATTERN_PARTS.findall(info.data.get("image_id") or "{id}")
+        unknown = [part for part in parts if part not in (*of_id, optional)]
+        if unknown or not set(of_id) <= set(parts) or text.startswith(("/", "../", "./")):
+            other_parts = [part for part in unknown if re.fullmatch(r"\{\w+\}", part)]
+            advice = "; image_id says how other parts make the id" if other_parts and of_id == ["{id}"] else ""
             raise ValueError(
-                f'expected a file name below the folder that contains {{id}}{others} (for example "{{id}}_label.png"), '
-                f"received {text!r}"
+                f"expected a file name below the folder that contains {' and '.join(of_id)} and optionally {optional} "
+                f'(for example "{"_".join(of_id)}_label.png"), received {text!r}{advice}'
             )
         return text
 
     return AfterValidator(check)
+
+
+def _id_of_parts(text: str) -> str:
+    parts = _PATTERN_PARTS.findall(text)
+    reserved = {"{id}", "{class}", "{channel}"} & set(parts)
+    if not parts or reserved or "/" in text or not all(re.fullmatch(r"\{[A-Za-z_]\w*\}", part) for part in parts):
+        raise ValueError(
+            f'expected parts of file names in braces (for example "{{folder}}_{{file}}") without a slash, and none of '
+            f"them called id, class or channel; received {text!r}"
+        )
+    return text
 
 
 class UserSource(ClosedModel):
@@ -108,9 +123,11 @@ ValueRanges = Annotated[
 Level = Annotated[int, Field(ge=0, le=255)]
 ColourValue = Annotated[tuple[Level, Level, Level], BeforeValidator(_colour)]
 Folders = Annotated[FilePath | tuple[FilePath, ...], Field(union_mode="left_to_right")]
-ImageName = Annotated[str, _pattern(("{id}",))]
-MaskName = Annotated[str, _pattern(("{id}", "{class}"))]
+ImageId = Annotated[str, AfterValidator(_id_of_parts)]
+ImageName = Annotated[str, _pattern("{channel}")]
+MaskName = Annotated[str, _pattern("{class}")]
 FileNames = Annotated[str | tuple[str, ...], Field(union_mode="left_to_right")]
+ChannelName = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Encoding = Literal["values", "bits", "channels", "instances"]
 
 
@@ -119,14 +136,30 @@ class SourceKeys(ClosedModel):
 
     images: Folders | None = Field(
         None,
-        description="Folder of the training images (png, jpg, tif, bmp, gif, webp, npy, npz), or a list of "
+        description="Folder of the training images (png, jpg, tif, bmp, gif, webp, npy, npz, dcm), or a list of "
         "folders whose images are the channels of one image. The id of an image is its file name "
         "without the extension.",
     )
+    image_id: ImageId | None = Field(
+        None,
+        description="How parts of the file names make the id, where it is not one piece: with "
+        '`"{day}_{slice}"`, `image_name: "*/{day}/scans/{slice}_*.png"` has these parts in the place of `{id}`.',
+    )
     image_name: ImageName | None = Field(
         None,
-        description="Pattern of the image file names: `{id}` stands for the id, `*` for any text. Examples: "
-        '`"{id}_sat.jpg"`, `"{id}/images/{id}.png"`.',
+        description="Pattern of the image file names: `{id}` stands for the id, `*` for any text, `{channel}` for the "
+        'name of a channel where each has a file of its own. Examples: `"{id}_sat.jpg"`, '
+        '`"{id}/images/{id}.png"`, `"{id}/band_{channel}.tif"`.',
+    )
+    channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Names of the channels that `{channel}` in `image_name` stands for, in this order. Default: all "
+        "that there are, in the order of their numbers.",
+    )
+    planes: Annotated[tuple[Count, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Which channels of each image file are used, counted from 0, in this order: bands of a TIFF file, "
+        "or times in an array. Default: all.",
     )
     exclude: FileNames | None = Field(
         None,
@@ -330,7 +363,8 @@ class DataConfig(SourceKeys):
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with its missing keys taken from here."""
-        keys: tuple[str, ...] = ("image_name", "exclude", "value_range", "unlabelled")
+        keys: tuple[str, ...] = ("image_name", "exclude", "value_range", "unlabelled", "planes")
+        keys += ("image_id", "channels") if entry.image_name is None and entry.image_id is None else ()
         if entry.source is not None:
             # Its masks are not files: colours, ranges and encodings of mask files do not apply to them.
             of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))

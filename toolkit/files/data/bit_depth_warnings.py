@@ -38,17 +38,17 @@ def check_bit_depths(images: Images, key: str, progress: Progress) -> None:
         DataError: pixels are floats or integers other than `uint8` and `uint16`, and no `value_range` is set. The
             message has the smallest and the largest value of all images.
     """
-    for folder in _folders(images):
-        deep = [image_id for image_id in folder.ids if _is_deep(folder.paths[image_id])]
-        if folder.ranges:
+    for origin, folders in _together(images):
+        deep = [(folder, one) for folder in folders for one in folder.ids if _is_deep(folder.paths[one])]
+        if folders[0].ranges:
             if not deep:
-                progress.warn(f"{key}.value_range is ignored: all images in {folder.origin} have 8 bits")
+                progress.warn(f"{key}.value_range is ignored: all images in {origin} have 8 bits")
             continue
         with ThreadPoolExecutor() as pool:
-            limits = pool.map(lambda image_id, folder=folder: _limits(folder, image_id), deep)
-            found = [one for one in limits if one is not None]
+            limits = pool.map(lambda item: _limits(*item), deep)
+            found = [(image_id, one) for (_, image_id), one in zip(deep, limits, strict=True) if one is not None]
         if found:
-            _check_limits(folder, found, key, progress)
+            _check_limits(origin, len(dict(found)), [one for _, one in found], key, progress)
 
 
 def few_levels(images: Images) -> dict[str, float]:
@@ -66,6 +66,15 @@ def few_levels(images: Images) -> dict[str, float]:
     return found
 
 
+def _together(images: Images) -> list[tuple[str, list[ImageFiles]]]:
+    """The folders of images by name; those of channels that one folder holds are taken together."""
+    if isinstance(images, MergedImages):
+        return [one for source in images.sources for one in _together(source)]
+    if isinstance(images, StackedImages) and images.place:
+        return [] if images.ranges else [(images.place, list(images.folders))]
+    return [(folder.origin, [folder]) for folder in _folders(images)]
+
+
 def _folders(images: Images) -> list[ImageFiles]:
     """The folders of images, without folders that share a list of ranges."""
     if isinstance(images, MergedImages):
@@ -75,19 +84,19 @@ def _folders(images: Images) -> list[ImageFiles]:
     return [images] if isinstance(images, ImageFiles) else []
 
 
-def _check_limits(images: ImageFiles, found: list[_Limits], key: str, progress: Progress) -> None:
+def _check_limits(origin: str, count: int, found: list[_Limits], key: str, progress: Progress) -> None:
     low, high = min(one.low for one in found), max(one.high for one in found)
     dtypes = sorted({one.dtype for one in found})
     line = f"value_range: [{low:g}, {high:g}]"
     if dtypes != ["uint16"]:
         raise DataError(
-            f"{key}.images: {len(found)} images in {images.origin} have pixels of type {', '.join(dtypes)} with values "
+            f"{key}.images: {count} images in {origin} have pixels of type {', '.join(dtypes)} with values "
             f"from {low:g} to {high:g}; a value range is required to scale them to 8 bits",
             f"Add under {key}: {line}",
         )
     if high < _FEW_LEVELS * 256:
         progress.warn(
-            f"{len(found)} images in {images.origin} have 16 bits, but no value above {high:g}: scaled to 8 bits they "
+            f"{count} images in {origin} have 16 bits, but no value above {high:g}: scaled to 8 bits they "
             f"have only {int(high) // 256 + 1} levels. Add under {key}: {line}"
         )
 

@@ -14,6 +14,7 @@ from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
+from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names.kinds_in_folder import drawings_among
@@ -127,7 +128,7 @@ def _of_files(
     if keys.masks is not None and keys.masks.suffix.lower() == ".json" and keys.masks.is_file():
         return _of_coco(keys, keys.masks, classes, channels, names)
     images = find_image_files(
-        keys.folders, of_images, channels, pattern=keys.image_name, exclude=keys.excluded, ranges=keys.ranges
+        keys.folders, of_images, channels, pattern=keys.image_name, names=_names(keys), ranges=keys.ranges
     )
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
@@ -186,7 +187,7 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
     try:
         found = find_image_files(
-            folders, "data.test", channels, pattern=data.test_pattern, exclude=data.excluded, ranges=data.ranges
+            folders, "data.test", channels, pattern=data.test_pattern, names=_names(data), ranges=data.ranges
         )
     except NothingToLearnError as error:
         if data.test_name is not None or data.image_name is None or not folders[0].is_dir():
@@ -194,6 +195,10 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
         raise NothingToLearnError(error.message, _test_name_advice(folders[0], data.image_name)) from error
     _refuse_drawings(found, "data.test", ())
     return found
+
+
+def _names(keys: SourceKeys) -> FileNames:
+    return FileNames(keys.image_id, keys.channels or (), keys.planes or (), keys.excluded)
 
 
 def _test_name_advice(folder: Path, image_name: str) -> str:
@@ -226,7 +231,7 @@ def _coco_images(keys: SourceKeys, document: CocoDocument, channels: int, key: s
         if {path.parent for path in below.values()} - {folder}:
             return ImageFiles(str(folder), below, channels, keys.ranges)
     return find_image_files(
-        keys.folders, key, channels, pattern=keys.image_name, exclude=keys.excluded, ranges=keys.ranges
+        keys.folders, key, channels, pattern=keys.image_name, names=_names(keys), ranges=keys.ranges
     )
 
 
@@ -237,10 +242,10 @@ def _shape_classes(classes: Classes) -> tuple[str, ...]:
 
 
 def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images, key: str) -> MaskSource:
-    pattern = keys.mask_name
+    pattern, template = keys.mask_name, None if keys.mask_name is None else keys.image_id
     if (pattern or "").lower().endswith(".json") or (pattern is None and _holds_only(".json", folder, images)):
         _refuse_coding(keys, f"{key}: {folder} holds shapes in JSON files", CODING_KEYS)
-        files = files_by_id(folder, (".json",), key, pattern or "{id}.json")
+        files = files_by_id(folder, (".json",), key, pattern or "{id}.json", template=template)
         return Shapes(LabelmeFiles(files), classes, _refuse_turned(images))
     if (pattern or "").lower().endswith(".txt") or (pattern is None and _holds_only(".txt", folder, images)):
         _refuse_coding(keys, f"{key}: {folder} holds polygons in text files", CODING_KEYS)
@@ -249,10 +254,10 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
         drawings.refuse_missing(_shape_classes(classes), key)
         return Shapes(drawings, classes, _refuse_turned(images))
     if pattern is not None and (CLASS in pattern or ANYTHING in pattern):
-        found = named_files(folder, MASK_SUFFIXES, key, pattern)
+        found = named_files(folder, MASK_SUFFIXES, key, pattern, template=template)
         if CLASS in pattern or any(len(files) > 1 for files in found.values()):
             return _of_several(keys, found, classes, f"{key}: the files called {pattern} in {folder}")
-    paths = files_by_id(folder, _mask_suffixes(folder), key, pattern)
+    paths = files_by_id(folder, _mask_suffixes(folder), key, pattern, template=template)
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
             f"{key}: {folder} is also the folder of the images",

@@ -12,6 +12,7 @@ from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 from toolkit.files.images.image_files import joined_folders
+from toolkit.files.images.names_to_ids import CHANNEL
 from toolkit.files.predictions.output_folder import holds_predictions
 from toolkit.messages import Progress
 
@@ -174,11 +175,19 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
     """Images from files, with the channels and value ranges that an experiment's networks expect.
 
     Raises:
-        ConfigError: the experiment reads its channels from a different number of folders.
+        ConfigError: the experiment reads its channels from a different number of folders, or from files of their own.
     """
+    data = networks.config.data
+    if CHANNEL in (data.image_name or ""):
+        name = networks.experiment.name
+        raise ConfigError(
+            f"{name} reads each channel of an image from a file of its own ({data.image_name}), but an image that is "
+            "given to tk predict is a single file",
+            f"Name the folder of the images as data.test, then run tk fit {name} and tk submit {name}.",
+        )
     refuse_other_channels(networks, 1 + len(inputs.beside))
     folders = [(str(one.root), one.paths) for one in (inputs, *inputs.beside)]
-    return joined_folders(folders, networks.config.shape[2], networks.config.data.ranges)
+    return joined_folders(folders, networks.config.shape[2], data.ranges, data.planes or ())
 
 
 def refuse_other_channels(networks: Networks, given: int) -> None:

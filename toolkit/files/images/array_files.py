@@ -13,6 +13,10 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 _CHANNELS_AT_MOST = 64
 
 
+class ArrayShapeError(ValueError):
+    """An array that is not damaged, but has another number of dimensions than images and masks have."""
+
+
 def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
     """The array of a file, (height, width) or (height, width, channels); that of a .npy file is a memory map.
 
@@ -100,7 +104,7 @@ def _channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) not in (2, 3) or not all(shape):
-        raise ValueError(f"holds an array of shape {shape}; expected (height, width) or (height, width, channels)")
+        raise ArrayShapeError(f"holds an array of shape {shape}; expected (height, width) or (height, width, channels)")
     return (shape[1], shape[2]) if len(shape) == 3 and _is_first(shape) else (shape[0], shape[1])
 
 

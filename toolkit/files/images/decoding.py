@@ -16,11 +16,12 @@ from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
-from toolkit.files.images.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
+from toolkit.files.images.array_files import ARRAY_SUFFIXES, ArrayShapeError, array_depth, array_size, read_array
+from toolkit.files.images.dicom_files import DICOM_SUFFIXES, DicomError, dicom_depth, dicom_size, read_dicom
 from toolkit.files.images.tiff_files import TIFF_SUFFIXES, has_pages, read_tiff, tiff_depth, tiff_size
 from toolkit.files.images.window_reading import read_file_window
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz", ".dcm")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".npz")
 LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "labels")
@@ -32,6 +33,8 @@ _PIXELS_AT_MOST = 400_000_000
 _NO_IMAGE = "is not an image, is truncated, or is of an unsupported kind"
 REPAIR = "Repair or remove this file, then run the command again."
 """The advice about a file that cannot be decoded."""
+_OF_ARRAYS = "Name other files (data.image_name, data.mask_name), or save one array (height, width) for each image."
+_OF_DICOM = "See docs/data.md for DICOM files."
 _SEVERAL_PAGES = "is a TIFF file with several pages; save each page as a separate file"
 # Pillow's limit is meant for web servers; microscope images exceed it.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -63,7 +66,9 @@ def read_size(path: Path, arrays: tuple[str, ...] = IMAGE_ARRAYS) -> tuple[int, 
         return height, width
 
 
-def read_image(path: Path, channels: int | None = 3, ranges: Sequence[ValueRange] = ()) -> Image:
+def read_image(
+    path: Path, channels: int | None = 3, ranges: Sequence[ValueRange] = (), planes: Sequence[int] = ()
+) -> Image:
     """Read an image as `uint8 (height, width, channels)`.
 
     Orientation tags are not applied, because masks are drawn on the pixels as they are stored.
@@ -73,16 +78,22 @@ def read_image(path: Path, channels: int | None = 3, ranges: Sequence[ValueRange
         channels: 3 repeats grey and drops an alpha channel; 1 converts colours to grey; any other number must be that
             of the file; None keeps the channels of the file.
         ranges: of values of more than 8 bits, see `to_bytes`.
+        planes: the channels of the file to take, see `chosen_planes`; all by default.
 
     Raises:
         UnreadableImageError: the file is not an image, truncated, damaged or too large, or its pixel type or number of
             channels is not supported.
     """
-    return _converted(read_stored(path, whole_depth=bool(ranges)), channels, ranges, path)
+    stored = read_stored(path, whole_depth=bool(ranges))
+    return _converted(chosen_planes(stored, planes, path), channels, ranges, path)
 
 
 def read_image_window(
-    path: Path, channels: int | None, window: Window, ranges: Sequence[ValueRange] = ()
+    path: Path,
+    channels: int | None,
+    window: Window,
+    ranges: Sequence[ValueRange] = (),
+    planes: Sequence[int] = (),
 ) -> Image | None:
     """The window of what `read_image` gives, without reading the rest; None if the file has to be read whole.
 
@@ -90,7 +101,7 @@ def read_image_window(
         UnreadableImageError: as `read_image`.
     """
     pixels = _checked(path, lambda: read_file_window(path, window))
-    return None if pixels is None else _converted(pixels, channels, ranges, path)
+    return None if pixels is None else _converted(chosen_planes(pixels, planes, path), channels, ranges, path)
 
 
 def read_stored_window(path: Path, window: Window) -> npt.NDArray[Any] | None:
@@ -135,9 +146,30 @@ def read_stored(
     if path.suffix.lower() in ARRAY_SUFFIXES:
         _plain_size(path, arrays)
         return _checked(path, lambda: np.asarray(read_array(path, arrays)))
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        _plain_size(path, arrays)
+        return _checked(path, lambda: read_dicom(path))
     # Pillow reads some TIFF files (16-bit planes) wrongly and without an error.
     values = None if _plain_size(path, arrays) is None else _checked(path, lambda: read_tiff(path))
     return _decode(path, palette_as_index, whole_depth) if values is None else values
+
+
+def chosen_planes(stored: npt.NDArray[Any], planes: Sequence[int], path: Path) -> npt.NDArray[Any]:
+    """Some channels of stored pixels, counted from 0, (height, width, channels); all of them if `planes` is empty.
+
+    Raises:
+        UnreadableImageError: the file has fewer channels.
+    """
+    if not planes:
+        return stored
+    pixels = stored[:, :, None] if stored.ndim == 2 else stored
+    if max(planes) >= pixels.shape[2]:
+        raise UnreadableImageError(
+            path,
+            f"has the channels 0 to {pixels.shape[2] - 1}; planes asks for {max(planes)}",
+            "Correct data.planes, which counts from 0, or leave it out to use all channels.",
+        )
+    return pixels[:, :, list(planes)]
 
 
 def stored_depth(path: Path) -> int:
@@ -146,6 +178,8 @@ def stored_depth(path: Path) -> int:
         return _checked(path, lambda: array_depth(path, IMAGE_ARRAYS))
     if path.suffix.lower() in TIFF_SUFFIXES:
         return _checked(path, lambda: tiff_depth(path)) or 8
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return _checked(path, lambda: dicom_depth(path))
     return _checked(path, lambda: _png_depth(path)) if path.suffix.lower() == ".png" else 8
 
 
@@ -157,7 +191,7 @@ def stored_channels(path: Path) -> int:
 
 def orientation_of(path: Path) -> int:
     """The orientation tag of an image, 1 to 8; 1 (shown as stored) if there is none."""
-    if path.suffix.lower() in (*ARRAY_SUFFIXES, *TIFF_SUFFIXES):
+    if path.suffix.lower() in (*ARRAY_SUFFIXES, *TIFF_SUFFIXES, *DICOM_SUFFIXES):
         return 1
     try:
         with _open(path) as image:
@@ -181,6 +215,10 @@ def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
         return read()
     except FileNotFoundError as error:
         raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+    except ArrayShapeError as error:
+        raise UnreadableImageError(path, str(error), _OF_ARRAYS) from error
+    except DicomError as error:
+        raise UnreadableImageError(path, str(error), _OF_DICOM) from error
     except (OSError, ValueError, EOFError) as error:
         raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
 
@@ -249,9 +287,11 @@ def _too_large(height: int, width: int) -> str:
 
 
 def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
-    """(height, width) of an array file, or of a TIFF file that tifffile can read; None for other files."""
+    """(height, width) of an array or DICOM file, or of a TIFF file that tifffile can read; None for other files."""
     if path.suffix.lower() in ARRAY_SUFFIXES:
         size: tuple[int, int] | None = _checked(path, lambda: array_size(path, arrays))
+    elif path.suffix.lower() in DICOM_SUFFIXES:
+        size = _checked(path, lambda: dicom_size(path))
     elif path.suffix.lower() in TIFF_SUFFIXES:
         size = _checked(path, lambda: tiff_size(path))
     else:

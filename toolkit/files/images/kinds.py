@@ -4,6 +4,8 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from toolkit.files.images.dicom_files import DICOM_SUFFIXES
+
 _WORDS = {
     "1": "1-bit",
     "L": "8-bit grey",
@@ -21,6 +23,8 @@ def file_kind(path: Path) -> str:
 
     The file's extension if Pillow cannot read the header; damage is reported when the file is decoded.
     """
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return "DICOM"
     try:
         with PillowImage.open(path) as image:
             words = "16-bit grey" if image.mode.startswith("I;16") else _WORDS.get(image.mode, image.mode)

@@ -4,20 +4,29 @@ import glob
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing_lines
 from toolkit.files.images.decoding import image_id_of
 
-_PARTS = re.compile(r"(\{id\}|\{class\}|\*)")
-ID, CLASS, ANYTHING = "{id}", "{class}", "*"
+_PARTS = re.compile(r"(\{\w+\}|\*)")
+ID, CLASS, CHANNEL, ANYTHING = "{id}", "{class}", "{channel}", "*"
+
+_LOOKED_AT = 20_000
 
 Named = Mapping[str, Sequence[tuple[str, Path]]]
 """The files of each id in the order of their paths, each with the class in its name, or an empty text."""
 
 
 def files_by_id(
-    folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None, exclude: Sequence[str] = ()
+    folder: Path,
+    suffixes: Sequence[str],
+    key: str,
+    pattern: str | None = None,
+    *,
+    template: str | None = None,
+    exclude: Sequence[str] = (),
 ) -> dict[str, Path]:
     """One file for each id.
 
@@ -27,6 +36,7 @@ def files_by_id(
         key: the configuration key of the folder, for messages.
         pattern: of the paths below the folder, with `{id}` for the id and `*` for any text. Without a pattern, the id
             is the file name without its extension.
+        template: how other parts of the pattern make the id, for example `{folder}_{file}`; default: `{id}`.
         exclude: patterns of the names of files that are left out, with `*` for any text.
 
     Raises:
@@ -34,7 +44,7 @@ def files_by_id(
         NothingToLearnError: no file matches.
         DataError: two files have the same id, or a name is not UTF-8.
     """
-    found = named_files(folder, suffixes, key, pattern, exclude)
+    found = named_files(folder, suffixes, key, pattern, template=template, exclude=exclude)
     twice = {image_id: paths for image_id, paths in found.items() if len(paths) > 1}
     if twice:
         names = [
@@ -61,12 +71,21 @@ def _pattern_advice(key: str, ending: str) -> str:
 
 
 def named_files(
-    folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None, exclude: Sequence[str] = ()
+    folder: Path,
+    suffixes: Sequence[str],
+    key: str,
+    pattern: str | None = None,
+    *,
+    template: str | None = None,
+    exclude: Sequence[str] = (),
 ) -> Named:
-    """All files for each id, which may have several; otherwise as `files_by_id`, with `{class}` in the pattern too."""
+    """All files for each id, which may have several; otherwise as `files_by_id`.
+
+    The pattern may have `{class}` or `{channel}`, too: its text stands before the path of each file.
+    """
     found: dict[str, list[tuple[str, Path]]] = {}
     try:
-        files = _in_folder(folder, suffixes) if pattern is None else _matching(folder, pattern)
+        files = _in_folder(folder, suffixes) if pattern is None else matching_files(folder, pattern, template)
     except OSError as error:
         raise MissingFileError(f"{key}: cannot read {folder}: {error.strerror}") from error
     left_out = [glob.escape(one).replace("[*]", ANYTHING) for one in exclude]
@@ -83,13 +102,37 @@ def named_files(
 
 
 def _folders_inside(folder: Path, suffixes: Sequence[str], key: str) -> str:
-    """Advice if the files are one level deeper than a path says."""
+    """Advice if the files are deeper than a path says."""
     inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and _in_folder(one, suffixes)]
-    if not inside:
+    told = f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}" if inside else ""
+    return "\n".join(filter(None, (told, _lines_for(folder, suffixes, _pattern_key(key) or "image_name"))))
+
+
+def _lines_for(folder: Path, suffixes: Sequence[str], key: str) -> str:
+    """The lines that read files in several folders of the same depth; empty if there are none."""
+    shown = islice(folder.rglob("*"), _LOOKED_AT)
+    paths = sorted(path.relative_to(folder) for path in shown if path.suffix.lower() in suffixes and path.is_file())
+    depths = {len(path.parts) - 1 for path in paths}
+    if len({path.parent for path in paths}) < 2 or len(depths) > 1:
         return ""
-    told = f"Folders in it that hold such files: {', '.join(map(str, inside[:5]))}"
-    name, ending = _pattern_key(key), _in_folder(inside[0], suffixes)[0][2].suffix
-    return told + (f'. To read all of them, write {name}: "*/{{id}}{ending}"' if name and len(inside) > 1 else "")
+    levels = [{path.parts[level] for path in paths} for level in range(depths.pop())]
+    fixed = [next(iter(names)) if len(names) == 1 else ANYTHING for names in levels]
+    first, ending = paths[0].name, paths[0].suffix
+    if len({path.name for path in paths}) == len(paths):
+        return f'To read all of them, write {key}: "{"/".join([*fixed, ID + ending])}"'
+    told = []
+    if all(len(names) == 1 for names in levels[1:]):
+        name = "/".join([ID, *fixed[1:], first])
+        told.append(
+            f'If each folder is an image, add to data the name of its file: {key}: "{name}", with {CHANNEL} in the '
+            "place of the number if each channel is a file."
+        )
+    for level in reversed(range(len(levels))):
+        if len({(path.parts[level], path.name) for path in paths}) == len(paths):
+            name = "/".join([*fixed[:level], "{folder}", *fixed[level + 1 :], "{file}" + ending])
+            told.append(f'If each file is an image, add to data: image_id: "{{folder}}_{{file}}", {key}: "{name}"')
+            break
+    return "\n".join(told)
 
 
 def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Path]]:
@@ -97,15 +140,20 @@ def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Pa
     return [(image_id_of(path.name), "", path) for path in paths if not path.name.startswith(".") and not path.is_dir()]
 
 
-def _matching(folder: Path, pattern: str) -> list[tuple[str, str, Path]]:
-    """Files below the folder whose path matches the pattern; if it has `{id}` twice, both have the same text."""
+def matching_files(folder: Path, pattern: str, template: str | None = None) -> list[tuple[str, str, Path]]:
+    """Id, class or channel, and path of the files below the folder whose path matches the pattern.
+
+    If the pattern has a part twice, both have the same text. Raises OSError.
+    """
+    template = template or ID
     folder.stat()  # glob treats a missing folder as an empty one
     parts = _PARTS.split(pattern)
-    wildcard = "".join(ANYTHING if part in (ID, CLASS, ANYTHING) else glob.escape(part) for part in parts)
+    named = {ID, CLASS, CHANNEL, *_PARTS.findall(template)}
+    wildcard = "".join(ANYTHING if part in (*named, ANYTHING) else glob.escape(part) for part in parts)
     expression, seen = "", set()
     for part in parts:
         name = part.strip("{}")
-        if part in (ID, CLASS):
+        if part in named:
             expression += f"(?P={name})" if part in seen else f"(?P<{name}>[^/]+)"
             seen.add(part)
         else:
@@ -114,5 +162,7 @@ def _matching(folder: Path, pattern: str) -> list[tuple[str, str, Path]]:
     for path in sorted(folder.glob(re.sub(r"\*+", "*", wildcard))):
         match = matcher.fullmatch(path.relative_to(folder).as_posix())
         if match is not None and not path.name.startswith(".") and not path.is_dir():
-            found.append((match["id"], match.groupdict().get("class", ""), path))
+            texts = match.groupdict()
+            image_id = "".join(texts.get(part.strip("{}"), part) for part in _PARTS.split(template))
+            found.append((image_id, texts.get("class", texts.get("channel", "")), path))
     return found

@@ -1,11 +1,14 @@
 """Finds the known competitions that tables may belong to, by their columns, ids and masks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.config.data.competitions import PRESETS, Competition, cell_reader, find_competition
+from toolkit.errors import NothingToLearnError
 from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.roles import Roles
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ def matching_competitions(
     sample: RecognisedTable | None,
     reading: RleReading | None,
     sizes: frozenset[tuple[int, int]],
+    pattern: str = "",
 ) -> list[Match]:
     """The known competitions that contradict nothing in the folder, the best match first.
 
@@ -34,7 +38,11 @@ def matching_competitions(
         sample: the sample submission.
         reading: of the masks in the table of labels.
         sizes: (height, width) of the training images.
+        pattern: of the names of the training images.
     """
+    if labels is None and sample is None and "{channel}" in pattern:
+        named = [form for form in map(find_competition, PRESETS) if form.files.get("image_name") == pattern]
+        return [Match(form, 1, f"the files are named as in {form.name}") for form in named]
     found = [_match(find_competition(name), labels, sample, reading, sizes) for name in PRESETS]
     return sorted((match for match in found if match is not None), key=lambda match: -match.score)
 
@@ -110,3 +118,23 @@ def _contradicts(
     wrong_order = reading.order_sure and reading.order != form.pixel_order
     wrong_size = form.label_size is not None and not reading.broken and sizes != {form.label_size}
     return wrong_starts or wrong_order or wrong_size
+
+
+def refuse_other_masks(roles: Roles, matches: Sequence[Match]) -> None:
+    """Check that masks beside the channels of a competition are those that it names.
+
+    Raises:
+        NothingToLearnError: there are only other files that are masks by their name.
+    """
+    if not matches or roles.images is None or roles.pairing is None or not roles.images.has_channels:
+        return
+    form, there = matches[0].competition, roles.pairing.masks.pattern
+    wanted = form.files.get("mask_name", there)
+    if roles.images.pattern == form.files.get("image_name") and wanted != there:
+        folder = roles.images.folder
+        raise NothingToLearnError(
+            f"the images in {folder} are named as in {form.name}, but there is no file {wanted} beside them, which has "
+            f"their masks; found {there}",
+            f"Add these files. If {there} has the masks: tk new NAME --images {folder} --masks {folder} --competition "
+            f"{form.name} --set 'data.mask_name=\"{there}\"'",
+        )

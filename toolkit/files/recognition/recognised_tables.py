@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from toolkit.config.data.competitions import PRESETS, find_competition
 from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.disk.tables import TextTable, read_table
 from toolkit.files.images.alike_ids import alike_ids
@@ -206,10 +207,14 @@ def _template(cells: Sequence[str], with_class: bool) -> str:
 
 
 def _class_column(table: TextTable, found: RecognisedTable) -> int | None:
-    """A column with few different words that distinguishes the rows of an image, or has a name of classes.
+    """That of a known competition, or one of few words that distinguishes the rows of an image or is named like it.
 
     If each object has a row, several rows of an image may have the same class.
     """
+    for name in PRESETS:
+        columns = find_competition(name).label_columns or ()
+        if len(columns) == 3 and set(columns) <= set(table.columns):
+            return table.columns.index(columns[1])
     for place in range(len(table.columns)):
         if place in (found.id_column, found.mask_column):
             continue

@@ -13,7 +13,8 @@ from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
-from toolkit.files.images.decoding import read_image, read_mask_values, read_size, read_stored
+from toolkit.files.images.channel_files import FileNames
+from toolkit.files.images.decoding import chosen_planes, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.images.names.pairing import Pairing
@@ -21,10 +22,12 @@ from toolkit.files.masks.loose_cells import is_empty_word
 from toolkit.files.masks.mask_examining import examine_mask_files
 from toolkit.files.masks.mask_pairs import pairs_of
 from toolkit.files.masks.palette_files import palette_verdict
+from toolkit.files.recognition.channel_stacks import file_names_of, path_of_channel
+from toolkit.files.recognition.composed_ids import regrouped
 from toolkit.files.recognition.fields_of_view import without_fields_of_view
 from toolkit.files.recognition.folder_scan import FolderScan, scan_folder
 from toolkit.files.recognition.id_lists import IdList, find_id_lists
-from toolkit.files.recognition.known_competitions import Match, matching_competitions
+from toolkit.files.recognition.known_competitions import Match, matching_competitions, refuse_other_masks
 from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
 from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder
@@ -37,6 +40,7 @@ from toolkit.files.recognition.shape_documents import (
     roles_by_documents,
 )
 from toolkit.files.recognition.unread_files import NO_IMAGES, no_masks, unread_files
+from toolkit.files.recognition.unreadable_masks import without_unreadable
 from toolkit.messages import Progress
 
 _MASK_PIXELS = 600_000_000
@@ -95,6 +99,7 @@ class Recognised:
     unreadable: tuple[str, ...]
     channels: int
     values: ValueSummary
+    names: FileNames
     mask_files: MaskFilesSummary | None
     tables: tuple[RecognisedTable, ...]
     labels: RecognisedTable | None
@@ -122,7 +127,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         NothingToLearnError: the folder has no images, or no masks.
         DataError: none of the images can be read.
     """
-    scan = scan_folder(root)
+    scan = regrouped(scan_folder(root))
     progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
     every = {image_id for folder in scan.folders for image_id in folder.paths}
     first = [recognise_table(path, every, ()) for path in scan.tables]
@@ -132,9 +137,9 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         )
     labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
     wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    roles = find_roles(
-        scan.folders, labelled - wanted, wanted - labelled, are_masks=are_masks, are_binary=are_binary_masks
-    )
+    usable, refused = without_unreadable(scan.folders)
+    roles = find_roles(usable, labelled - wanted, wanted - labelled, are_masks=are_masks, are_binary=are_binary_masks)
+    roles = replace(roles, unreadable=tuple(refused))
     if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
         roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
     documents = find_documents(scan)
@@ -165,6 +170,10 @@ def recognise(root: Path, progress: Progress) -> Recognised:
             advice_about_tools(scan) or no_masks(scan, roles),
         )
     rle = None if labels is None else _read_labels(labels, roles)
+    fitting = matching_competitions(labels, sample, rle, frozenset(sizes), roles.images.pattern)
+    matches = (described,) if described else tuple(fitting)
+    refuse_other_masks(roles, matches)
+    stored = file_names_of(roles.images, matches[0].competition.files if matches else {})
     names, names_from = _class_names(scan, tables, document)
     return Recognised(
         scan=scan,
@@ -173,14 +182,15 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         sizes=sizes,
         kinds=kinds,
         unreadable=unreadable,
-        channels=_channels(roles.images),
-        values=_values(roles.images),
+        channels=_channels(roles.images, stored),
+        values=_values(roles.images, stored),
+        names=stored,
         mask_files=masks,
         tables=tables,
         labels=labels,
         sample=sample,
         rle=rle,
-        matches=(described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes))),
+        matches=matches,
         misdescribed=misdescribed,
         id_lists=find_id_lists(scan, roles.images),
         document=document,
@@ -238,7 +248,8 @@ def _nothing(scan: FolderScan, tables: Sequence[RecognisedTable], roles: Roles |
     if roles is not None and roles.images is not None:
         what = f"{len(roles.images.paths)} images, but no masks" + " with the same names" * masks
     lines = [f"{scan.root} holds {what}. Its content:"]
-    lines += [_described_folder(folder) for folder in scan.folders[:_SHOWN]]
+    reasons = {} if roles is None else {id(folder): f"; not used: {what}" for folder, what in roles.unreadable}
+    lines += [_described_folder(folder) + reasons.get(id(folder), "") for folder in scan.folders[:_SHOWN]]
     lines += [
         f"  {scan.name(table.table.path)}: {table.role}: {table.why}; columns {', '.join(table.table.columns)}"
         + _guess(table)
@@ -291,24 +302,26 @@ def _reason(path: Path) -> str:
     return ""
 
 
-def _channels(folder: ImageFolder) -> int:
+def _channels(folder: ImageFolder, names: FileNames) -> int:
     """The number of channels of the first readable image, or 0."""
     for path in folder.paths.values():
         try:
             values = read_stored(path)
         except DataError:
             continue
-        return 1 if values.ndim == 2 else values.shape[2]
+        of_file = len(names.planes) or (1 if values.ndim == 2 else values.shape[2])
+        return of_file * max(1, len(names.channels))
     return 0
 
 
-def _values(folder: ImageFolder) -> ValueSummary:
+def _values(folder: ImageFolder, names: FileNames) -> ValueSummary:
     """Type, smallest and largest stored value of some images."""
     paths = list(folder.paths.values())
     found = []
-    for path in paths[:: -(-len(paths) // _VALUES_IN)]:
+    for number, path in enumerate(paths[:: -(-len(paths) // _VALUES_IN)]):
+        one = path_of_channel(folder, path, names.channels[number % len(names.channels)] if names.channels else "")
         with suppress(DataError):
-            found.append(read_stored(path, whole_depth=True))
+            found.append(chosen_planes(read_stored(one, whole_depth=True), names.planes, one))
     if not found:
         return ValueSummary("", 0, 0, 0)
     low, high = min(float(values.min()) for values in found), max(float(values.max()) for values in found)

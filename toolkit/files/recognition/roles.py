@@ -34,7 +34,7 @@ WITHOUT_MASKS = "images without masks"
 
 @dataclass(frozen=True)
 class Roles:
-    """The presumed role of each folder; `unused` folders have none, and come with a description.
+    """The presumed role of each folder; `unused` and `unreadable` ones have none, and come with a description.
 
     `class_name` is the pattern of mask files with `{class}`, if each class has its own files. `test_name` is the
     pattern of the names of test images, if it differs from that of training images. `exclude` are the patterns of
@@ -51,6 +51,7 @@ class Roles:
     class_name: str = ""
     test_name: str = ""
     exclude: tuple[str, ...] = ()
+    unreadable: tuple[tuple[ImageFolder, str], ...] = ()
 
 
 LooksAt = Callable[[ImageFolder], bool]
@@ -272,7 +273,8 @@ def _rank(
     labelled = sum(one in labelled_ids for one in folder.paths) / count
     wanted = sum(one in sample_ids for one in folder.paths) / count
     named = bool(_TRAIN_WORDS & set(folder.words)) - (_is_test(folder) or _is_validation(folder))
-    return 4 * (pairing.share if pairing else 0) + 4 * labelled - 3 * wanted + 2 * named + min(count, 10_000) / 20_000
+    many = min(count, 10_000) / 20_000
+    return 4 * (pairing.share if pairing else 0) + 4 * labelled - 3 * wanted + 2 * named + folder.has_channels + many
 
 
 def _class_folders(

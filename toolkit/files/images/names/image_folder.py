@@ -19,12 +19,19 @@ class ImageFolder:
         name: its path relative to the scanned folder.
         paths: the image of each id; if the pattern has a `*`, the first of several.
         pattern: of the paths below the folder, for example `{id}/images/{id}.png`; empty if ids are names.
+        template: how parts of the pattern make the id, where it is not one piece: `{folder}_{file}`.
     """
 
     folder: Path
     name: str
     paths: Mapping[str, Path]
     pattern: str = ""
+    template: str = ""
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether each channel of an image is a file of its own."""
+        return "{channel}" in self.pattern
 
     @property
     def words(self) -> tuple[str, ...]:
