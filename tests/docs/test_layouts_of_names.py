@@ -254,7 +254,7 @@ def test_names_that_differ_in_leading_zeros_are_refused(folder: Path) -> None:
 def test_kinds_that_are_not_read_are_refused_with_a_converter(folder: Path) -> None:
     written(folder, masks="masks/{n}.png")
     (folder / "images").mkdir()
-    (folder / "images" / "01.dcm").write_bytes(b"")
-    assert lines_of("DICOM, NIfTI") == {}
-    with pytest.raises(NothingToLearnError, match=r"1 \.dcm file, images/01\.dcm: not read; DICOM: dcmj2pnm"):
+    (folder / "images" / "01.nii").write_bytes(b"")
+    assert lines_of("NIfTI, JPEG") == {}
+    with pytest.raises(NothingToLearnError, match=r"1 \.nii file, images/01\.nii: not read; NIfTI volumes: nibabel"):
         recognised(folder)

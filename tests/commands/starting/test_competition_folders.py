@@ -1,6 +1,6 @@
 """The twelve competitions as Kaggle unpacks them: init and data read the right masks, and a submission is accepted.
 
-Covers toolkit/files/recognition/channel_stacks.py and composed_ids.py.
+Covers toolkit/files/recognition/folders/channel_stacks.py and composed_ids.py.
 """
 
 import csv

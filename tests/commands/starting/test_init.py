@@ -1,4 +1,6 @@
-"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and init_text.py."""
+"""Covers toolkit/commands/starting/init.py and init_text.py, and toolkit/commands/starting/choices/choice.py,
+toolkit/commands/starting/choices/data_choices.py, mask_choices.py and network_choices.py.
+"""
 
 import json
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.commands.session import Session
-from toolkit.commands.starting import backbone_choice
+from toolkit.commands.starting.choices import backbone_choice
 from toolkit.commands.starting.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config

@@ -32,4 +32,4 @@ def test_the_border_between_two_colours_is_none() -> None:
 
 def test_a_photograph_has_none() -> None:
     random = np.random.default_rng(0).integers(0, 256, (5000, 3))
-    assert pure_colours(dict.fromkeys(random.tolist(), 1), 5000) == ()
+    assert pure_colours(dict.fromkeys(map(tuple, random.tolist()), 1), 5000) == ()

@@ -14,6 +14,7 @@ from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.images import decoding as images_module
 from toolkit.files.images import image_files
+from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.decoding import UnreadableImageError, read_image
 from toolkit.files.images.image_files import find_image_files
 
@@ -137,5 +138,5 @@ def test_windows_of_a_stack_with_ranges_decode_a_file_once(
 def test_excluded_files_are_no_images(tmp_path: Path, draw: Draw) -> None:
     for name in ("a.png", "a_over[1].png", "b_thumb.png", "b.png"):
         draw(name)
-    images = find_image_files([tmp_path], "data.images", exclude=["*_over[1].*", "*_thumb.png"])
+    images = find_image_files([tmp_path], "data.images", names=FileNames(exclude=("*_over[1].*", "*_thumb.png")))
     assert images.ids == ("a", "b")

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/recognition/recognising.py and examined_files.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 

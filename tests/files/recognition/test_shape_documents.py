@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.files.recognition.folder_scan import scan_folder
+from toolkit.files.recognition.folders.folder_scan import scan_folder
 from toolkit.files.recognition.shape_documents import Document, Documents, find_documents
 
 

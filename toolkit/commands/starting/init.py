@@ -6,15 +6,11 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.starting.data_choices import (
-    Choice,
-    class_choices,
-    cut_in_the_middle,
-    data_choices,
-    masks_are_a_table,
-)
+from toolkit.commands.starting.choices.choice import Choice
+from toolkit.commands.starting.choices.data_choices import data_choices
+from toolkit.commands.starting.choices.mask_choices import class_choices, cut_in_the_middle, masks_are_a_table
+from toolkit.commands.starting.choices.network_choices import network_choices, starting_values
 from toolkit.commands.starting.init_text import config_text
-from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import (
     DEFINED_BY_COMPETITION,
     load_checked,
@@ -26,10 +22,10 @@ from toolkit.errors import NothingToLearnError, counted, listing
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.inspection.value_findings import ALIKE
 from toolkit.files.masks.value_keys import refuse_unclear
-from toolkit.files.recognition.recognised_tables import RecognisedTable
+from toolkit.files.recognition.folders.roles import WITHOUT_MASKS, is_mask_folder, other_masks
+from toolkit.files.recognition.folders.unread_files import unread_files
 from toolkit.files.recognition.recognising import Recognised, recognise
-from toolkit.files.recognition.roles import WITHOUT_MASKS, is_mask_folder, other_masks
-from toolkit.files.recognition.unread_files import unread_files
+from toolkit.files.recognition.tables.recognised_tables import RecognisedTable
 from toolkit.messages import Table
 
 _LISTS_SHOWN = 6

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.commands.starting.data_choices import Choice
+from toolkit.commands.starting.choices.choice import Choice
 from toolkit.commands.starting.starting_point import HEADER
 from toolkit.config.yaml.yaml_files import write_yaml
 

@@ -19,7 +19,7 @@ from toolkit.files.images.image_files import PATHS_OF_CONFIG
 from toolkit.files.inspection.checking import misplaced
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.inspection.label_findings import missing_labels, remarks
-from toolkit.files.masks.coco_and_labelme import Shapes
+from toolkit.files.masks.shapes.drawings import Shapes
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.messages import Progress
 

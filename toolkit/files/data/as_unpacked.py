@@ -8,7 +8,7 @@ from toolkit.config.data.competitions import Competition
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.image_files import find_image_files
-from toolkit.files.images.names_to_ids import CHANNEL, matching_files
+from toolkit.files.images.names.names_to_ids import CHANNEL, matching_files
 
 
 def keys_as_unpacked(competition: Competition, folder: Path) -> dict[str, Any]:

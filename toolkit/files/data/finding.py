@@ -18,15 +18,15 @@ from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names.kinds_in_folder import drawings_among
+from toolkit.files.images.names.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.images.names.naming_advice import names_advice, shared_folder_advice
-from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
-from toolkit.files.masks.coco_and_labelme import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes
-from toolkit.files.masks.coco_files import CocoDocument, read_coco_document
-from toolkit.files.masks.listed_files import images_in_folders
 from toolkit.files.masks.mask_files import CanBeEmpty, MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.mask_pairs import read_pairs
 from toolkit.files.masks.rle_tables import read_mask_table
-from toolkit.files.masks.yolo_files import yolo_files
+from toolkit.files.masks.shapes.coco_files import CocoDocument, read_coco_document
+from toolkit.files.masks.shapes.drawings import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes
+from toolkit.files.masks.shapes.listed_files import images_in_folders
+from toolkit.files.masks.shapes.yolo_files import yolo_files
 
 
 def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:

@@ -10,8 +10,8 @@ import numpy as np
 from toolkit.core.arrays import Floats
 from toolkit.errors import DataError, listing, not_valid
 from toolkit.files.disk.tables import read_table
-from toolkit.files.images.alike_ids import alike_ids
 from toolkit.files.images.decoding import image_id_of
+from toolkit.files.images.names.alike_ids import alike_ids
 
 
 @dataclass(frozen=True)

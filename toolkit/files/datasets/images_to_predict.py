@@ -12,7 +12,7 @@ from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 from toolkit.files.images.image_files import joined_folders
-from toolkit.files.images.names_to_ids import CHANNEL
+from toolkit.files.images.names.names_to_ids import CHANNEL
 from toolkit.files.predictions.output_folder import holds_predictions
 from toolkit.messages import Progress
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import DataError, listing, listing_lines
-from toolkit.files.images.names_to_ids import named_files
+from toolkit.files.images.names.names_to_ids import named_files
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from toolkit.files.images.decoding import (
     read_stored,
     stored_channels,
 )
-from toolkit.files.images.names_to_ids import CHANNEL, files_by_id
+from toolkit.files.images.names.names_to_ids import CHANNEL, files_by_id
 from toolkit.files.images.recently_decoded import RecentlyDecoded
 from toolkit.files.images.window_reading import cut, refuse_outside
 

@@ -14,10 +14,10 @@ from toolkit.files.data.user_source import UserMasks
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection.image_facts import ImageFacts
-from toolkit.files.masks.coco_and_labelme import Shapes
 from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
-from toolkit.files.masks.yolo_files import YoloFiles
+from toolkit.files.masks.shapes.drawings import Shapes
+from toolkit.files.masks.shapes.yolo_files import YoloFiles
 
 _SHOWN = 4
 _NOTHING = "–"

@@ -13,13 +13,13 @@ from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.inspection.data_findings import DataFinding, Level
 from toolkit.files.inspection.image_facts import ImageFacts
-from toolkit.files.masks.coco_and_labelme import LabelmeFiles, Shapes
-from toolkit.files.masks.coco_files import CocoFile
 from toolkit.files.masks.mask_examining import examine_mask_files, with_palettes
 from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
 from toolkit.files.masks.palette_files import palette_advice
+from toolkit.files.masks.shapes.coco_files import CocoFile
+from toolkit.files.masks.shapes.drawings import LabelmeFiles, Shapes
+from toolkit.files.masks.shapes.yolo_files import YoloFiles
 from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
-from toolkit.files.masks.yolo_files import YoloFiles
 
 _FILES_READ = 400
 _MUCH = 0.5

@@ -7,8 +7,8 @@ from pathlib import Path
 from toolkit.config.data.competitions import PLAIN, Competition, Reading, cell_reader
 from toolkit.errors import ToolkitError, listing_lines
 from toolkit.files.disk.tables import TextTable, read_table
-from toolkit.files.images.alike_ids import alike_ids
 from toolkit.files.images.decoding import image_id_of
+from toolkit.files.images.names.alike_ids import alike_ids
 from toolkit.files.masks.loose_cells import is_row, loose_runs, with_header
 
 

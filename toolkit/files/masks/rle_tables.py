@@ -17,7 +17,7 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import decode
 from toolkit.errors import DataError, counted, listing
-from toolkit.files.images.alike_ids import differences
+from toolkit.files.images.names.alike_ids import differences
 from toolkit.files.masks.loose_cells import is_empty_word
 from toolkit.files.masks.rle_rows import MaskRows, read_label_rows, runs_of
 

@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,26 +9,33 @@ from typing import Any
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.channel_files import FileNames
-from toolkit.files.images.decoding import chosen_planes, read_image, read_mask_values, read_size, read_stored
-from toolkit.files.images.kinds import file_kind
+from toolkit.files.images.decoding import read_image, read_mask_values
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.images.names.pairing import Pairing
 from toolkit.files.masks.loose_cells import is_empty_word
-from toolkit.files.masks.mask_examining import examine_mask_files
 from toolkit.files.masks.mask_pairs import pairs_of
-from toolkit.files.masks.palette_files import palette_verdict
-from toolkit.files.recognition.channel_stacks import file_names_of, path_of_channel
-from toolkit.files.recognition.composed_ids import regrouped
-from toolkit.files.recognition.fields_of_view import without_fields_of_view
-from toolkit.files.recognition.folder_scan import FolderScan, scan_folder
-from toolkit.files.recognition.id_lists import IdList, find_id_lists
-from toolkit.files.recognition.known_competitions import Match, matching_competitions, refuse_other_masks
-from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
-from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
-from toolkit.files.recognition.roles import Roles, find_roles, is_mask_folder
+from toolkit.files.recognition.examined_files import (
+    MaskFilesSummary,
+    ValueSummary,
+    are_binary_masks,
+    are_masks,
+    channels_of_first,
+    headers,
+    reason_against,
+    size_or_none,
+    summary_of_masks,
+    values_of_some,
+)
+from toolkit.files.recognition.folders.channel_stacks import file_names_of
+from toolkit.files.recognition.folders.composed_ids import regrouped
+from toolkit.files.recognition.folders.fields_of_view import without_fields_of_view
+from toolkit.files.recognition.folders.folder_scan import FolderScan, scan_folder
+from toolkit.files.recognition.folders.id_lists import IdList, find_id_lists
+from toolkit.files.recognition.folders.roles import Roles, find_roles, is_mask_folder
+from toolkit.files.recognition.folders.unread_files import NO_IMAGES, no_masks, unread_files
+from toolkit.files.recognition.folders.unreadable_masks import without_unreadable
 from toolkit.files.recognition.shape_documents import (
     Document,
     Documents,
@@ -39,48 +44,12 @@ from toolkit.files.recognition.shape_documents import (
     find_documents,
     roles_by_documents,
 )
-from toolkit.files.recognition.unread_files import NO_IMAGES, no_masks, unread_files
-from toolkit.files.recognition.unreadable_masks import without_unreadable
+from toolkit.files.recognition.tables.known_competitions import Match, matching_competitions, refuse_other_masks
+from toolkit.files.recognition.tables.recognised_tables import RecognisedTable, recognise_table
+from toolkit.files.recognition.tables.rle_readings import RleReading, RleSample, read_order
 from toolkit.messages import Progress
 
-_MASK_PIXELS = 600_000_000
-_VALUES_IN = 40
 _SHOWN = 20
-_LOOKED_AT = 8
-_FEW_VALUES = 32
-
-
-@dataclass(frozen=True)
-class ValueSummary:
-    """The stored values of the examined images: their type, and the smallest and the largest value."""
-
-    dtype: str
-    examined: int
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class MaskFilesSummary:
-    """The mask files of the training images.
-
-    Attributes:
-        kinds: the number of files by kind.
-        reading: the presumed meaning of the values.
-        examined: how many files were examined.
-        empty: how many of these are empty.
-        covered: the mean share of pixels above 0.
-        unreadable: how many of these cannot be read.
-        other_sizes: the files whose size is not that of their image.
-    """
-
-    kinds: Mapping[str, int]
-    reading: MaskReading
-    examined: int
-    empty: int
-    covered: float
-    unreadable: int
-    other_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +119,11 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         raise NothingToLearnError(_nothing(scan, first), NO_IMAGES)
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
-    sizes, kinds, unreadable = _headers(roles.images, progress)
+    sizes, kinds, unreadable = headers(roles.images, progress)
     if not sizes:
         raise DataError(
             f"none of the {len(unreadable)} images in {roles.images.folder} can be read: {listing(unreadable)}",
-            f"The first one: {_reason(next(iter(roles.images.paths.values())))}",
+            f"The first one: {reason_against(next(iter(roles.images.paths.values())))}",
         )
     train_ids = roles.images.paths.keys()
     labels = _largest([table for table in tables if table.role == "labels" and table.image_ids & train_ids])
@@ -163,7 +132,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     described, misdescribed = _described(scan)
     document = documents.main
     named = class_order(described, sample, labels)
-    masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
+    masks = None if roles.pairing is None else summary_of_masks(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
         raise NothingToLearnError(
             "\n".join([_nothing(scan, tables, roles), *(f"  {note}" for note in documents.notes)]),
@@ -182,8 +151,8 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         sizes=sizes,
         kinds=kinds,
         unreadable=unreadable,
-        channels=_channels(roles.images, stored),
-        values=_values(roles.images, stored),
+        channels=channels_of_first(roles.images, stored),
+        values=values_of_some(roles.images, stored),
         names=stored,
         mask_files=masks,
         tables=tables,
@@ -273,104 +242,6 @@ def _guess(table: RecognisedTable) -> str:
     return f"; like {' or '.join(names)}" if names else ""
 
 
-def _headers(folder: ImageFolder, progress: Progress) -> tuple[Counter[tuple[int, int]], Counter[str], tuple[str, ...]]:
-    """Sizes and kinds of all images, and the ids of images whose header cannot be read."""
-
-    def read(item: tuple[str, Path]) -> tuple[tuple[int, int] | None, str]:
-        try:
-            return read_size(item[1]), file_kind(item[1])
-        except DataError:
-            return None, ""
-
-    with progress.task("examining images", len(folder.paths)) as task, ThreadPoolExecutor() as pool:
-        found = []
-        for one in pool.map(read, folder.paths.items()):
-            found.append(one)
-            task.advance()
-    sizes = Counter(size for size, _ in found if size is not None)
-    kinds = Counter(kind for size, kind in found if size is not None)
-    broken = tuple(image_id for image_id, (size, _) in zip(folder.paths, found, strict=True) if size is None)
-    return sizes, kinds, broken
-
-
-def _reason(path: Path) -> str:
-    """Why an image cannot be read."""
-    try:
-        read_size(path)
-    except DataError as error:
-        return error.message
-    return ""
-
-
-def _channels(folder: ImageFolder, names: FileNames) -> int:
-    """The number of channels of the first readable image, or 0."""
-    for path in folder.paths.values():
-        try:
-            values = read_stored(path)
-        except DataError:
-            continue
-        of_file = len(names.planes) or (1 if values.ndim == 2 else values.shape[2])
-        return of_file * max(1, len(names.channels))
-    return 0
-
-
-def _values(folder: ImageFolder, names: FileNames) -> ValueSummary:
-    """Type, smallest and largest stored value of some images."""
-    paths = list(folder.paths.values())
-    found = []
-    for number, path in enumerate(paths[:: -(-len(paths) // _VALUES_IN)]):
-        one = path_of_channel(folder, path, names.channels[number % len(names.channels)] if names.channels else "")
-        with suppress(DataError):
-            found.append(chosen_planes(read_stored(one, whole_depth=True), names.planes, one))
-    if not found:
-        return ValueSummary("", 0, 0, 0)
-    low, high = min(float(values.min()) for values in found), max(float(values.max()) for values in found)
-    return ValueSummary(str(found[0].dtype), len(found), low, high)
-
-
-def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Progress) -> MaskFilesSummary:
-    """Examine the mask files, or some of them if they are very large; `named` is the number of known class names."""
-    names = {one: f"{pairing.prefix}{one}{pairing.suffix}" for one in images.paths}
-    paired = [
-        (images.paths[one], pairing.masks.paths[name]) for one, name in names.items() if name in pairing.masks.paths
-    ]
-    paths = [mask for _, mask in paired]
-    height, width = _size_or_none(paths[0]) or (0, 0)
-    pixels = height * width * len(paths)
-    step = max(1, -(-pixels // _MASK_PIXELS))
-    shown = paths[::step]
-    examined = examine_mask_files(shown, palette_verdict(pairing.masks.paths.values()), progress)
-    found = examined.values
-    covers = [1 - one.values.get(0, 0) / max(1, sum(one.values.values())) for one in found if one.values]
-    empty = sum(not cover for cover in covers)
-    covered = sum(covers) / max(1, len(covers))
-    kinds = dict(examined.kinds.most_common())
-    other_sizes = tuple(
-        mask.name
-        for (image, mask), size in zip(paired[::step], examined.sizes, strict=True)
-        if size is not None and _size_or_none(image) not in (None, size)
-    )
-    unreadable = len(shown) - len(found)
-    return MaskFilesSummary(kinds, examined.reading(named), len(shown), empty, covered, unreadable, other_sizes)
-
-
-def are_masks(folder: ImageFolder) -> bool:
-    """Whether some files of a folder have few values, as masks have and images do not."""
-    values = _some_values(folder)
-    return bool(values) and all(one.is_complete and len(one.values) + len(one.colours) <= _FEW_VALUES for one in values)
-
-
-def are_binary_masks(folder: ImageFolder) -> bool:
-    """Whether some files of a folder have at most two values, or these with blurred borders."""
-    values = _some_values(folder)
-    return bool(values) and interpret_values(values).code in ("binary", "soft", "empty")
-
-
-def _some_values(folder: ImageFolder) -> Sequence[MaskValues]:
-    paths = list(folder.paths.values())
-    return examine_mask_files(paths[:: -(-len(paths) // _LOOKED_AT)]).values
-
-
 def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
     """The reading of run-length encodings that fits the images and mask files."""
     images = roles.images
@@ -383,17 +254,10 @@ def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
         if images is None:
             break
         path = images.paths[image_id]
-        size = _size_or_none(path)
+        size = size_or_none(path)
         if size is not None:
             samples.append(RleSample(several, size, partial(read_image, path), _mask_reader(image_id, roles.pairing)))
     return read_order(samples) if samples else None
-
-
-def _size_or_none(path: Path) -> tuple[int, int] | None:
-    try:
-        return read_size(path)
-    except DataError:
-        return None
 
 
 def _mask_reader(image_id: str, pairing: Pairing | None) -> Callable[[], Mask | None] | None:

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from toolkit.errors import DataError, ToolkitError, counted
 from toolkit.files.images.names.image_folder import ImageFolder
-from toolkit.files.masks.coco_files import CocoDocument, document_of
-from toolkit.files.masks.listed_files import files_of_names, images_in_folders
-from toolkit.files.masks.other_documents import kind_of
-from toolkit.files.masks.yolo_files import has_boxes, lines_of, looks_like_yolo, yolo_files
-from toolkit.files.recognition.folder_scan import FolderScan
-from toolkit.files.recognition.roles import Roles, is_mask_folder
+from toolkit.files.masks.shapes.coco_files import CocoDocument, document_of
+from toolkit.files.masks.shapes.listed_files import files_of_names, images_in_folders
+from toolkit.files.masks.shapes.other_documents import kind_of
+from toolkit.files.masks.shapes.yolo_files import has_boxes, lines_of, looks_like_yolo, yolo_files
+from toolkit.files.recognition.folders.folder_scan import FolderScan
+from toolkit.files.recognition.folders.roles import Roles, is_mask_folder
 
 _HELD_OUT = {"val", "valid", "validation", "dev"}
 _TEST = {"test", "testing"}

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from toolkit.config.data.competitions import PLAIN, Competition, cell_reader
 from toolkit.errors import listing
-from toolkit.files.images.alike_ids import alike_ids, differences
 from toolkit.files.images.decoding import image_id_of
+from toolkit.files.images.names.alike_ids import alike_ids, differences
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, RowKey
 from toolkit.files.submissions.findings import WHOLE_FILE, Findings

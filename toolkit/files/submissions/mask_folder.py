@@ -13,7 +13,7 @@ from toolkit.core.masks.labels import IGNORE, Classes, UnknownValuesError
 from toolkit.core.masks.mask_codings import ByValue
 from toolkit.errors import SubmissionError, listing
 from toolkit.files.images.decoding import MASK_ARRAYS, MASK_SUFFIXES, read_size
-from toolkit.files.images.names_to_ids import files_by_id
+from toolkit.files.images.names.names_to_ids import files_by_id
 from toolkit.files.masks.mask_files import read_mask
 from toolkit.files.masks.palette_files import palette_verdict
 from toolkit.files.predictions.output_folder import holds_predictions

@@ -1,0 +1,1 @@
+"""Masks that are drawn: COCO, labelme and YOLO."""

@@ -1,0 +1,1 @@
+"""What folders of images hold: files, channels, ids, and their roles."""

@@ -1,0 +1,1 @@
+"""What tables hold: labels, samples, metadata, and how their runs are read."""
