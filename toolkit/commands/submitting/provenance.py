@@ -1,5 +1,6 @@
 """The scores that cross-validation promises for a submission, and NAME.json beside it."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,12 @@ def write_provenance(
     experiment: Experiment,
     resolved: Resolved,
     *,
+    workspace: Path,
     recipe: Recipe,
     tuned: TunedRecipe | None,
     promise: Promise,
 ) -> None:
-    """Write NAME.json beside a submission."""
+    """Write NAME.json beside a submission; `workspace` is the folder whose commit is recorded."""
     config = resolved.config
     # The scores of the tuned recipe do not hold for another one.
     is_tuned = tuned is not None and recipe == tuned.test_recipe
@@ -89,18 +91,31 @@ def write_provenance(
                 "oof_predictions": store_digest(experiment.predictions("oof")),
             },
             "versions": dict(resolved.versions),
-            "git_commit": _git_commit(experiment.folder),
+            "git_commit": _git_commit(workspace),
         },
     )
 
 
-def _git_commit(folder: Path) -> str | None:
-    """The commit of the experiment's folder, with `-dirty` if files differ; None outside a repository."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+def _git_commit(workspace: Path) -> str | None:
+    """The commit of the workspace, with `-dirty` if files differ; None outside a repository.
+
+    An experiment may come from elsewhere, with a repository whose configuration names programs that git runs. So git is
+    asked about the workspace only. Programs that watch its files are switched off, and files are not compared if the
+    repository itself names programs that convert them.
+    """
+    if not (commit := _git(workspace, "rev-parse", "HEAD")):
         return None
-    return described.stdout.strip() or None
+    converters = _git(workspace, "config", "--local", "--get-regexp", r"^filter\.")
+    changed = "" if converters else _git(workspace, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git answers; nothing if it fails or is missing."""
+    off = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "diff.ignoreSubmodules=all")
+    command = ["git", "--no-optional-locks", *(word for setting in off for word in ("-c", setting)), *words]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

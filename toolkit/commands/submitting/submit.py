@@ -152,9 +152,12 @@ def submit(
     if path.is_file():
         progress.say(f"overwriting {path}")
     recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
-    checked = _write_checked(path, layout, encoded, expected, progress)
-    write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
-    log.record(_entry(path, experiment, promise, recipe_text, checked))
+    with log.recording() as record:
+        checked = _write_checked(path, layout, encoded, expected, progress)
+        write_provenance(
+            path, experiment, resolved, workspace=workspace.root, recipe=maker.recipe, tuned=tuned, promise=promise
+        )
+        record(_entry(path, experiment, promise, recipe_text, checked))
     names = [truth.classes.names[number] for number in chosen.numbers]
     masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
     warnings = [finding.describe() for finding in checked.findings] + _strange(masks)

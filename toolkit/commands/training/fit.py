@@ -39,7 +39,6 @@ from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.installed_weights import installed_weights
-from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
@@ -149,7 +148,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             "--restart discards the results of all folds and stages, so it cannot be combined with --folds or --stages",
             f"To start over, run: tk fit {experiment.name} --restart",
         )
-    with locked(experiment.lock):
+    with experiment.locked():
         with loaded.naming_places(), phase(progress, "checks of the data"):
             dataset = find_dataset(loaded.config, progress, experiment.cache)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
@@ -317,7 +316,6 @@ def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
     """Write resolved.yaml, unless earlier results were made with a different configuration."""
     if restart:
         experiment.forget_results()
-    experiment.remove_remains()
     _refuse_changed(experiment, resolved)
     if experiment.has_training():
         # The versions are those that the earlier results were trained with.

@@ -17,7 +17,6 @@ from toolkit.core.tuning.recipe_search import Tried, Tuned, without_optimism
 from toolkit.core.tuning.recipe_search import tune as search_recipe
 from toolkit.core.tuning.task import RecipeTask
 from toolkit.errors import SubmissionError
-from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.resolved import data_of
 from toolkit.files.experiment.tuned import HoldoutScores, TestInterval, TunedRecipe, write_tuned
@@ -51,7 +50,7 @@ def tune(
         ConfigError: the metric or a step is unknown.
     """
     experiment = session.workspace.find_or_last(name, session.progress)
-    with locked(experiment.lock):
+    with experiment.locked():
         job = prepare(experiment, session.progress, metric=metric, steps=steps)
         found = search_recipe(job.task, job.steps, with_surfaces=explain)
         tuned = without_optimism(found, job.optimism, job.task.metric)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from toolkit.errors import ChangedError, StorageError, listing
+from toolkit.files.disk.changes import delete, make_folder
 from toolkit.files.disk.digests import digest
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import UNFINISHED, read_json, replacing, write_json, write_text, writing_to
+from toolkit.files.disk.writing import UNFINISHED, read_json, replacing, write_json, write_text
 
 _FORMAT = 1
 _RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
@@ -75,8 +76,7 @@ class PredictionFolder:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise StorageError(f"cannot write to {self.folder}: it is a file", "Choose a folder with --out.")
-        with writing_to(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with locked(self.folder / _LOCK):
             self._read_record()  # another run may have written it meanwhile
             self._remove_half_written()
@@ -93,12 +93,11 @@ class PredictionFolder:
     def _remove_half_written(self) -> None:
         """Delete unfinished files of the toolkit, and nothing else: the folder may hold other files."""
         ours = {_RECORD, _TABLE, *(path for path, key in self._keys.items() if key == _ANNOUNCED)}
-        with writing_to(self.folder):
-            for parent in {(self.folder / path).parent for path in ours}:
-                for path in parent.glob(".*") if parent.is_dir() else ():
-                    target = path.with_name(UNFINISHED.sub("", path.name, count=1))
-                    if target != path and target.relative_to(self.folder).as_posix() in ours:
-                        path.unlink()
+        for parent in {(self.folder / path).parent for path in ours}:
+            for path in parent.glob(".*") if parent.is_dir() else ():
+                target = path.with_name(UNFINISHED.sub("", path.name, count=1))
+                if target != path and target.relative_to(self.folder).as_posix() in ours:
+                    delete(path)
 
     def has(self, path: str, key: str) -> bool:
         """Whether a file exists and was made with this key."""
@@ -151,10 +150,9 @@ class PredictionFolder:
 
     def discard(self, paths: Iterable[str]) -> None:
         """Delete the files of an image that can no longer be predicted."""
-        with writing_to(self.folder):
-            for path in paths:
-                (self.folder / path).unlink(missing_ok=True)
-                del self._keys[path]
+        for path in paths:
+            delete(self.folder / path)
+            del self._keys[path]
 
     def save(self) -> None:
         """Write the record."""

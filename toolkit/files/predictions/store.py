@@ -2,8 +2,8 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +16,10 @@ from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
+from toolkit.files.disk.changes import delete_folder, make_folder, open_new, rename, sync
 from toolkit.files.disk.digests import file_digest, ids_digest
 from toolkit.files.disk.tables import format_table, read_table
-from toolkit.files.disk.writing import read_json, sync, write_json, write_text, writing_to
+from toolkit.files.disk.writing import read_json, write_json, write_text
 
 _FORMAT = 1
 _SHARD_BYTES = 1 << 28
@@ -55,9 +56,8 @@ class ProbabilityWriter:
         self.fold_spread: FoldSpread | None = None
 
     def __enter__(self) -> "ProbabilityWriter":
-        with writing_to(self._folder):
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(parents=True)
+        delete_folder(self._partial)
+        make_folder(self._partial)
         return self
 
     def append(self, image_id: str, probability: Probability, presence: Presence | None = None) -> None:
@@ -84,8 +84,7 @@ class ProbabilityWriter:
         if image_id != self._last or shape != (height, width, classes) or count > self._rows_left:
             raise ValueError(f"rows of {image_id} do not follow the rows of {self._last}")
         content = np.ascontiguousarray(to_stored(rows, self._stored_type))
-        with writing_to(self._folder):
-            self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
+        self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
         self._rows_left -= count
         if not self._rows_left:
             if len(self._places) > 1 and (presence is None) == bool(self._presence):
@@ -98,19 +97,18 @@ class ProbabilityWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with writing_to(self._folder):
-                if self._file is not None:
-                    self._file.close()
-                if kind is None:
-                    self._finish()
+            if self._file is not None:
+                self._file.close()
+            if kind is None:
+                self._finish()
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            with suppress(StorageError):
+                delete_folder(self._partial)
 
     def _begin(self, image_id: str, shape: tuple[int, int, int]) -> None:
         size = int(np.prod(shape)) * np.dtype(self._stored_type).itemsize
-        with writing_to(self._folder):
-            file = self._open_shard(size)
-            self._places[image_id] = MapPlace(self._shard, file.tell(), shape)
+        file = self._open_shard(size)
+        self._places[image_id] = MapPlace(self._shard, file.tell(), shape)
         self._last, self._rows_left = image_id, shape[0]
 
     def _open_shard(self, size: int) -> BinaryIO:
@@ -118,7 +116,7 @@ class ProbabilityWriter:
             if self._file is not None:
                 self._file.close()
             self._shard += 1
-            self._file = (self._partial / _shard_name(self._shard)).open("wb")
+            self._file = open_new(self._partial / _shard_name(self._shard), self._folder)
         return self._file
 
     def _finish(self) -> None:
@@ -148,12 +146,12 @@ class ProbabilityWriter:
             | ({} if self.fold_spread is None else {"fold_spread": _spread_to_plain(self.fold_spread)}),
         )
         discarded = self._folder.with_name(f".{self._folder.name}.old")
-        shutil.rmtree(discarded, ignore_errors=True)
+        delete_folder(discarded)
         if self._folder.exists():
-            self._folder.rename(discarded)
-        self._partial.rename(self._folder)
+            rename(self._folder, discarded)
+        rename(self._partial, self._folder, self._folder)
         sync(self._folder.parent)
-        shutil.rmtree(discarded, ignore_errors=True)
+        delete_folder(discarded)
 
 
 class ProbabilityStore:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import WeightsError, listing
-from toolkit.files.disk.writing import new_path
+from toolkit.files.disk.hdf5 import new_hdf5
 from toolkit.learning.networks.rebuilding import Layer
 
 LayerWeights = dict[str, list[npt.NDArray[Any]]]
@@ -48,7 +48,7 @@ def weighted_layers(model: Any) -> list[Layer]:
 
 def write_weights(path: Path, model: Any) -> None:
     """Write an HDF5 file in the layout of Keras 2, which `load_weights(by_name=True)` of Keras can also read."""
-    with new_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         layers = weighted_layers(model)
         file.attrs["keras_version"] = "2"
         file.attrs["backend"] = "tensorflow"
