@@ -38,7 +38,8 @@ from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError, not_valid
 from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
 from toolkit.files.disk.changes import delete, make_folder
-from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.disk.json_files import write_json
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import ALL_SPLITS, Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of

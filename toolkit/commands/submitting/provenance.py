@@ -11,9 +11,10 @@ from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.datasets.truth import Truth
 from toolkit.files.disk.digests import file_digest
-from toolkit.files.disk.writing import finite_or_none, read_json, write_json
+from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
@@ -44,7 +45,7 @@ def promise_of(
         if tuned.recipe == tuned.best:
             return Promise(tuned.metric, tuned.tuned, tuned.nested, outside)
         return Promise(tuned.metric, tuned.untuned, None, outside)
-    score = read_json(experiment.score)
+    score = read_score(experiment)
     if recipe == IDENTITY:
         known = read_holdout(score)
         return Promise(score["metric"], score["all"], None, None if known is None else known.score)

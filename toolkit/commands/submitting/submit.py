@@ -21,9 +21,10 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
-from toolkit.files.disk.writing import new_path, read_json
+from toolkit.files.disk.writing import new_path
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore
@@ -167,7 +168,7 @@ def submit(
         experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
         promise.nested, masks, checked.findings, warnings,
         _source(tuned, options), holdout=promise.holdout,
-        constant=read_constant(read_json(experiment.score), promise.metric),
+        constant=read_constant(read_score(experiment), promise.metric),
     )  # fmt: skip
     if upload is None or uploader is None:
         return result

@@ -17,7 +17,7 @@ from toolkit.core.tuning.recipe_search import Tried, Tuned, without_optimism
 from toolkit.core.tuning.recipe_search import tune as search_recipe
 from toolkit.core.tuning.task import RecipeTask
 from toolkit.errors import SubmissionError
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.resolved import data_of
 from toolkit.files.experiment.tuned import HoldoutScores, TestInterval, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import store_digest
@@ -110,7 +110,7 @@ def _constant(job: TuningJob, tuned: Tuned) -> ConstantScore | None:
 
     The standard error is that of the gain of the untuned recipe.
     """
-    found = read_constant(job.scores, job.task.metric.label)
+    found = None if job.scores is None else read_constant(job.scores, job.task.metric.label)
     if found is None or found.best is None:
         return None
     sign = 1 if job.task.metric.direction == "max" else -1

@@ -1,14 +1,12 @@
-"""Atomic writes: a file is written under a temporary name, synced and renamed; and reading the JSON files."""
+"""Atomic writes: a file is written under a temporary name, synced and renamed."""
 
-import json
-import math
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from toolkit.errors import StorageError
 from toolkit.files.disk.changes import delete, make_folder, open_new, rename, sync
@@ -75,27 +73,3 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file with plain newlines."""
     with replacing(path) as file:
         file.write(text.encode())
-
-
-def write_json(path: Path, tree: Any) -> None:
-    """Write indented JSON; raises ValueError if a number is not finite, which JSON cannot express."""
-    write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def finite_or_none(number: float) -> float | None:
-    """The number, or None (null in JSON) if it is NaN or infinite."""
-    return number if math.isfinite(number) else None
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file that the toolkit wrote.
-
-    Raises:
-        StorageError: the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(
-            f"{path} is damaged: {error}", "Delete it, then repeat the command that created it."
-        ) from error

@@ -4,19 +4,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
+
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.errors import ChangedError, StorageError, listing
 from toolkit.files.disk.changes import delete, make_folder
 from toolkit.files.disk.digests import digest
+from toolkit.files.disk.json_files import STRICT, read_json, write_json
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import UNFINISHED, read_json, replacing, write_json, write_text
+from toolkit.files.disk.writing import UNFINISHED, replacing, write_text
 
-_FORMAT = 1
 _RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
 _ANNOUNCED = ""
 """Stands in the record instead of a key for a file that is not finished."""
+
+
+@with_config(STRICT)
+class Record(TypedDict):
+    """The content of predictions.json: the key of each file by its path, and what the last run made them from."""
+
+    format: Literal[1]
+    files: dict[str, str]
+    made_from: dict[str, Any]
+
+
+_SHAPE = TypeAdapter(Record)
 
 
 @dataclass(frozen=True)
@@ -85,9 +100,7 @@ class PredictionFolder:
     def _read_record(self) -> None:
         if not self.record.is_file():
             return
-        tree = read_json(self.record)
-        if not isinstance(tree, dict) or tree.get("format") != _FORMAT or not isinstance(tree.get("files"), dict):
-            raise StorageError(f"{self.record} is damaged", f"Delete {self.folder} and repeat the command.")
+        tree = read_json(self.record, _SHAPE, f"Delete {self.folder} and repeat the command.")
         self._keys, self._made_from = tree["files"], tree["made_from"]
 
     def _remove_half_written(self) -> None:
@@ -156,7 +169,7 @@ class PredictionFolder:
 
     def save(self) -> None:
         """Write the record."""
-        write_json(self.record, {"format": _FORMAT, "made_from": self._made_from, "files": self._keys})
+        write_json(self.record, {"format": 1, "made_from": self._made_from, "files": self._keys})
 
     def write_table(self, rows: Sequence[InputRow]) -> None:
         """Write the table of a run."""

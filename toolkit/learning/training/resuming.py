@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats
 from toolkit.errors import StorageError
-from toolkit.files.disk.hdf5 import new_hdf5
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network
+from toolkit.learning.networks.weight_files import new_hdf5
 from toolkit.learning.optimizing.callbacks import Callback
 from toolkit.learning.training.step import TrainingStep
 

@@ -17,7 +17,7 @@ from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.changes import make_folder
-from toolkit.files.disk.writing import finite_or_none, write_json
+from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, is_better_epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
