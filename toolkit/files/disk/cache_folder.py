@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
+from toolkit.errors import StorageError
 from toolkit.files.disk.changes import delete, make_folder
 from toolkit.files.disk.free_space import free_disk
 from toolkit.files.disk.writing import UNFINISHED, write_text
@@ -88,9 +89,9 @@ class CacheFolder:
         for path in self.files():
             delete(path)
         marker = self.path / _MARKER
-        with suppress(OSError):  # there is no folder
+        with suppress(OSError, StorageError):  # there is no folder
             if set(self.path.iterdir()) <= {marker}:
-                marker.unlink(missing_ok=True)
+                delete(marker)
                 self.path.rmdir()
 
     def _found(self) -> dict[Path, os.stat_result]:
