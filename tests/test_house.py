@@ -243,3 +243,31 @@ def covered_by_tests() -> set[str]:
 def test_every_module_has_tests_that_are_found_by_its_name() -> None:
     known = {module.relative_to(PACKAGE.parent).as_posix() for module in modules() if not module.name.startswith("__")}
     assert known - covered_by_tests() == set()
+
+
+def test_the_disk_is_changed_by_functions_that_tests_can_let_fail() -> None:
+    changing = {
+        "mkdir",
+        "unlink",
+        "rmdir",
+        "rmtree",
+        "rename",
+        "write_bytes",
+        "fsync",
+        "symlink_to",
+        "touch",
+        "removedirs",
+    }
+    found = {
+        f"{module.relative_to(PACKAGE).as_posix()}: {node.func.attr}"
+        for module in modules()
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in changing
+    }
+    # Folders that are deleted if they are empty, and a file in a temporary folder.
+    allowed = {
+        "files/disk/cache_folder.py: rmdir",
+        "commands/starting/starting_point.py: rmdir",
+        "learning/engines/openvino_engine.py: write_bytes",
+    }
+    assert {one for one in found if not one.startswith("files/disk/changes.py")} == allowed

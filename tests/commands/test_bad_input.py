@@ -34,7 +34,8 @@ from toolkit.errors import (
     SubmissionError,
     ToolkitError,
 )
-from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.disk.json_files import write_json
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest, write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved

@@ -18,7 +18,7 @@ from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.data.sources import find_images
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.disk.writing import read_json
+from toolkit.files.disk.json_files import read_json
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.workspace import Workspace

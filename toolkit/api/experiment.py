@@ -37,10 +37,10 @@ from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
-from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.fitted import find_fitted, first_networks
 from toolkit.files.experiment.members import find_member
 from toolkit.files.experiment.resolved import data_of, is_of_dataset, read_resolved
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.experiment.workspace import Workspace
 
@@ -114,7 +114,7 @@ class Experiment:
         file = self._member.experiment.score
         if not file.is_file():
             raise NotReadyError(f"{self.name} is not finished: there is no {file}", f"Run: tk fit {self.name}")
-        return dict(read_json(file))
+        return dict(read_score(self._member.experiment))
 
     @property
     def recipe(self) -> Recipe:

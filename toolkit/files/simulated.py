@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
@@ -17,9 +18,10 @@ from toolkit.core.simulated.image import SimulatedImage
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
+from toolkit.files.disk.json_files import read_json, write_json
 from toolkit.files.disk.png import write_png
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import read_json, write_json, write_text
+from toolkit.files.disk.writing import write_text
 from toolkit.messages import Progress
 
 
@@ -173,9 +175,7 @@ def _record_of(files: SimulatedFiles, wanted: dict[str, Any]) -> dict[str, Any]:
         return {}
     if not files.record.is_file():
         raise DataError(f"{folder} holds something other than a simulation", advice)
-    record = read_json(files.record)
-    if not isinstance(record, dict):
-        raise DataError(f"{files.record} is not the record of a simulation", advice)
+    record = read_json(files.record, TypeAdapter(dict[str, Any]), advice)
     differing = [
         f"its {key} is {record.get(key)}, not {value}" for key, value in wanted.items() if record.get(key) != value
     ]

@@ -19,7 +19,7 @@ from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.dataset import find_dataset
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.history import Epoch, write_history

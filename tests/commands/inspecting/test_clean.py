@@ -10,7 +10,7 @@ def filled(root: Path) -> Session:
     folder = session.workspace.cache
     folder.make()
     folder.rows("one").write_bytes(bytes(3 << 20))
-    (folder.path / ".12.34.two.rows").write_bytes(bytes(1 << 20))
+    (folder.path / ".12.34567890.two.rows").write_bytes(bytes(1 << 20))
     folder.facts("one").write_text("{}")
     return session
 
@@ -21,7 +21,7 @@ def test_it_says_what_is_kept_and_removes_nothing(tmp_path: Path) -> None:
     assert result.size == (4 << 20) + 2
     (table,) = result.tables()
     assert ("one.rows", "decoded images", "3 MiB") in table.rows
-    assert (".12.34.two.rows", "decoded images, unfinished", "1 MiB") in table.rows
+    assert (".12.34567890.two.rows", "decoded images, unfinished", "1 MiB") in table.rows
     assert result.next_steps()[0].startswith("to remove: 3 files, 4 MiB")
     assert session.workspace.cache.rows("one").is_file()
 

@@ -4,7 +4,8 @@ from pathlib import Path
 from toolkit.commands.inspecting.ls import ListedExperiment, list_experiments
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, plain_config
-from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.disk.json_files import write_json
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.files.experiment.workspace import Workspace
@@ -19,7 +20,7 @@ def write(workspace: Workspace, name: str, config: str = CONFIG) -> Experiment:
 
 
 def finish(experiment: Experiment, score: float) -> None:
-    write_json(experiment.score, {"metric": "dice", "all": score})
+    write_json(experiment.score, {"metric": "dice", "folds": [], "all": score})
 
 
 def test_the_list_shows_the_state_of_each_experiment(tmp_path: Path) -> None:
@@ -61,7 +62,9 @@ def test_verbose_also_shows_what_constant_masks_score(tmp_path: Path) -> None:
     experiment.mkdir(parents=True)
     (experiment / "config.yaml").write_text(CONFIG)
     constant = {"empty": 0.39, "best": 0.41, "masks": "all salt", "gain": 0.1, "standard_error": 0.01}
-    (experiment / "score.json").write_text(json.dumps({"metric": "dice", "all": 0.5, "constant": constant}))
+    (experiment / "score.json").write_text(
+        json.dumps({"metric": "dice", "folds": [], "all": 0.5, "constant": constant})
+    )
     (table,) = list_experiments(Session(workspace), verbose=True).tables()
     assert table.columns[-2:] == ("empty", "constant")
     assert table.rows[0][-2:] == ("0.3900", "0.4100")

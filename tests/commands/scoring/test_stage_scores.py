@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.commands.scoring.stage_scores import better_stage
 from toolkit.config.models import Config
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import Epoch, write_history
 

@@ -17,6 +17,11 @@ from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 IDS = ("a", "b", "c")
 
 
+def record(log: SubmissionLog, entry: LoggedSubmission) -> None:
+    with log.recording() as append:
+        append(entry)
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -90,7 +95,7 @@ def test_an_invalid_sample_is_reported() -> None:
 
 def test_copies_of_earlier_submissions_are_recognised() -> None:
     log = SubmissionLog(Path("submissions/log.csv"))
-    log.record(LoggedSubmission("exp042", digest=file_digest(Path("good.csv"))))
+    record(log, LoggedSubmission("exp042", digest=file_digest(Path("good.csv"))))
     (finding,) = check("good.csv", *ALL)["findings"]
     assert finding["came"] == "the file has the same content as exp042"
     Path("submissions/exp042.csv").write_bytes(Path("good.csv").read_bytes())

@@ -17,7 +17,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def record(name: str, nested: float, public: float | None = None, **values: object) -> None:
     log = SubmissionLog(Path("submissions/log.csv"))
-    log.record(LoggedSubmission(name, **{"experiment": name, "metric": "salt_map", "nested": nested, **values}))
+    with log.recording() as append:
+        append(LoggedSubmission(name, **{"experiment": name, "metric": "salt_map", "nested": nested, **values}))
     if public is not None:
         log.set_score(name, "public", public)
 

@@ -24,7 +24,8 @@ from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Watershed
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, SubmissionError, UploadError
-from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.disk.json_files import write_json
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest, write_folds
 from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved

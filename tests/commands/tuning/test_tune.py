@@ -15,7 +15,7 @@ from toolkit.core.recipe.postprocess import IDENTITY, recipe_from_plain
 from toolkit.core.recipe.probabilities import count_levels, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread, gain_of_mean
 from toolkit.files.datasets.dataset import find_dataset
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest, write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved

@@ -40,7 +40,7 @@ def test_a_file_that_can_never_fit_makes_no_room(tmp_path: Path) -> None:
 
 def test_unfinished_files_of_killed_processes_are_deleted_and_fresh_ones_are_not(tmp_path: Path) -> None:
     folder = filled(tmp_path)
-    old, fresh = (folder.path / f".123.{name}.rows" for name in ("old", "fresh"))
+    old, fresh = (folder.path / f".123.0a1b2c3d.{name}.rows" for name in ("old", "fresh"))
     old.touch()
     os.utime(old, (1000, 1000))
     fresh.touch()
@@ -95,7 +95,7 @@ def test_files_that_another_process_deletes_meanwhile_are_no_error(
     assert names(folder) == {"a", "c"}
 
 
-@pytest.mark.parametrize("name", ["b.rows", ".123.old.rows"])
+@pytest.mark.parametrize("name", ["b.rows", ".123.0a1b2c3d.old.rows"])
 def test_a_file_that_cannot_be_deleted_is_reported(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = filled(tmp_path)
     path = folder.path / name
@@ -106,5 +106,5 @@ def test_a_file_that_cannot_be_deleted_is_reported(name: str, tmp_path: Path, mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "unlink", refused)
-    with pytest.raises(StorageError, match=r"cannot write .*Permission denied"):
+    with pytest.raises(StorageError, match=r"cannot delete .*Permission denied"):
         folder.make_room(100, at_most=100)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import StorageError
-from toolkit.files.disk.writing import finite_or_none, new_path, read_json, replacing, write_json, write_text
+from toolkit.files.disk.writing import new_path, replacing, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -106,31 +106,3 @@ def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StorageError, match="taken"):
         write_text(tmp_path / "taken" / "deep" / "a.txt", "new")
-
-
-def test_json_is_read_back_as_written(tmp_path: Path) -> None:
-    tree = {"é": [1, 0.1, 1 / 3, 1e-300, None, True], "nested": {"a": "×"}}
-    write_json(tmp_path / "a.json", tree)
-    assert read_json(tmp_path / "a.json") == tree
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_numbers_that_are_not_finite_are_refused_before_anything_is_written(tmp_path: Path, number: float) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "a.json", {"all": number})
-    assert names_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("content", [b"", b'{"all": 0.', b"\xff\xfe"])
-def test_damaged_json_is_reported_with_its_path(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(StorageError, match=r"a\.json is damaged"):
-        read_json(tmp_path / "a.json")
-
-
-def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
-    numbers = [0.5, float("nan"), float("inf")]
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "a.json", numbers)
-    write_json(tmp_path / "a.json", [finite_or_none(number) for number in numbers])
-    assert read_json(tmp_path / "a.json") == [0.5, None, None]

@@ -4,7 +4,7 @@ import pytest
 
 from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ChangedError, ConfigError, NotReadyError
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.fitted import FittedEnsemble, Networks, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member
 from toolkit.files.experiment.resolved import Resolved, write_resolved

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 
 
@@ -43,7 +43,13 @@ def test_results_are_deleted_and_the_users_files_are_kept(tmp_path: Path) -> Non
 def test_files_that_only_an_unfinished_stage_needs_can_be_deleted(tmp_path: Path) -> None:
     stage = Experiment(tmp_path / "exp").stage(0, 1)
     kept = [stage.best_weights, stage.history, stage.state, stage.snapshot(3), stage.negative_weights]
-    for path in (*kept, stage.last, stage.candidate(2), stage.candidate(0).with_name(".17.epoch0000.weights.h5")):
+    unfinished = stage.candidate(0).with_name(".17.0a1b2c3d.epoch0000.weights.h5")
+    for path in (
+        *kept,
+        stage.last,
+        stage.candidate(2),
+        unfinished,
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     assert stage.candidates() == [stage.candidate(2)]

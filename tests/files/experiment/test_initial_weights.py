@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.disk.digests import file_digest
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.initial_weights import check_initial_weights, initial_weights_path, refuse_fold_weights

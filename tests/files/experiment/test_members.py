@@ -6,7 +6,7 @@ import pytest
 from toolkit.config.loading import load_config, plain_config
 from toolkit.config.members import MemberPart
 from toolkit.errors import ConfigError, MembersError, MissingFileError, NotReadyError
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of, weights_of
 from toolkit.files.experiment.resolved import Resolved, write_resolved

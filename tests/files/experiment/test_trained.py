@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, write_folds
 from toolkit.files.experiment.history import Epoch, write_history

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.disk.writing import write_json
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Silent

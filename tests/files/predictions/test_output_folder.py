@@ -48,13 +48,13 @@ def test_only_unfinished_files_of_a_killed_run_are_deleted(tmp_path: Path) -> No
     folder.announce(["png/a.png", "png/b.png"])
     folder.write("png/b.png", b"1", "key")
     folder.save()
-    names = [".12.a.png", ".12.c.png", ".a.png", "a.png", ".12.b.png"]
+    names = [".12.0a1b2c3d.a.png", ".12.0a1b2c3d.c.png", ".a.png", "a.png", ".12.0a1b2c3d.b.png"]
     for name in names:
         (tmp_path / "png" / name).touch()
-    (tmp_path / ".12.predictions.json").touch()
+    (tmp_path / ".12.0a1b2c3d.predictions.json").touch()
     with PredictionFolder(tmp_path).locked():
         assert sorted(path.name for path in (tmp_path / "png").iterdir()) == sorted([*names[1:], "b.png"])
-        assert not (tmp_path / ".12.predictions.json").exists()
+        assert not (tmp_path / ".12.0a1b2c3d.predictions.json").exists()
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:

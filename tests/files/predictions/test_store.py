@@ -319,3 +319,52 @@ def test_a_mean_of_predictions_that_have_changed_since_is_refused(tmp_path: Path
             ProbabilityStore(blend)
     shutil.rmtree(tmp_path / "leaf")
     assert ProbabilityStore(outer).ids == ("a",)
+
+
+def swap_entries(path: Path) -> None:
+    """Give the first two images each other's maps."""
+    header, first, second, *rest = path.read_text().splitlines()
+    names = [line.split(",", 1)[0] for line in (first, second)]
+    swapped = [f"{name},{line.split(',', 1)[1]}" for name, line in zip(names, (second, first), strict=True)]
+    path.write_text("\n".join([header, *swapped, *rest]) + "\n")
+
+
+def claim_a_terabyte(path: Path) -> None:
+    header, first, *rest = path.read_text().splitlines()
+    name, shard, offset, _, width, *others = first.split(",")
+    path.write_text("\n".join([header, ",".join((name, shard, offset, "999999999", width, *others)), *rest]) + "\n")
+
+
+@pytest.mark.parametrize("with_digest", [True, False], ids=["digest", "no digest"])
+@pytest.mark.parametrize("damage", [swap_entries, claim_a_terabyte])
+def test_an_index_that_was_changed_is_refused(
+    tmp_path: Path, damage: Callable[[Path], None], with_digest: bool
+) -> None:
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for value, image_id in enumerate("abc"):
+            writer.append(image_id, np.full((2, 3, 1), value / 2, np.float32))
+    damage(tmp_path / "oof" / "index.csv")
+    if not with_digest:  # as earlier versions wrote it: the checksum of the map tells nothing about the name
+        manifest = tmp_path / "oof" / "manifest.json"
+        tree = json.loads(manifest.read_text())
+        del tree["index"]
+        manifest.write_text(json.dumps(tree))
+        if damage is swap_entries:
+            ProbabilityStore(tmp_path / "oof")
+            return
+    with pytest.raises(StorageError, match="damaged"):
+        ProbabilityStore(tmp_path / "oof")
+
+
+def test_a_map_with_other_bytes_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in "ab":
+            writer.append(image_id, np.zeros((2, 3, 1), np.float32))
+    shard = tmp_path / "oof" / "maps-00000.bin"
+    content = bytearray(shard.read_bytes())
+    content[7] ^= 1
+    shard.write_bytes(content)
+    store = ProbabilityStore(tmp_path / "oof")
+    assert not store.read("a").any()
+    with pytest.raises(StorageError, match=r"map of b in maps-00000\.bin"):
+        store.read("b")

@@ -7,6 +7,11 @@ from toolkit.errors import StorageError, SubmissionError
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog, submission_name
 
 
+def record(log: SubmissionLog, entry: LoggedSubmission) -> None:
+    with log.recording() as append:
+        append(entry)
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> SubmissionLog:
     return SubmissionLog(tmp_path / "submissions" / "log.csv")
@@ -21,14 +26,14 @@ def test_recorded_submissions_are_read_back(log: SubmissionLog) -> None:
     assert log.read() == []
     entries = [entry("a", oof=0.1 + 0.2, nested=0.29), entry('b,\n"c"', metric="", oof=None)]
     for one in entries:
-        log.record(one)
+        record(log, one)
     assert log.read() == entries
 
 
 def test_scores_and_uploads_belong_to_the_last_file_with_a_name(log: SubmissionLog) -> None:
-    log.record(entry("a", "old", oof=0.7))
+    record(log, entry("a", "old", oof=0.7))
     log.set_score("a", "public", 0.71)
-    log.record(entry("a", "new", oof=0.8))
+    record(log, entry("a", "new", oof=0.8))
     assert log.set_score("a", "public", 0.81).public is None
     log.set_score("a", "private", 0.6)
     log.mark_uploaded("a", "salt", "2026-11-04T00:00:00Z")
@@ -40,16 +45,16 @@ def test_scores_and_uploads_belong_to_the_last_file_with_a_name(log: SubmissionL
 
 
 def test_the_same_file_made_again_keeps_its_scores(log: SubmissionLog) -> None:
-    log.record(entry("a"))
+    record(log, entry("a"))
     log.set_score("a", "public", 0.7)
-    log.record(entry("b"))
-    log.record(entry("a", time="2026-12-24T12:00:00Z", nested=0.5))
+    record(log, entry("b"))
+    record(log, entry("a", time="2026-12-24T12:00:00Z", nested=0.5))
     assert [(one.name, one.public, one.nested) for one in log.read()] == [("b", None, None), ("a", 0.7, 0.5)]
 
 
 def test_a_new_file_replaces_the_row_of_one_that_was_not_uploaded_or_scored(log: SubmissionLog) -> None:
-    log.record(entry("a", "old"))
-    log.record(entry("a", "new"))
+    record(log, entry("a", "old"))
+    record(log, entry("a", "new"))
     assert [one.digest for one in log.read()] == ["new"]
 
 
@@ -60,13 +65,13 @@ def test_the_expected_score_is_the_nested_one_if_there_is_one() -> None:
 
 
 def test_edits_by_hand_are_read(log: SubmissionLog) -> None:
-    log.record(entry("a", oof=0.5))
+    record(log, entry("a", oof=0.5))
     rows = '\ufeffnote, name ,public\r\n,,\r\n"good, I think",a, 0.7 \r\n\r\nx,b,\r\n'
     log.path.write_bytes(rows.encode())
     first, second = log.read()
     assert (first.name, first.public, first.oof, first.further) == ("a", 0.7, None, {"note": "good, I think"})
     log.set_score("b", "private", 0.25)
-    log.record(entry("c"))
+    record(log, entry("c"))
     assert [one.further for one in log.read()] == [{"note": "good, I think"}, {"note": "x"}, {"note": ""}]
     assert log.read()[1] == LoggedSubmission("b", private=0.25, further=second.further)
 
@@ -74,7 +79,7 @@ def test_edits_by_hand_are_read(log: SubmissionLog) -> None:
 def test_an_empty_file_is_an_empty_log(log: SubmissionLog) -> None:
     log.path.parent.mkdir()
     log.path.write_text("\n")
-    log.record(entry("a"))
+    record(log, entry("a"))
     assert len(log.read()) == 1
 
 
@@ -94,7 +99,7 @@ def test_an_empty_file_is_an_empty_log(log: SubmissionLog) -> None:
 def test_invalid_edits_are_reported(log: SubmissionLog, content: str, words: str) -> None:
     log.path.parent.mkdir()
     log.path.write_text(content)
-    for action in (log.read, lambda: log.record(entry("z"))):
+    for action in (log.read, lambda: record(log, entry("z"))):
         with pytest.raises(StorageError, match=words):
             action()
     assert log.path.read_text() == content
@@ -109,7 +114,7 @@ def test_a_file_that_is_not_text_is_reported(log: SubmissionLog) -> None:
 
 def test_an_unknown_name_is_reported_with_the_nearest(log: SubmissionLog) -> None:
     for name in ("exp042", "exp042", "final"):
-        log.record(entry(name))
+        record(log, entry(name))
     with pytest.raises(SubmissionError, match="'exp42'; its submissions are: final, exp042") as told:
         log.set_score("exp42", "public", 0.5)
     assert told.value.advice.startswith("Did you mean exp042?")
@@ -123,5 +128,5 @@ def test_names_may_be_paths() -> None:
 def test_simultaneous_processes_lose_no_rows(log: SubmissionLog) -> None:
     names = [f"exp{number}" for number in range(12)]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda name: SubmissionLog(log.path).record(entry(name)), names))
+        list(threads.map(lambda name: record(SubmissionLog(log.path), entry(name)), names))
     assert sorted(one.name for one in log.read()) == sorted(names)

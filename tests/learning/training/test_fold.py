@@ -14,7 +14,7 @@ from toolkit.commands.training.fit import fit
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.datasets.dataset import find_dataset
-from toolkit.files.disk.writing import read_json
+from toolkit.files.disk.json_files import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table, write_folds
 from toolkit.files.experiment.history import Epoch, read_history

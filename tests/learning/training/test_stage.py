@@ -261,7 +261,8 @@ def test_temporary_files_of_killed_runs_are_removed_and_others_are_not(tmp_path:
     for path in (*kept, *gone):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"complete": true}')
-    experiment.remove_remains()
+    with experiment.locked():
+        pass
     assert sorted(path for path in experiment.folder.rglob("*") if path.is_file()) == sorted(kept)
 
 
@@ -287,5 +288,6 @@ def test_a_restart_that_was_killed_leaves_folds_whole_or_not_at_all(
     assert experiment.stage(1, 0).best_weights.is_file()
     assert experiment.stage(1, 0).last.is_file()
     experiment.forget_results()
-    experiment.remove_remains()
+    with experiment.locked():
+        pass
     assert [path for path in experiment.folder.rglob("*") if path.is_file()] == []

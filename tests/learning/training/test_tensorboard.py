@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from toolkit.files.experiment.history import Epoch
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.tensorboard import EpochLog
 from toolkit.learning.training.validation import Example
+from toolkit.messages import Silent
 
 pytestmark = pytest.mark.tf
 
@@ -46,7 +47,7 @@ def test_event_files_hold_losses_learning_rate_and_metrics_of_every_epoch(tmp_pa
     assert not (tmp_path / "tensorboard").exists()
     for number in (0, 1):
         assert not log.wants_images(number)
-        log.write(epoch(number), [])
+        log.write(epoch(number), [], Silent())
     found = written(tmp_path / "tensorboard")
     losses = {"loss", "val_loss", "learning_rate"}
     assert set(found) == losses | {"validation/dice", "validation/iou[road]", "training/dice"}
@@ -56,7 +57,7 @@ def test_event_files_hold_losses_learning_rate_and_metrics_of_every_epoch(tmp_pa
 
 
 def test_a_missing_score_is_written_as_nan(tmp_path: Path) -> None:
-    EpochLog(tmp_path, ()).write(epoch(0, float("nan")), [])
+    EpochLog(tmp_path, ()).write(epoch(0, float("nan")), [], Silent())
     assert np.isnan(written(tmp_path)["validation/dice"][0])
 
 
@@ -64,7 +65,7 @@ def test_pictures_show_image_truth_and_prediction_side_by_side(tmp_path: Path) -
     log = EpochLog(tmp_path, parse_callbacks({"TensorBoard": {"images": 2, "every": 2}}))
     assert [log.wants_images(number) for number in range(4)] == [True, False, True, False]
     for number in range(3):
-        log.write(epoch(number), [example()] * 5)
+        log.write(epoch(number), [example()] * 5, Silent())
     pictures = written(tmp_path)["image | truth | prediction"]
     assert sorted(pictures) == [0, 2]
     width, height, *encoded = pictures[0].tolist()
@@ -82,10 +83,26 @@ def test_pictures_show_image_truth_and_prediction_side_by_side(tmp_path: Path) -
 @pytest.mark.parametrize(("channels", "classes"), [(1, 1), (4, 1), (3, 3), (6, 2)])
 def test_pictures_of_any_channels_and_classes(tmp_path: Path, channels: int, classes: int) -> None:
     log = EpochLog(tmp_path, parse_callbacks("TensorBoard"))
-    log.write(epoch(0), [example(channels, classes)])
+    log.write(epoch(0), [example(channels, classes)], Silent())
     (encoded,) = written(tmp_path)["image | truth | prediction"][0].tolist()[2:]
     image, truth, prediction = np.split(tf.io.decode_png(encoded).numpy().astype(int), 3, axis=1)
     assert (image == 100).all()
     assert truth[1, 0, 0] == 255
     assert truth[3, 0, 0] == 0
     assert prediction[1, 0, 0] > prediction[3, 0, 0]
+
+
+def test_a_log_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
+    class Warnings(Silent):
+        said: ClassVar[list[str]] = []
+
+        def warn(self, message: str) -> None:
+            self.said.append(message)
+
+    (tmp_path / "tensorboard").write_text("a file in the place of the folder")
+    log, progress = EpochLog(tmp_path / "tensorboard", ()), Warnings()
+    for number in range(3):
+        log.write(epoch(number), [], progress)
+    (said,) = progress.said
+    assert str(tmp_path / "tensorboard") in said
+    assert "training goes on without it" in said

@@ -2,10 +2,9 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,12 +30,14 @@ from toolkit.core.metrics.uncertainty.bootstrap import paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, DataError, FoldsError, MissingFileError, ToolkitError
 from toolkit.files.datasets.truth import truth_of
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import finite_or_none, read_json, write_text
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.history import Epoch, read_history
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import config_of
+from toolkit.files.experiment.score_json import StoredScore, known_score
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
@@ -154,7 +155,7 @@ def _compared(
     keys: dict[str, str],
 ) -> Compared:
     experiment = candidate.experiment
-    tree = read_json(experiment.score) if experiment.score.is_file() else {}
+    tree = known_score(experiment)
     if candidate.name in scores:
         found = scores[candidate.name]
         metric, folds, everything = (
@@ -163,7 +164,7 @@ def _compared(
             finite_or_none(found.all),
         )
     else:
-        metric, folds, everything = tree.get("metric", ""), tree.get("folds", []), tree.get("all")
+        metric, folds, everything = ("", [], None) if tree is None else (tree["metric"], tree["folds"], tree["all"])
     tuned = candidate.tuned if candidate.tuned is not None and candidate.tuned.metric == metric else None
     known = [score for score in folds if score is not None]
     return Compared(
@@ -185,16 +186,16 @@ def _compared(
             candidate, outside[candidate.name].metric if candidate.name in outside else metric
         ),
         holdout_difference=_difference(candidate.name, baseline, outside),
-        metrics=tree.get("metrics", {}),
+        metrics={} if tree is None else tree.get("metrics", {}),
     )
 
 
-def _holdout_score(name: str, metric: str, outside: dict[str, Scores], tree: Mapping[str, Any]) -> float | None:
+def _holdout_score(name: str, metric: str, outside: dict[str, Scores], tree: StoredScore | None) -> float | None:
     """The score of the hold-out by a metric, as scored here or when the experiment was finished."""
     if name in outside:
         return finite_or_none(outside[name].all)
-    known = read_holdout(tree)
-    return known.score if known is not None and tree["metric"] == metric else None
+    known = None if tree is None or tree["metric"] != metric else read_holdout(tree)
+    return None if known is None else known.score
 
 
 def _tuned_on_holdout(candidate: Candidate, metric: str) -> float | None:

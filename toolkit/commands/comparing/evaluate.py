@@ -15,9 +15,9 @@ from toolkit.config.metrics import read_metric
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
-from toolkit.files.disk.locks import locked
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.trained import read_predicted_folds, tell_untrained
@@ -53,7 +53,7 @@ def evaluate(
             tuned on other predictions.
     """
     experiment = session.workspace.find_or_last(name, session.progress)
-    with locked(experiment.lock):
+    with experiment.locked():
         resolved = read_resolved(experiment)
         tell_untrained(experiment, resolved.config, session.progress, "score")
         truth = truth_of(experiment, resolved)

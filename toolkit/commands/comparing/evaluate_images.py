@@ -28,9 +28,10 @@ from toolkit.files.data.finding import find_labelled_folder
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.images_to_predict import refuse_other_channels
 from toolkit.files.datasets.scored_size import at_scored_size
+from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.disk.png import write_png
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import finite_or_none, write_json, write_text
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.fitted import Fitted, find_fitted, first_networks
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import find_member

@@ -22,7 +22,7 @@ from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 
 
 class Measurements:

@@ -37,8 +37,9 @@ from toolkit.core.images.views import views_folder, views_name
 from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError, not_valid
 from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
-from toolkit.files.disk.locks import locked
-from toolkit.files.disk.writing import write_json, write_text, writing_to
+from toolkit.files.disk.changes import delete, make_folder
+from toolkit.files.disk.json_files import write_json
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import ALL_SPLITS, Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of
@@ -197,9 +198,8 @@ def ensemble(
     groups = table.out_of_fold.group_numbers
     setting = Setting(labelled, parts, groups, truth.for_searches(plugins)[0].build_metric(plugins), mean, progress)
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
-    with writing_to(experiment.folder):
-        experiment.folder.mkdir(parents=True, exist_ok=True)
-    with locked(experiment.lock):
+    make_folder(experiment.folder)
+    with experiment.locked():
         view_search = search_views(members, numbers, choices, replace(setting, mean="probability")) if choices else None
         views = view_search.views if view_search else views
         viewed = [predict_member(member, "oof", views, progress) for member in members]
@@ -368,7 +368,7 @@ def _write_config(
     tree: dict[str, Any] = config.model_dump(mode="json")
     if experiment.config.is_file() and load_ensemble(experiment.config).config != config:
         progress.say(f"{experiment.name} was made with other members, weights, means or views; it is made again")
-    experiment.score.unlink(missing_ok=True)
+    delete(experiment.score)
     write_text(experiment.config, write_yaml(tree))
     truth = {"data": data_of(member.experiment, first).model_dump()} | {key: first.config[key] for key in TRUTH_KEYS}
     plain = with_relative_paths(tree | truth, experiment.folder)
@@ -379,7 +379,7 @@ def _write_searches(experiment: Experiment, view_search: ViewSearch | None, weig
     """What was tried; the files of earlier searches go."""
     for path, search in ((experiment.view_search, view_search), (experiment.weight_search, weight_search)):
         if search is None:
-            path.unlink(missing_ok=True)
+            delete(path)
         else:
             write_json(path, asdict(search))
 

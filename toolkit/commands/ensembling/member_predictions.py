@@ -11,7 +11,6 @@ from toolkit.commands.ensembling.blending import Ensemble, blend
 from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.disk.locks import locked
 from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
@@ -204,7 +203,7 @@ def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Pr
     made = [views for views in sets if views != "none" or member.is_part]
     folders = {}
     if made:
-        with locked(member.experiment.lock):
+        with member.experiment.locked():
             folders = dict(zip(made, _predict(member, split, made, progress), strict=True))
     return [folders.get(views, member.predictions(split, views)) for views in sets]
 
@@ -223,7 +222,7 @@ def _blended(member: Member, split: Split, views: str, progress: Progress) -> Pa
     inner, config = members_of(member.experiment)
     if views in ("none", config.views):
         return member.predictions(split)
-    with locked(member.experiment.lock):
+    with member.experiment.locked():
         folders = predict_weighted(inner, config.weights, split, views, progress)
         ensemble = Ensemble(member.experiment, inner, config)
         return blend(ensemble, folders, split=split, views=views, into=views, progress=progress)

@@ -17,10 +17,11 @@ from toolkit.core.metrics.uncertainty.bootstrap import Verdict as Word
 from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.truth import Truth, only, truth_of
-from toolkit.files.disk.writing import finite_or_none, read_json
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.folds_csv import FoldTable
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.score_json import known_score, read_score
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, score_text
@@ -161,7 +162,7 @@ def score_members(
         verdict,
         None if ours is None else HoldoutScore(len(ours.ids), finite_or_none(ours.all)),
         None if _is_alone(config.weights) else on_holdout,
-        read_constant(read_json(experiment.score), blended.metric),
+        read_constant(read_score(experiment), blended.metric),
     )
 
 
@@ -203,7 +204,7 @@ def _of_all(folders: Sequence[Path], seen: Sequence[frozenset[str]], every: froz
 
 def _optimism(members: Sequence[Member], weights: Sequence[float], metric: str) -> float:
     """The mean of what the scores of the members are too good by, because they chose the epochs."""
-    trees = [read_json(member.experiment.score) if member.experiment.score.is_file() else {} for member in members]
+    trees = [known_score(member.experiment) for member in members]
     return float(np.average([read_optimism(tree, metric) for tree in trees], weights=weights))
 
 

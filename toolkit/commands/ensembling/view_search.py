@@ -21,7 +21,7 @@ from toolkit.core.ensembling.candidate_scores import MemberWeights
 from toolkit.core.ensembling.weight_search import Scores, by_adding, indicator
 from toolkit.core.images.views import View, parse_views, views_name
 from toolkit.errors import ConfigError
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.members import Member
 from toolkit.messages import Table, score_text
 

@@ -24,7 +24,7 @@ from toolkit.core.tuning.recipe_scores import Example
 from toolkit.core.tuning.recipe_search import tune
 from toolkit.core.tuning.task import RecipeTask
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.members import Member
 from toolkit.messages import Progress, Table, interval_text, score_text
 

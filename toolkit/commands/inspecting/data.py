@@ -15,8 +15,8 @@ from toolkit.errors import DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.dataset import Dataset, check_all_bit_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.disk.json_files import write_json
 from toolkit.files.disk.png import write_png
-from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.inspection.checking import (

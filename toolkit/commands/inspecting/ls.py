@@ -1,15 +1,18 @@
 """`tk ls`: the experiments and ensembles of a workspace, their state and scores."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_ensemble
 from toolkit.errors import ToolkitError
-from toolkit.files.disk.writing import read_json
+from toolkit.files.disk.json_files import STRICT, Number, read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.score_json import known_score
 from toolkit.files.experiment.trained import trained_folds
 from toolkit.files.predictions.store import is_made, store_digest
 from toolkit.messages import Table, score_text
@@ -67,29 +70,30 @@ def _list_one(experiment: Experiment) -> ListedExperiment:
     try:
         kind = _kind(experiment)
         state = _state(experiment)
-        score = read_json(experiment.score) if experiment.score.is_file() else {}
+        score = known_score(experiment)
         tuned = _tuned(experiment)
     except ToolkitError as error:
         return ListedExperiment(experiment.name, "?", f"broken: {error.message.splitlines()[0]}")
-    metric, constant = score.get("metric"), score.get("constant", {})
-    return ListedExperiment(
-        experiment.name,
-        kind,
-        state,
-        metric,
-        score.get("all"),
-        tuned.get("tuned"),
-        tuned.get("nested"),
-        constant.get("empty"),
-        constant.get("best"),
-    )
+    listed = ListedExperiment(experiment.name, kind, state, tuned=tuned.get("tuned"), nested=tuned.get("nested"))
+    if score is None:
+        return listed
+    listed = replace(listed, metric=score["metric"], oof=score["all"])
+    constant = score.get("constant")
+    return listed if constant is None else replace(listed, empty=constant["empty"], constant=constant["best"])
 
 
-def _tuned(experiment: Experiment) -> dict[str, Any]:
+@with_config(STRICT)
+class _TunedScores(TypedDict, total=False):
+    tuned: Number
+    nested: Number
+    oof_predictions: str
+
+
+def _tuned(experiment: Experiment) -> _TunedScores:
     """tuned.json; empty without one, and if the predictions have changed since."""
     if not experiment.tuned.is_file():
         return {}
-    tree: dict[str, Any] = read_json(experiment.tuned)
+    tree = read_json(experiment.tuned, TypeAdapter(_TunedScores), f"Run: tk tune {experiment.name}")
     store, digest = experiment.predictions("oof"), tree.get("oof_predictions")
     return {} if digest is not None and is_made(store) and store_digest(store) != digest else tree
 

@@ -1,16 +1,16 @@
 """`tk predict --out FILE`: one image, one format, one file."""
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
 from toolkit.commands.predicting.one_file_formats import RUNS
 from toolkit.errors import ChangedError, ConfigError, listing
 from toolkit.files.datasets.images_to_predict import refuse_missing
-from toolkit.files.disk.writing import writing_to
+from toolkit.files.disk.changes import attempt, make_folder, rename
 from toolkit.files.images.decoding import IMAGE_SUFFIXES
 
 _FORMATS_OF = {".png": ("png", "mask", "overlay"), ".npz": ("npz",), ".npy": ("npy",), ".csv": ("rle",)}
@@ -61,9 +61,9 @@ def folder_beside(out: Path) -> Iterator[Path]:
     Raises:
         StorageError: the folder cannot be written.
     """
-    with writing_to(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix=".predicting-", dir=out.parent)
+    make_folder(out.parent)
+    new_folder = partial(tempfile.TemporaryDirectory, prefix=".predicting-", dir=out.parent)
+    temporary = attempt("make", out.parent, new_folder)
     with temporary as folder:
         yield Path(folder)
 
@@ -86,5 +86,4 @@ def refuse_several_files(out: Path, kind: str, about: About) -> None:
 def move_only_file(folder: Path, kind: str, out: Path) -> None:
     """Move the only file of a format out of a folder of predictions."""
     place = folder / RUNS if kind == "rle" else next((folder / kind).rglob("*.*"))
-    with writing_to(out.parent):
-        os.replace(place, out)  # noqa: PTH105 # Path.replace is the same
+    rename(place, out, out)

@@ -1,14 +1,13 @@
 """What costs nothing: the scores of constant masks, and what to try where predictions are not better."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.constant_masks import ConstantMasks
 from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.metrics.uncertainty.bootstrap import exceeds_noise, paired
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
+from toolkit.files.experiment.score_json import StoredScore
 from toolkit.messages import score_text
 
 
@@ -72,7 +71,7 @@ def constant_score(
     return ConstantScore(empty, best, constant.name, gain_or_none, error, constant.with_negatives)
 
 
-def read_constant(tree: Mapping[str, Any], metric: str) -> ConstantScore | None:
+def read_constant(tree: StoredScore, metric: str) -> ConstantScore | None:
     """What constant masks score by a metric, from score.json; None if that is about another metric."""
     found = tree.get("constant")
     return ConstantScore(**found) if found is not None and tree["metric"] == metric else None

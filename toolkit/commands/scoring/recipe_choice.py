@@ -11,9 +11,9 @@ from toolkit.core.recipe.plain_recipes import plain_threshold
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, not_valid
-from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.messages import Progress
 
@@ -112,7 +112,7 @@ def _tell_metric(experiment: Experiment, tuned: TunedRecipe, progress: Progress)
     """Say so if a recipe was tuned for another metric than that of the experiment, or the one that searches use."""
     if not experiment.score.is_file():
         return
-    metric = read_json(experiment.score)["metric"]
+    metric = read_score(experiment)["metric"]
     spec = read_metric(read_resolved(experiment).config["primary_metric"])
     stand_in = searched_by(spec)
     if tuned.metric == metric or (stand_in != spec and tuned.metric.startswith(stand_in.label)):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import finite_or_none, write_json, write_text
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.score_json import CountedRules, OverAll, StoredConstant, StoredScore, write_score
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
 
@@ -182,47 +184,44 @@ def write_scores(
     if holdout is not None:
         rows += _rows(holdout, ["holdout"] * len(holdout.ids))
     write_text(experiment.image_scores, format_table(("image_id", "fold", *scores.by_metric), rows))
-    tree: dict[str, Any] = {
-        "metric": scores.metric,
-        "folds": [finite_or_none(score) for score in scores.by_fold],
-        **_over_all(scores),
-    }
+    folds = [finite_or_none(score) for score in scores.by_fold]
+    tree = cast(StoredScore, {"metric": scores.metric, "folds": folds, **_over_all(scores)})
     if rules != NO_RULES:
         tree["rules"] = _plain_rules(rules)
     if optimism is not None:
         tree["optimism"] = optimism
     if scores.constant is not None:
         found = constant_score(scores.scored.metrics[0], scores.scored.statistics[0], scores.constant, scores.groups)
-        tree["constant"] = asdict(found)
+        tree["constant"] = cast(StoredConstant, asdict(found))
     if holdout is not None:
         tree["holdout"] = {"images": len(holdout.ids), **_over_all(holdout)}
-    write_json(experiment.score, tree)
+    write_score(experiment, tree)
 
 
-def counts_as(tree: Mapping[str, Any], rules: ScoringRules) -> bool:
+def counts_as(tree: StoredScore, rules: ScoringRules) -> bool:
     """Whether the scores of a score.json count what these rules say."""
     return bool(tree.get("rules", _plain_rules(NO_RULES)) == _plain_rules(rules))
 
 
-def read_optimism(tree: Mapping[str, Any], metric: str) -> float:
+def read_optimism(tree: StoredScore | None, metric: str) -> float:
     """What is to be taken off a score by a metric for the choice of epochs, from score.json; 0 if it is unknown."""
-    return max(0.0, float(tree.get("optimism") or 0.0)) if tree.get("metric") == metric else 0.0
+    return 0.0 if tree is None or tree["metric"] != metric else max(0.0, tree.get("optimism") or 0.0)
 
 
-def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:
+def read_holdout(tree: StoredScore) -> HoldoutScore | None:
     """The score of the hold-out in score.json, if there is one."""
     found = tree.get("holdout")
     return None if found is None else HoldoutScore(found["images"], found["all"])
 
 
-def _plain_rules(rules: ScoringRules) -> dict[str, Any]:
+def _plain_rules(rules: ScoringRules) -> CountedRules:
     """What metrics count, as in score.json."""
     submitted = None if rules.submitted is None else list(rules.submitted)
     return {"submitted": submitted, "benchmark": rules.benchmark, "stack": rules.stack}
 
 
-def _over_all(scores: Scores) -> dict[str, Any]:
-    tree: dict[str, Any] = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.scored.scores())}
+def _over_all(scores: Scores) -> OverAll:
+    tree: OverAll = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.scored.scores())}
     if len(scores.classes) > 1:
         tree["classes"] = {name: _numbers(found) for name, found in scores.per_class.items()}
     return tree

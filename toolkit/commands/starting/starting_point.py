@@ -13,6 +13,7 @@ from toolkit.errors import ConfigError, DataError, ToolkitError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.disk.changes import delete
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import PATHS_OF_CONFIG
@@ -96,7 +97,7 @@ def written_if_sound(experiment: Experiment, text: str, code: Mapping[Path, str]
         yield
     except BaseException:
         for path in written:
-            path.unlink(missing_ok=True)
+            delete(path)
         for folder in sorted({path.parent for path in written}, reverse=True):
             if not any(folder.iterdir()) and (folder != experiment.folder or not before):
                 folder.rmdir()

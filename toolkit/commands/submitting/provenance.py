@@ -1,5 +1,6 @@
 """The scores that cross-validation promises for a submission, and NAME.json beside it."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.datasets.truth import Truth
 from toolkit.files.disk.digests import file_digest
-from toolkit.files.disk.writing import finite_or_none, read_json, write_json
+from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
@@ -43,7 +45,7 @@ def promise_of(
         if tuned.recipe == tuned.best:
             return Promise(tuned.metric, tuned.tuned, tuned.nested, outside)
         return Promise(tuned.metric, tuned.untuned, None, outside)
-    score = read_json(experiment.score)
+    score = read_score(experiment)
     if recipe == IDENTITY:
         known = read_holdout(score)
         return Promise(score["metric"], score["all"], None, None if known is None else known.score)
@@ -63,11 +65,12 @@ def write_provenance(
     experiment: Experiment,
     resolved: Resolved,
     *,
+    workspace: Path,
     recipe: Recipe,
     tuned: TunedRecipe | None,
     promise: Promise,
 ) -> None:
-    """Write NAME.json beside a submission."""
+    """Write NAME.json beside a submission; `workspace` is the folder whose commit is recorded."""
     config = resolved.config
     # The scores of the tuned recipe do not hold for another one.
     is_tuned = tuned is not None and recipe == tuned.test_recipe
@@ -89,18 +92,31 @@ def write_provenance(
                 "oof_predictions": store_digest(experiment.predictions("oof")),
             },
             "versions": dict(resolved.versions),
-            "git_commit": _git_commit(experiment.folder),
+            "git_commit": _git_commit(workspace),
         },
     )
 
 
-def _git_commit(folder: Path) -> str | None:
-    """The commit of the experiment's folder, with `-dirty` if files differ; None outside a repository."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+def _git_commit(workspace: Path) -> str | None:
+    """The commit of the workspace, with `-dirty` if files differ; None outside a repository.
+
+    An experiment may come from elsewhere, with a repository whose configuration names programs that git runs. So git is
+    asked about the workspace only. Programs that watch its files are switched off, and files are not compared if the
+    repository itself names programs that convert them.
+    """
+    if not (commit := _git(workspace, "rev-parse", "HEAD")):
         return None
-    return described.stdout.strip() or None
+    converters = _git(workspace, "config", "--local", "--get-regexp", r"^filter\.")
+    changed = "" if converters else _git(workspace, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git answers; nothing if it fails or is missing."""
+    off = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "diff.ignoreSubmodules=all")
+    command = ["git", "--no-optional-locks", *(word for setting in off for word in ("-c", setting)), *words]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

@@ -21,9 +21,10 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
-from toolkit.files.disk.writing import new_path, read_json
+from toolkit.files.disk.writing import new_path
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore
@@ -152,9 +153,12 @@ def submit(
     if path.is_file():
         progress.say(f"overwriting {path}")
     recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
-    checked = _write_checked(path, layout, encoded, expected, progress)
-    write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
-    log.record(_entry(path, experiment, promise, recipe_text, checked))
+    with log.recording() as record:
+        checked = _write_checked(path, layout, encoded, expected, progress)
+        write_provenance(
+            path, experiment, resolved, workspace=workspace.root, recipe=maker.recipe, tuned=tuned, promise=promise
+        )
+        record(_entry(path, experiment, promise, recipe_text, checked))
     names = [truth.classes.names[number] for number in chosen.numbers]
     masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
     warnings = [finding.describe() for finding in checked.findings] + _strange(masks)
@@ -164,7 +168,7 @@ def submit(
         experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
         promise.nested, masks, checked.findings, warnings,
         _source(tuned, options), holdout=promise.holdout,
-        constant=read_constant(read_json(experiment.score), promise.metric),
+        constant=read_constant(read_score(experiment), promise.metric),
     )  # fmt: skip
     if upload is None or uploader is None:
         return result

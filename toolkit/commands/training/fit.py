@@ -39,8 +39,6 @@ from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.installed_weights import installed_weights
-from toolkit.files.disk.locks import locked
-from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
 from toolkit.files.experiment.initial_weights import check_initial_weights, fold_with_weights, refuse_fold_weights
@@ -54,6 +52,7 @@ from toolkit.files.experiment.resolved import (
     versions,
     write_resolved,
 )
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
@@ -149,7 +148,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             "--restart discards the results of all folds and stages, so it cannot be combined with --folds or --stages",
             f"To start over, run: tk fit {experiment.name} --restart",
         )
-    with locked(experiment.lock):
+    with experiment.locked():
         with loaded.naming_places(), phase(progress, "checks of the data"):
             dataset = find_dataset(loaded.config, progress, experiment.cache)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
@@ -175,7 +174,7 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         return FitResult(
             experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures, given=given
         )
-    score = read_json(experiment.score)
+    score = read_score(experiment)
     untrained = untrained_folds(experiment, read_resolved(experiment).config)
     metric = build_metric(config.metric_specs[0], config.class_count, config.activation, Plugins.of(experiment))
     return FitResult(
@@ -267,7 +266,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
 
 def _is_scored(experiment: Experiment, config: Config) -> bool:
     """Whether score.json is there and counts what the competition counts now."""
-    return experiment.score.is_file() and counts_as(read_json(experiment.score), config.scoring_rules)
+    return experiment.score.is_file() and counts_as(read_score(experiment), config.scoring_rules)
 
 
 def _code_and_weights(job: _Job, progress: Progress) -> dict[str, str]:
@@ -317,7 +316,6 @@ def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
     """Write resolved.yaml, unless earlier results were made with a different configuration."""
     if restart:
         experiment.forget_results()
-    experiment.remove_remains()
     _refuse_changed(experiment, resolved)
     if experiment.has_training():
         # The versions are those that the earlier results were trained with.
@@ -385,7 +383,7 @@ def _optimism(experiment: Experiment, config: Config, scores: Scores) -> float |
     folds = np.unique(scores.folds)
     for fold in folds:
         stages = [experiment.stage(fold, len(config.stages) - 1, repeat) for repeat in range(config.num_seeds)]
-        known = [value for stage in stages if (value := read_json(stage.state).get("optimism")) is not None]
+        known = [value for stage in stages if (value := stage.read_state().get("optimism")) is not None]
         if not known:
             return None
         found.append(statistics.fmean(known))

@@ -17,7 +17,6 @@ from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import FlatCurveError, geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError, out_of_range
 from toolkit.files.datasets.dataset import Dataset, find_dataset
-from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -108,7 +107,7 @@ def find_learning_rate(
         rates = geometric_rates(options.low, options.high, options.steps)
     except ValueError as error:
         raise ConfigError(f"--low, --high, --steps: {error}") from error
-    with locked(experiment.lock):
+    with experiment.locked():
         with loaded.naming_places():
             dataset = find_dataset(config, progress, experiment.cache)
         folds = find_folds(experiment, config, dataset, progress).folds

@@ -6,7 +6,7 @@ from toolkit.core.metrics.uncertainty.bootstrap import paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.recipe_scores import RecipeScores
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.tuned import HoldoutScores
 from toolkit.files.predictions.store import ProbabilityStore
 

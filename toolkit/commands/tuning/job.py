@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from toolkit.commands.scoring.scores import read_optimism
 from toolkit.commands.tuning.out_of_fold import OutOfFold
@@ -14,10 +13,10 @@ from toolkit.core.recipe.postprocess import Step
 from toolkit.core.tuning.task import STEPS, RecipeTask
 from toolkit.errors import ChangedError, ConfigError, not_valid
 from toolkit.files.datasets.truth import Truth, truth_of
-from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
+from toolkit.files.experiment.score_json import StoredScore, known_score
 from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
@@ -39,7 +38,7 @@ class TuningJob:
         task: the search.
         steps: what is searched.
         plugins: the user's code.
-        scores: score.json; empty if there is none.
+        scores: score.json; None if there is none.
         progress: shows the work.
     """
 
@@ -53,7 +52,7 @@ class TuningJob:
     task: RecipeTask
     steps: tuple[str, ...]
     plugins: Plugins
-    scores: Mapping[str, Any]
+    scores: StoredScore | None
     progress: Progress
 
     @property
@@ -81,7 +80,7 @@ def prepare(experiment: Experiment, progress: Progress, *, metric: str | None, s
     if steps is not None:
         wanted = _named_steps(steps, plugins)
         task = replace(task, plugins=plugins)
-    scores = read_json(experiment.score) if experiment.score.is_file() else {}
+    scores = known_score(experiment)
     return TuningJob(
         experiment, resolved, everything, truth, table, store, spec, task, wanted, plugins, scores, progress
     )

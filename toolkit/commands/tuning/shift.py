@@ -9,7 +9,7 @@ from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.fold_means import gain_of_mean
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.predictions.store import ProbabilityStore
 
 

@@ -17,8 +17,7 @@ from toolkit.core.tuning.recipe_search import Tried, Tuned, without_optimism
 from toolkit.core.tuning.recipe_search import tune as search_recipe
 from toolkit.core.tuning.task import RecipeTask
 from toolkit.errors import SubmissionError
-from toolkit.files.disk.locks import locked
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.resolved import data_of
 from toolkit.files.experiment.tuned import HoldoutScores, TestInterval, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import store_digest
@@ -51,7 +50,7 @@ def tune(
         ConfigError: the metric or a step is unknown.
     """
     experiment = session.workspace.find_or_last(name, session.progress)
-    with locked(experiment.lock):
+    with experiment.locked():
         job = prepare(experiment, session.progress, metric=metric, steps=steps)
         found = search_recipe(job.task, job.steps, with_surfaces=explain)
         tuned = without_optimism(found, job.optimism, job.task.metric)
@@ -111,7 +110,7 @@ def _constant(job: TuningJob, tuned: Tuned) -> ConstantScore | None:
 
     The standard error is that of the gain of the untuned recipe.
     """
-    found = read_constant(job.scores, job.task.metric.label)
+    found = None if job.scores is None else read_constant(job.scores, job.task.metric.label)
     if found is None or found.best is None:
         return None
     sign = 1 if job.task.metric.direction == "max" else -1

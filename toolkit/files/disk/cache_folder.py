@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
+from toolkit.errors import StorageError
+from toolkit.files.disk.changes import delete, make_folder
 from toolkit.files.disk.free_space import free_disk
-from toolkit.files.disk.writing import UNFINISHED, write_text, writing_to
+from toolkit.files.disk.writing import UNFINISHED, write_text
 
 BYTES_AT_MOST = 20 << 30
 """All files of the folder together take at most this much."""
@@ -61,7 +63,7 @@ class CacheFolder:
         for path, count in sizes.items():
             if total + size <= at_most and size <= _SHARE_OF_DISK * free:
                 break
-            self._delete(path)  # a process that reads it keeps it
+            delete(path)  # a process that reads it keeps it
             total, free = total - count, free + count
         self.make()
         return True
@@ -72,8 +74,7 @@ class CacheFolder:
         Raises:
             StorageError: it cannot be written.
         """
-        with writing_to(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         if not (self.path / _MARKER).is_file():
             write_text(self.path / _MARKER, "*\n")
 
@@ -86,11 +87,11 @@ class CacheFolder:
             StorageError: a file cannot be deleted.
         """
         for path in self.files():
-            self._delete(path)
+            delete(path)
         marker = self.path / _MARKER
-        with suppress(OSError):  # there is no folder
+        with suppress(OSError, StorageError):  # there is no folder
             if set(self.path.iterdir()) <= {marker}:
-                marker.unlink(missing_ok=True)
+                delete(marker)
                 self.path.rmdir()
 
     def _found(self) -> dict[Path, os.stat_result]:
@@ -103,14 +104,10 @@ class CacheFolder:
         files = [path for path, stat in found.items() if S_ISREG(stat.st_mode)]
         return {path: found[path] for path in sorted(files, key=lambda path: (found[path].st_mtime_ns, path.name))}
 
-    def _delete(self, path: Path) -> None:
-        with writing_to(path):
-            path.unlink(missing_ok=True)
-
     def _forget_abandoned(self) -> None:
         for path, found in self._found().items():
             if UNFINISHED.match(path.name) and found.st_mtime < time.time() - _ABANDONED_AFTER:
-                self._delete(path)
+                delete(path)
 
 
 def _is_kept(path: Path) -> bool:

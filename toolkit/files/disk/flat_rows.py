@@ -7,12 +7,14 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import DataError
+from toolkit.files.disk.changes import attempt
 from toolkit.files.disk.writing import new_path
 from toolkit.messages import Progress
 
@@ -149,16 +151,26 @@ def write_rows(
         DataError: a content has another size than its row.
     """
     with new_path(path) as temporary:
-        rows = Rows(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644), sizes)
-        os.ftruncate(rows.descriptor, rows.total)
-        _write(rows.descriptor, _start(name), 0)
+        rows = attempt("write", path, partial(_new_rows, temporary, name, sizes))
+
+        def write(row: int) -> None:
+            content = make(row)
+            attempt("write", path, partial(rows.write, row, content))
+
         with ThreadPoolExecutor() as threads, progress.task(title, len(sizes)) as task:
             try:
-                for _ in threads.map(lambda row: rows.write(row, make(row)), range(len(sizes))):
+                for _ in threads.map(write, range(len(sizes))):
                     task.advance()
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 raise
+
+
+def _new_rows(path: Path, name: str, sizes: Sequence[int]) -> Rows:
+    rows = Rows(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644), sizes)
+    os.ftruncate(rows.descriptor, rows.total)
+    _write(rows.descriptor, _start(name), 0)
+    return rows
 
 
 def _in_process(descriptor: int, sizes: Sequence[int], writable: bool, is_in_memory: bool) -> Rows:

@@ -1,18 +1,17 @@
-"""Atomic writes: a file is written under a temporary name, synced and renamed; and reading the JSON files."""
+"""Atomic writes: a file is written under a temporary name, synced and renamed."""
 
-import json
-import math
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from toolkit.errors import StorageError
+from toolkit.files.disk.changes import delete, make_folder, open_new, rename, sync
 
-UNFINISHED = re.compile(r"\.\d+\.")
+UNFINISHED = re.compile(r"\.\d+\.[0-9a-f]{8}\.")
 """The start of the temporary name of a file that is being written."""
 
 
@@ -38,7 +37,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: the disk is full or cannot be written.
     """
-    with new_path(path) as temporary, temporary.open("wb") as file:
+    with new_path(path) as temporary, open_new(temporary, path) as file:
         yield file
 
 
@@ -48,16 +47,16 @@ def new_path(path: Path) -> Iterator[Path]:
     # Not the number of the process alone: threads have the same one, and so may processes of two containers.
     temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.{path.name}")
     try:
+        make_folder(path.parent)
         with writing_to(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
+        sync(temporary, path)
+        rename(temporary, path, path)
+        sync(path.parent)
     finally:
-        # If the folder cannot be created or written, there is no file to remove.
-        with suppress(OSError):
-            temporary.unlink()
+        # If the folder cannot be made or written, there is no file to delete; otherwise the next run deletes it.
+        with suppress(StorageError):
+            delete(temporary)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -67,43 +66,10 @@ def remove_unfinished(folder: Path) -> None:
     """
     for path in folder.rglob(".*"):
         if UNFINISHED.match(path.name) and path.is_file():
-            path.unlink()
-
-
-def sync(path: Path) -> None:
-    """Force a file or folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            delete(path)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file with plain newlines."""
     with replacing(path) as file:
         file.write(text.encode())
-
-
-def write_json(path: Path, tree: Any) -> None:
-    """Write indented JSON; raises ValueError if a number is not finite, which JSON cannot express."""
-    write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def finite_or_none(number: float) -> float | None:
-    """The number, or None (null in JSON) if it is NaN or infinite."""
-    return number if math.isfinite(number) else None
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file that the toolkit wrote.
-
-    Raises:
-        StorageError: the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(
-            f"{path} is damaged: {error}", "Delete it, then repeat the command that created it."
-        ) from error

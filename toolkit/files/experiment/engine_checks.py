@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from toolkit.files.disk.writing import read_json, write_json
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
+
+from toolkit.files.disk.json_files import STRICT, read_json, write_json
 from toolkit.files.experiment.folder import Experiment
 
 THRESHOLDS = (0.25, 0.5, 0.75)
@@ -40,10 +42,31 @@ class Agreement:
         )
 
 
+@with_config(STRICT)
+class StoredAgreement(TypedDict):
+    """See `Agreement`."""
+
+    changed: list[float]
+    failure: str
+
+
+@with_config(STRICT)
+class StoredChecks(TypedDict):
+    """The content of engine.json: the version of OpenVINO, and what was found by the digest of the weights."""
+
+    openvino: str
+    weights: dict[str, StoredAgreement]
+
+
+_SHAPE = TypeAdapter(StoredChecks)
+
+
 def read_checks(experiment: Experiment, version: str) -> dict[str, Agreement]:
     """What was found with a version of OpenVINO, by the digest of the weights."""
-    found: Mapping[str, Any] = read_json(experiment.engine_checks) if experiment.engine_checks.is_file() else {}
-    if found.get("openvino") != version:
+    if not experiment.engine_checks.is_file():
+        return {}
+    found = read_json(experiment.engine_checks, _SHAPE, "Delete it: the engines are then compared again.")
+    if found["openvino"] != version:
         return {}
     return {key: Agreement(tuple(one["changed"]), one["failure"]) for key, one in found["weights"].items()}
 

@@ -1,15 +1,21 @@
 """The names of all files in an experiment folder; no other module spells them. docs/house.md shows the tree."""
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, get_args
+
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.files.disk.cache_folder import CacheFolder
-from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
+from toolkit.files.disk.changes import delete, delete_folder, rename
+from toolkit.files.disk.json_files import STRICT, Number, read_json
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import remove_unfinished
 
 if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
     from toolkit.config.training.execution import EngineChoice
@@ -30,6 +36,17 @@ def cache_beside(experiments: Path) -> CacheFolder:
 
 
 _DISCARDED = ".discarded-"
+
+
+@with_config(STRICT)
+class StageState(TypedDict):
+    """The content of a stage's state.json that is read again; `optimism`: see `optimism_of_choice`."""
+
+    complete: bool
+    optimism: NotRequired[Number]
+
+
+_STATE = TypeAdapter(StageState)
 
 
 @dataclass(frozen=True)
@@ -90,14 +107,20 @@ class StageFolder:
         Raises:
             StorageError: a file cannot be deleted.
         """
-        with writing_to(self.folder):
-            for folder in (self.last.parent, self.candidate(0).parent):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+        for folder in (self.last.parent, self.candidate(0).parent):
+            delete_folder(folder)
+
+    def read_state(self) -> "StageState":
+        """What is known of a complete stage.
+
+        Raises:
+            StorageError: the file is missing or damaged.
+        """
+        return read_json(self.state, _STATE, f"Delete {self.folder}, and run the stage again.")
 
     def is_complete(self) -> bool:
         """Whether all epochs of the stage are done."""
-        return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
+        return self.state.is_file() and self.best_weights.is_file() and self.read_state()["complete"]
 
 
 @dataclass(frozen=True)
@@ -235,8 +258,20 @@ class Experiment:
 
     @property
     def lock(self) -> Path:
-        """The lock that a run holds while it works on the experiment."""
+        """The file of the lock that a run holds while it works on the experiment."""
         return self.folder / ".lock"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the experiment while the block runs; first, what killed runs have left is deleted.
+
+        Raises:
+            LockedError: another run works on the experiment.
+            StorageError: the folder cannot be written.
+        """
+        with locked(self.lock):
+            self._remove_remains()
+            yield
 
     def stage(self, fold: int, stage: int, repeat: int = 0) -> StageFolder:
         """The folder of one stage of one fold; `repeat` numbers the seeds of the fold from 0."""
@@ -270,19 +305,16 @@ class Experiment:
 
     def forget_predictions(self, split: Split) -> None:
         """Delete the predictions of a split, with all views."""
-        with writing_to(self.folder):
-            for folder in (self.predictions(split), *self.folder.glob(f"predictions/{split}-*")):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+        for folder in (self.predictions(split), *self.folder.glob(f"predictions/{split}-*")):
+            delete_folder(folder)
 
     def forget_conclusions(self) -> None:
         """Delete what was made from the previous out-of-fold predictions: evaluation and pictures.
 
         The recipe stays: it names the predictions that it was tuned on, so that readers can say why it is outdated.
         """
-        with writing_to(self.folder):
-            for path in (self.surface, self.evaluation, self.confusion):
-                path.unlink(missing_ok=True)
+        for path in (self.surface, self.evaluation, self.confusion):
+            delete(path)
 
     def has_training(self) -> bool:
         """Whether training has begun."""
@@ -297,35 +329,20 @@ class Experiment:
         Raises:
             StorageError: a file cannot be deleted.
         """
-        with writing_to(self.folder):
-            for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
-                if folder.is_dir():
-                    discarded = folder.with_name(f"{_DISCARDED}{folder.name}")
-                    shutil.rmtree(discarded, ignore_errors=True)
-                    folder.rename(discarded)
-                    shutil.rmtree(discarded)
-            pictures = (self.surface, self.overlays, self.curves, self.confusion)
-            for path in (
-                self.score,
-                self.image_scores,
-                self.tuned,
-                self.evaluation,
-                *pictures,
-                self.engine_checks,
-                self.resolved,
-            ):
-                path.unlink(missing_ok=True)
+        for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
+            if folder.is_dir():
+                discarded = folder.with_name(f"{_DISCARDED}{folder.name}")
+                delete_folder(discarded)
+                rename(folder, discarded)
+                delete_folder(discarded)
+        pictures = (self.surface, self.overlays, self.curves, self.confusion)
+        scores = (self.score, self.image_scores, self.tuned, self.evaluation)
+        for path in (*scores, *pictures, self.engine_checks, self.resolved):
+            delete(path)
 
-    def remove_remains(self) -> None:
-        """Delete the unfinished files of killed runs; the caller holds the lock.
-
-        Raises:
-            StorageError: a file cannot be deleted.
-        """
-        with writing_to(self.folder):
-            for folder in self.folder.glob("fold[0-9]*"):
-                remove_unfinished(folder)
-            for folder in self.folder.glob(f"{_DISCARDED}*"):
-                shutil.rmtree(folder)
+    def _remove_remains(self) -> None:
+        remove_unfinished(self.folder)
+        for folder in self.folder.glob(f"{_DISCARDED}*"):
+            delete_folder(folder)
         for stage in self.finished_stages():
             stage.forget_progress()

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import check_recipe, recipe_from_plain, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError, NotReadyError, StorageError
-from toolkit.files.disk.writing import finite_or_none, read_json, write_json
+from toolkit.files.disk.json_files import finite_or_none, read_json, write_json
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.predictions.store import store_digest
 
@@ -125,23 +127,22 @@ def read_tuned(experiment: Experiment, classes: int, activation: Activation) -> 
     """
     if not experiment.tuned.is_file():
         raise NotReadyError(f"{experiment.name} has no tuned recipe yet", f"Run: tk tune {experiment.name}")
-    tree = read_json(experiment.tuned)
+    again = f"Run: tk tune {experiment.name}"
+    tree = read_json(experiment.tuned, TypeAdapter(dict[str, Any]), again)
     try:
         tuned = _from_plain(tree)
         for recipe in (tuned.recipe, tuned.best, tuned.test_recipe):
             check_recipe(recipe, classes, activation)
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise StorageError(f"{experiment.tuned} is damaged: {what}", f"Run: tk tune {experiment.name}") from error
+        raise StorageError(f"{experiment.tuned} is damaged: {what}", again) from error
     _refuse_stale(experiment, "oof", tuned.oof_predictions)
     if tuned.test_predictions is not None:
         _refuse_stale(experiment, "test", tuned.test_predictions)
     return tuned
 
 
-def _from_plain(tree: Any) -> TunedRecipe:
-    if not isinstance(tree, dict):
-        raise TypeError(f"expected an object, received {tree!r}")
+def _from_plain(tree: Mapping[str, Any]) -> TunedRecipe:
     low, high = tree["interval"]
     return TunedRecipe(
         metric=_text(tree["metric"]),

@@ -4,18 +4,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
+
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.errors import ChangedError, StorageError, listing
+from toolkit.files.disk.changes import delete, make_folder
 from toolkit.files.disk.digests import digest
+from toolkit.files.disk.json_files import STRICT, read_json, write_json
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import UNFINISHED, read_json, replacing, write_json, write_text, writing_to
+from toolkit.files.disk.writing import UNFINISHED, replacing, write_text
 
-_FORMAT = 1
 _RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
 _ANNOUNCED = ""
 """Stands in the record instead of a key for a file that is not finished."""
+
+
+@with_config(STRICT)
+class Record(TypedDict):
+    """The content of predictions.json: the key of each file by its path, and what the last run made them from."""
+
+    format: Literal[1]
+    files: dict[str, str]
+    made_from: dict[str, Any]
+
+
+_SHAPE = TypeAdapter(Record)
 
 
 @dataclass(frozen=True)
@@ -75,8 +91,7 @@ class PredictionFolder:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise StorageError(f"cannot write to {self.folder}: it is a file", "Choose a folder with --out.")
-        with writing_to(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with locked(self.folder / _LOCK):
             self._read_record()  # another run may have written it meanwhile
             self._remove_half_written()
@@ -85,20 +100,17 @@ class PredictionFolder:
     def _read_record(self) -> None:
         if not self.record.is_file():
             return
-        tree = read_json(self.record)
-        if not isinstance(tree, dict) or tree.get("format") != _FORMAT or not isinstance(tree.get("files"), dict):
-            raise StorageError(f"{self.record} is damaged", f"Delete {self.folder} and repeat the command.")
+        tree = read_json(self.record, _SHAPE, f"Delete {self.folder} and repeat the command.")
         self._keys, self._made_from = tree["files"], tree["made_from"]
 
     def _remove_half_written(self) -> None:
         """Delete unfinished files of the toolkit, and nothing else: the folder may hold other files."""
         ours = {_RECORD, _TABLE, *(path for path, key in self._keys.items() if key == _ANNOUNCED)}
-        with writing_to(self.folder):
-            for parent in {(self.folder / path).parent for path in ours}:
-                for path in parent.glob(".*") if parent.is_dir() else ():
-                    target = path.with_name(UNFINISHED.sub("", path.name, count=1))
-                    if target != path and target.relative_to(self.folder).as_posix() in ours:
-                        path.unlink()
+        for parent in {(self.folder / path).parent for path in ours}:
+            for path in parent.glob(".*") if parent.is_dir() else ():
+                target = path.with_name(UNFINISHED.sub("", path.name, count=1))
+                if target != path and target.relative_to(self.folder).as_posix() in ours:
+                    delete(path)
 
     def has(self, path: str, key: str) -> bool:
         """Whether a file exists and was made with this key."""
@@ -151,14 +163,13 @@ class PredictionFolder:
 
     def discard(self, paths: Iterable[str]) -> None:
         """Delete the files of an image that can no longer be predicted."""
-        with writing_to(self.folder):
-            for path in paths:
-                (self.folder / path).unlink(missing_ok=True)
-                del self._keys[path]
+        for path in paths:
+            delete(self.folder / path)
+            del self._keys[path]
 
     def save(self) -> None:
         """Write the record."""
-        write_json(self.record, {"format": _FORMAT, "made_from": self._made_from, "files": self._keys})
+        write_json(self.record, {"format": 1, "made_from": self._made_from, "files": self._keys})
 
     def write_table(self, rows: Sequence[InputRow]) -> None:
         """Write the table of a run."""

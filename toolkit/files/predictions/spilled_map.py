@@ -3,13 +3,14 @@
 import tempfile
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.core.arrays import Probability
 from toolkit.core.images.chunks import chunks
-from toolkit.files.disk.writing import writing_to
+from toolkit.files.disk.changes import attempt
 
 
 class SpilledMap:
@@ -26,15 +27,13 @@ class SpilledMap:
         """
         self.shape = shape
         self._folder = folder
-        with writing_to(folder):
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # it stays open as long as the map exists
+        self._file = attempt("write", folder, lambda: tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 # it stays open as long as the map exists
         weakref.finalize(self, self._file.close)
 
     def append(self, rows: Probability) -> None:
         """Add the next rows, `(rows, width, classes)`; raises StorageError if the disk is full."""
-        with writing_to(self._folder):
-            self._file.seek(0, 2)
-            self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        self._file.seek(0, 2)
+        attempt("write", self._folder, partial(self._file.write, np.ascontiguousarray(rows, np.float32).data))
 
     def chunks(self) -> Iterator[Probability]:
         """Read the rows, a chunk at a time."""

@@ -1,38 +1,81 @@
 """The probability store: one map per image, in the size of the image, in flat shards with an index."""
 
 import json
+import math
 import os
-import shutil
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, NotRequired
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.config.training.execution import EngineName
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
+from toolkit.files.disk.changes import delete_folder, make_folder, open_new, rename, sync
 from toolkit.files.disk.digests import file_digest, ids_digest
+from toolkit.files.disk.json_files import STRICT, read_json, write_json
 from toolkit.files.disk.tables import format_table, read_table
-from toolkit.files.disk.writing import read_json, sync, write_json, write_text, writing_to
+from toolkit.files.disk.writing import write_text
 
-_FORMAT = 1
 _SHARD_BYTES = 1 << 28
-_COLUMNS = ("image_id", "shard", "offset", "height", "width", "classes")
+_COLUMNS = ("image_id", "shard", "offset", "height", "width", "classes", "crc32")
 _MANIFEST, _INDEX, _PRESENCE = "manifest.json", "index.csv", "presence.csv"
+
+
+@with_config(STRICT)
+class StoredSpread(TypedDict):
+    """How single folds differ from their mean, see `FoldSpread`."""
+
+    variance: list[Any]
+    single: NotRequired[list[list[int]]]
+    mean: NotRequired[list[list[int]]]
+
+
+@with_config(STRICT | ConfigDict(extra="allow"))
+class MadeFrom(TypedDict):
+    """What the maps were made from: digests and settings, or the stores of members with their digests."""
+
+    members: NotRequired[dict[str, str]]
+    engine: NotRequired[EngineName]
+
+
+@with_config(STRICT)
+class Manifest(TypedDict):
+    """The content of manifest.json; stores of earlier versions have no digest of their index."""
+
+    format: Literal[1]
+    type: StoredType
+    images: int
+    shard_bytes: list[int]
+    made_from: MadeFrom
+    index: NotRequired[str]
+    presence: NotRequired[str]
+    fold_spread: NotRequired[StoredSpread]
+
+
+_SHAPE = TypeAdapter(Manifest)
 
 
 @dataclass(frozen=True)
 class MapPlace:
-    """The place of one map: shard number, offset in bytes, and shape (height, width, classes)."""
+    """The place of one map: shard number, offset in bytes, shape (height, width, classes), and the CRC-32 of its bytes.
+
+    Earlier versions wrote no checksums.
+    """
 
     shard: int
     offset: int
     shape: tuple[int, int, int]
+    checksum: int | None = None
 
 
 class ProbabilityWriter:
@@ -52,12 +95,12 @@ class ProbabilityWriter:
         self._file: BinaryIO | None = None
         self._last = ""
         self._rows_left = 0
+        self._checksum = 0
         self.fold_spread: FoldSpread | None = None
 
     def __enter__(self) -> "ProbabilityWriter":
-        with writing_to(self._folder):
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(parents=True)
+        delete_folder(self._partial)
+        make_folder(self._partial)
         return self
 
     def append(self, image_id: str, probability: Probability, presence: Presence | None = None) -> None:
@@ -84,10 +127,11 @@ class ProbabilityWriter:
         if image_id != self._last or shape != (height, width, classes) or count > self._rows_left:
             raise ValueError(f"rows of {image_id} do not follow the rows of {self._last}")
         content = np.ascontiguousarray(to_stored(rows, self._stored_type))
-        with writing_to(self._folder):
-            self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
+        self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
+        self._checksum = zlib.crc32(content.data, self._checksum)
         self._rows_left -= count
         if not self._rows_left:
+            self._places[image_id] = replace(self._places[image_id], checksum=self._checksum)
             if len(self._places) > 1 and (presence is None) == bool(self._presence):
                 word = "lacks" if presence is None else "has"
                 raise ValueError(f"{image_id} {word} a presence, unlike the images before it")
@@ -98,33 +142,35 @@ class ProbabilityWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with writing_to(self._folder):
-                if self._file is not None:
-                    self._file.close()
-                if kind is None:
-                    self._finish()
+            if self._file is not None:
+                self._file.close()
+            if kind is None:
+                self._finish()
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            with suppress(StorageError):
+                delete_folder(self._partial)
 
     def _begin(self, image_id: str, shape: tuple[int, int, int]) -> None:
         size = int(np.prod(shape)) * np.dtype(self._stored_type).itemsize
-        with writing_to(self._folder):
-            file = self._open_shard(size)
-            self._places[image_id] = MapPlace(self._shard, file.tell(), shape)
-        self._last, self._rows_left = image_id, shape[0]
+        file = self._open_shard(size)
+        self._places[image_id] = MapPlace(self._shard, file.tell(), shape)
+        self._last, self._rows_left, self._checksum = image_id, shape[0], 0
 
     def _open_shard(self, size: int) -> BinaryIO:
         if self._file is None or self._file.tell() + size > _SHARD_BYTES:
             if self._file is not None:
                 self._file.close()
             self._shard += 1
-            self._file = (self._partial / _shard_name(self._shard)).open("wb")
+            self._file = open_new(self._partial / _shard_name(self._shard), self._folder)
         return self._file
 
     def _finish(self) -> None:
         if self._rows_left:
             raise ValueError(f"{self._last} lacks {self._rows_left} rows")
-        rows = [(image_id, place.shard, place.offset, *place.shape) for image_id, place in self._places.items()]
+        rows = [
+            (image_id, place.shard, place.offset, *place.shape, place.checksum)
+            for image_id, place in self._places.items()
+        ]
         write_text(self._partial / _INDEX, format_table(_COLUMNS, rows))
         if self._presence:
             classes = range(len(next(iter(self._presence.values()))))
@@ -137,9 +183,10 @@ class ProbabilityWriter:
         write_json(
             self._partial / _MANIFEST,
             {
-                "format": _FORMAT,
+                "format": 1,
                 "type": self._stored_type,
                 "images": len(self._places),
+                "index": file_digest(self._partial / _INDEX),
                 "ids_digest": ids_digest(self._places),
                 "shard_bytes": [shard.stat().st_size for shard in shards],
                 "made_from": self._made_from,
@@ -148,12 +195,12 @@ class ProbabilityWriter:
             | ({} if self.fold_spread is None else {"fold_spread": _spread_to_plain(self.fold_spread)}),
         )
         discarded = self._folder.with_name(f".{self._folder.name}.old")
-        shutil.rmtree(discarded, ignore_errors=True)
+        delete_folder(discarded)
         if self._folder.exists():
-            self._folder.rename(discarded)
-        self._partial.rename(self._folder)
+            rename(self._folder, discarded)
+        rename(self._partial, self._folder, self._folder)
         sync(self._folder.parent)
-        shutil.rmtree(discarded, ignore_errors=True)
+        delete_folder(discarded)
 
 
 class ProbabilityStore:
@@ -172,17 +219,15 @@ class ProbabilityStore:
         _refuse_stale(folder)
         manifest = _read_manifest(folder)
         self.folder = folder
-        self.made_from: dict[str, Any] = manifest["made_from"]
+        self.made_from: Mapping[str, Any] = manifest["made_from"]
         self._type = np.dtype(manifest["type"])
-        self.fold_spread = _spread_from_plain(manifest.get("fold_spread"))
         try:
-            self._places = {
-                row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
-                for row in read_table(folder / _INDEX, len(_COLUMNS), str(folder), StorageError).rows
-            }
+            self.fold_spread = _spread_from_plain(manifest.get("fold_spread"))
+            self._places = _read_index(folder, manifest, self._type.itemsize)
             self._presence = _read_presence(folder, manifest["presence"]) if "presence" in manifest else {}
-        except (MissingFileError, StorageError, ValueError) as error:
+        except (MissingFileError, StorageError, OSError, ValueError, OverflowError) as error:
             raise _damaged(folder) from error
+        self._unchecked = {image_id for image_id, place in self._places.items() if place.checksum is not None}
         sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
         if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
             raise _damaged(folder)
@@ -203,12 +248,23 @@ class ProbabilityStore:
         return height, width
 
     def read(self, image_id: str) -> Stored:
-        """The map of one image as it is stored, `uint8` 0–255 or `float16` 0–1, (height, width, classes)."""
+        """The map of one image as it is stored, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+
+        Raises:
+            StorageError: the map is damaged, which is checked when it is first read.
+        """
         place = self._places[image_id]
         shard = self.folder / _shard_name(place.shard)
-        count = int(np.prod(place.shape))
-        values: Stored = np.fromfile(shard, self._type, count, offset=place.offset)
-        return values.reshape(place.shape)
+        try:
+            values: Stored = np.fromfile(shard, self._type, math.prod(place.shape), offset=place.offset)
+            found = values.reshape(place.shape)
+        except (OSError, ValueError) as error:
+            raise _damaged(self.folder) from error
+        if image_id in self._unchecked:
+            if zlib.crc32(values.data) != place.checksum:
+                raise _damaged(self.folder, f"the map of {image_id} in {shard.name} is not what was written")
+            self._unchecked.discard(image_id)
+        return found
 
     def presence(self, image_id: str) -> Presence | None:
         """The probability that each class occurs in an image, `float32 (classes,)`, 0–1, averaged like the maps.
@@ -238,12 +294,19 @@ def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
 
 def engines_of(folder: Path) -> frozenset[EngineName]:
     """What computed the maps of a store, or those of its members that still exist; nothing without a store."""
-    if not is_made(folder):
-        return frozenset()
-    made_from = _read_manifest(folder)["made_from"]
-    if "members" in made_from:
-        return frozenset[EngineName]().union(*(engines_of(folder / member) for member in made_from["members"]))
-    return frozenset({made_from.get("engine", "tensorflow")})
+    found: set[EngineName] = set()
+    waiting, seen = [folder.resolve()], set[Path]()
+    while waiting:
+        place = waiting.pop()
+        if place in seen or not is_made(place):
+            continue
+        seen.add(place)
+        made_from = _read_manifest(place)["made_from"]
+        if "members" in made_from:
+            waiting += [(place / member).resolve() for member in made_from["members"]]
+        else:
+            found.add(made_from.get("engine", "tensorflow"))
+    return frozenset(found)
 
 
 def store_digest(folder: Path) -> str:
@@ -269,11 +332,22 @@ def _refuse_stale(folder: Path) -> None:
             _refuse_stale(member)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    manifest = read_json(folder / _MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+def _read_manifest(folder: Path) -> Manifest:
+    return read_json(folder / _MANIFEST, _SHAPE, _again(folder))
+
+
+def _read_index(folder: Path, manifest: Manifest, item_bytes: int) -> dict[str, MapPlace]:
+    """The places of the maps; raises ValueError or StorageError if the index is damaged."""
+    if "index" in manifest and file_digest(folder / _INDEX) != manifest["index"]:
         raise _damaged(folder)
-    return manifest
+    sizes, places = manifest["shard_bytes"], {}
+    for image_id, *cells in read_table(folder / _INDEX, None, str(folder), StorageError).rows:
+        shard, offset, height, width, classes, *checksum = map(int, cells)
+        end = offset + height * width * classes * item_bytes
+        if not 0 <= shard < len(sizes) or min(offset, height, width, classes) < 0 or end > sizes[shard]:
+            raise ValueError(f"{image_id} is not in the shards")
+        places[image_id] = MapPlace(shard, offset, (height, width, classes), *checksum)
+    return places
 
 
 def _spread_to_plain(spread: FoldSpread) -> dict[str, Any]:
@@ -282,10 +356,10 @@ def _spread_to_plain(spread: FoldSpread) -> dict[str, Any]:
     return {"variance": spread.variance.tolist()} | known
 
 
-def _spread_from_plain(tree: dict[str, Any] | None) -> FoldSpread | None:
+def _spread_from_plain(tree: StoredSpread | None) -> FoldSpread | None:
     if tree is None:
         return None
-    single, mean = (np.array(tree[name], np.int64) if name in tree else None for name in ("single", "mean"))
+    single, mean = (None if found is None else np.array(found, np.int64) for found in map(tree.get, ("single", "mean")))
     return FoldSpread(np.array(tree["variance"], np.float64), single, mean)
 
 
@@ -296,11 +370,12 @@ def _read_presence(folder: Path, expected: str) -> dict[str, Presence]:
     return {row[0]: np.array(row[1:], np.float32) for row in rows}
 
 
-def _damaged(folder: Path) -> StorageError:
-    return StorageError(
-        f"the predictions in {folder} are damaged: files are missing or truncated",
-        f"Delete {folder} and repeat the command that created it.",
-    )
+def _damaged(folder: Path, how: str = "files are missing, truncated, or not what was written") -> StorageError:
+    return StorageError(f"the predictions in {folder} are damaged: {how}", _again(folder))
+
+
+def _again(folder: Path) -> str:
+    return f"Delete {folder} and repeat the command that created it."
 
 
 def _shard_name(number: int) -> str:

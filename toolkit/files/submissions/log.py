@@ -2,21 +2,23 @@
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from toolkit.errors import StorageError, SubmissionError, listing, nearest
+from toolkit.files.disk.changes import make_folder
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table, numbered_rows
-from toolkit.files.disk.writing import write_text
+from toolkit.files.disk.writing import remove_unfinished, write_text
 
 Board = Literal["public", "private"]
 """The two parts of a leaderboard."""
 
-_WAIT_SECONDS = 10.0
+_WAIT_SECONDS = 60.0
 _NUMBERS = ("oof", "nested", "public", "private")
 _NEEDED = ("name",)
 _SHOWN = 10
@@ -100,25 +102,21 @@ class SubmissionLog:
         self._refuse_columns(columns)
         return [self._entry(columns, line, cells) for line, cells in rest if any(cell.strip() for cell in cells)]
 
-    def record(self, entry: LoggedSubmission) -> None:
-        """Append a submission.
+    @contextmanager
+    def recording(self) -> Iterator[Callable[[LoggedSubmission], None]]:
+        """Hold the lock of the log while a submission is written; gives the function that appends it.
 
-        If the same file was made again, its upload and scores are kept. The row of another file with the same name is
-        replaced, unless that file was uploaded or scored.
+        What killed runs have left in the folder is deleted first. If the same file was made again, its upload and
+        scores are kept. The row of another file with the same name is replaced, unless that file was uploaded or
+        scored.
 
         Raises:
             StorageError: the log cannot be read or written.
             LockedError: another process is writing the log.
         """
         with self._open() as rows:
-            before = _last_of(rows, entry.name)
-            if before is not None and rows[before].digest == entry.digest:
-                old = rows.pop(before)
-                kept = {name: getattr(old, name) for name in ("uploaded", "competition", *_BOARDS, "further")}
-                entry = replace(entry, **kept)
-            elif before is not None and not rows[before].is_worth_keeping:
-                rows.pop(before)
-            rows.append(entry)
+            remove_unfinished(self.path.parent)
+            yield partial(_append, rows)
 
     def mark_uploaded(self, name: str, competition: str, time: str) -> None:
         """Record the upload of the last submission with this name; raises as `set_score`."""
@@ -146,7 +144,7 @@ class SubmissionLog:
     @contextmanager
     def _open(self) -> Iterator[list[LoggedSubmission]]:
         """The rows, locked, for changing; they are written when the block succeeds."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with locked(self.path.with_name(f".{self.path.stem}-lock"), wait=_WAIT_SECONDS):
             rows = self.read()
             yield rows
@@ -214,6 +212,17 @@ _BOARDS: tuple[Board, ...] = ("public", "private")
 def submission_name(text: str) -> str:
     """The name of a submission in the log, from its name or the path of its file."""
     return Path(text).name.removesuffix(".csv")
+
+
+def _append(rows: list[LoggedSubmission], entry: LoggedSubmission) -> None:
+    before = _last_of(rows, entry.name)
+    if before is not None and rows[before].digest == entry.digest:
+        old = rows.pop(before)
+        kept = {name: getattr(old, name) for name in ("uploaded", "competition", *_BOARDS, "further")}
+        entry = replace(entry, **kept)
+    elif before is not None and not rows[before].is_worth_keeping:
+        rows.pop(before)
+    rows.append(entry)
 
 
 def _last_of(rows: Sequence[LoggedSubmission], name: str) -> int | None:

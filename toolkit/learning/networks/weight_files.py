@@ -1,8 +1,10 @@
 """Weight files: written and read by layer names, and fitted to a network by names and shapes."""
 
+import io
 import math
 import zipfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import WeightsError, listing
-from toolkit.files.disk.writing import new_path
+from toolkit.files.disk.writing import replacing
 from toolkit.learning.networks.rebuilding import Layer
 
 LayerWeights = dict[str, list[npt.NDArray[Any]]]
@@ -46,9 +48,25 @@ def weighted_layers(model: Any) -> list[Layer]:
     return [layer for layer in model.layers if layer.weights]
 
 
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Fill an HDF5 file that replaces `path` when the block succeeds.
+
+    It is built in memory: on a full disk, the HDF5 library crashes the process.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        yield file
+    with replacing(path) as written:
+        written.write(content.getbuffer())
+
+
 def write_weights(path: Path, model: Any) -> None:
     """Write an HDF5 file in the layout of Keras 2, which `load_weights(by_name=True)` of Keras can also read."""
-    with new_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         layers = weighted_layers(model)
         file.attrs["keras_version"] = "2"
         file.attrs["backend"] = "tensorflow"

@@ -1,6 +1,5 @@
 """Probability stores of an experiment: out-of-fold, test and hold-out predictions, made if missing or stale."""
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,8 +19,8 @@ from toolkit.core.images.tiles import UNTILED
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.recipe.probabilities import to_probability
 from toolkit.files.data.sources import Images
+from toolkit.files.disk.changes import delete, delete_folder
 from toolkit.files.disk.digests import digest, file_digest
-from toolkit.files.disk.writing import writing_to
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.members import weights_of
@@ -167,7 +166,7 @@ def predict_oof(
     if "none" in names and fitted.part == WHOLE:
         # The recipe and the scores belong to the predictions that are replaced.
         fitted.experiment.forget_conclusions()
-        fitted.experiment.score.unlink(missing_ok=True)
+        delete(fitted.experiment.score)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
     by_fold = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
     built = _built(fitted, names, networks)
@@ -187,8 +186,7 @@ def predict_oof(
                 rows = built().rows(fitted.weights_of(fold), images, ids, task, engine=engine)
                 _write(rows, writers, fitted.config.scored_size)
     for folder in (folder for folders in found.values() for folder in folders.values()):
-        with writing_to(folder):
-            shutil.rmtree(folder)
+        delete_folder(folder)
     return True
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.stage_values import Stage
+from toolkit.files.disk.changes import delete
 from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.experiment.history import Epoch, best_epoch
 from toolkit.learning.networks.network import Network
@@ -61,7 +62,7 @@ class Candidates:
         kept = {self._folder.candidate(number) for number in self._best(history)}
         for path in self._folder.candidates():
             if path not in kept:
-                path.unlink()
+                delete(path)
 
     def arrays(self) -> dict[str, Arrays]:
         """The arrays that a checkpoint has to keep, by name."""

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats
 from toolkit.errors import StorageError
-from toolkit.files.disk.writing import new_path
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network
+from toolkit.learning.networks.weight_files import new_hdf5
 from toolkit.learning.optimizing.callbacks import Callback
 from toolkit.learning.training.step import TrainingStep
 
@@ -35,7 +35,7 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all."""
-    with new_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         # A data set, because an attribute holds only 64 kB: less than the history of a few hundred epochs.
         file["state"] = json.dumps(checkpoint.state)
         groups = file.create_group("arrays")

@@ -16,7 +16,8 @@ from toolkit.core.metrics.scorer import recorded_scores
 from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
-from toolkit.files.disk.writing import finite_or_none, write_json
+from toolkit.files.disk.changes import make_folder
+from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, is_better_epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
@@ -91,7 +92,7 @@ class _StageTraining:
         """Train the epochs that are not done yet; raises as `train_stage`."""
         self._resume()
         overall.advance(len(self._history))
-        self._folder.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder.folder)
         for number in range(len(self._history), self._stage.epochs):
             if self._stopped:
                 break
@@ -185,12 +186,12 @@ class _StageTraining:
             if earlier.is_validated
         )
         with phase(progress, "writing weights"):
-            self._keep(epoch, is_best=best)
+            self._keep(epoch, progress, is_best=best)
         progress.say(f"{self._title} · {self._describe(epoch)}{' · best' if best else ''}")
         if self._stopped:
             progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
 
-    def _keep(self, epoch: Epoch, *, is_best: bool) -> None:
+    def _keep(self, epoch: Epoch, progress: Progress, *, is_best: bool) -> None:
         """Write the weights, the checkpoint and the history of an epoch."""
         network = self._shared.network
         if is_best:
@@ -201,7 +202,7 @@ class _StageTraining:
         if epoch.is_validated:
             self._statistics.append(self._validation.statistics)
         self._candidates.after_epoch(self._history)
-        self._log.write(epoch, self._validation.examples)
+        self._log.write(epoch, self._validation.examples, progress)
         self._resumable.save(self._history, self._statistics, self._stopped)
         write_history(self._folder, self._history)
         self._candidates.tidy(self._history)

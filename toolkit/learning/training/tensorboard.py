@@ -10,22 +10,37 @@ from toolkit.config.training.callbacks import CallbackSpec, tensorboard_of
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.validation import Example
+from toolkit.messages import Progress
 
 
 class EpochLog:
-    """The event files of a stage, opened with the first epoch."""
+    """The event files of a stage, opened with the first epoch.
+
+    Training does not depend on them: if they cannot be written, there is one warning, and nothing more is written.
+    """
 
     def __init__(self, folder: Path, callbacks: Sequence[CallbackSpec]) -> None:
         self._folder = folder
         self._options = tensorboard_of(callbacks)
         self._writer: Any = None
+        self._has_failed = False
 
     def wants_images(self, number: int) -> bool:
         """Whether examples are written after the epoch of this number."""
         return self._options is not None and self._options.images > 0 and number % self._options.every == 0
 
-    def write(self, epoch: Epoch, examples: Sequence[Example]) -> None:
+    def write(self, epoch: Epoch, examples: Sequence[Example], progress: Progress) -> None:
         """Write the numbers of an epoch, and examples with image, truth and prediction side by side."""
+        if self._has_failed:
+            return
+        try:
+            self._write(epoch, examples)
+        except (OSError, tf.errors.OpError) as error:
+            self._has_failed = True
+            reason = str(getattr(error, "message", error)).splitlines()[0]
+            progress.warn(f"{self._folder}: no log for TensorBoard is written, training goes on without it: {reason}")
+
+    def _write(self, epoch: Epoch, examples: Sequence[Example]) -> None:
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))
         with self._writer.as_default(step=epoch.number):

@@ -1,0 +1,95 @@
+"""Every change of the disk: a function for each, all by way of `attempt`.
+
+So each failure is an error that says what could not be done where, and tests can let any change fail.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from io import BufferedWriter, FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from toolkit.errors import StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+Result = TypeVar("Result")
+
+
+def attempt(what: str, path: Path, change: Callable[[], Result]) -> Result:
+    """Make one change of the disk.
+
+    Args:
+        what: the verb for messages: write, sync, rename, delete or make.
+        path: what is changed.
+        change: makes the change.
+
+    Raises:
+        StorageError: the change failed.
+    """
+    try:
+        return perform(what, change)
+    except OSError as error:
+        raise StorageError(
+            f"cannot {what} {path}: {error.strerror or error}", "Free some space or check the permissions."
+        ) from error
+
+
+def perform(what: str, change: Callable[[], Result]) -> Result:
+    """Make a change. Tests put a function in its place that fails now and then."""
+    return change()
+
+
+class NewFile(FileIO):
+    """A file that is written from its beginning; an existing one is emptied. Messages call it `shown`."""
+
+    def __init__(self, path: Path, shown: Path) -> None:
+        attempt("write", shown, partial(super().__init__, path, "w"))
+        self._shown = shown
+
+    def write(self, content: "ReadableBuffer", /) -> int:
+        """Write bytes; returns how many."""
+        return attempt("write", self._shown, partial(super().write, content))
+
+
+def open_new(path: Path, shown: Path | None = None) -> BufferedWriter:
+    """Open a file for writing from its beginning; an existing one is emptied. Messages call it `shown`."""
+    return BufferedWriter(NewFile(path, shown or path))
+
+
+def sync(path: Path, shown: Path | None = None) -> None:
+    """Force a file or folder, which messages call `shown`, to disk."""
+    attempt("write", shown or path, partial(_sync, path))
+
+
+def rename(path: Path, target: Path, shown: Path | None = None) -> None:
+    """Give a file or folder, which messages call `shown`, another name; a file of that name is replaced."""
+    attempt("write" if shown else "rename", shown or path, partial(path.replace, target))
+
+
+def delete(path: Path) -> None:
+    """Delete a file, if it exists."""
+    attempt("delete", path, partial(path.unlink, missing_ok=True))
+
+
+def delete_folder(path: Path) -> None:
+    """Delete a folder with all that it holds, if it exists."""
+    if path.is_dir():
+        attempt("delete", path, partial(shutil.rmtree, path))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless they exist."""
+    if not path.is_dir():
+        attempt("make", path, partial(path.mkdir, parents=True, exist_ok=True))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
