@@ -11,7 +11,7 @@ from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, IGNORE, Activation, label_count, planes
 from toolkit.core.masks.rle import decode
 from toolkit.core.metrics.metric import AREAS, Metric, case_of, mean
-from toolkit.core.metrics.registry import METRICS, MetricSpec, ScoringRules, build_metric, build_metrics
+from toolkit.core.metrics.registry import METRICS, NO_RULES, MetricSpec, ScoringRules, build_metric, build_metrics
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.errors import ConfigError
 from toolkit.files.data.finding import find_source
@@ -437,3 +437,14 @@ def test_a_class_counts_in_images_without_it_if_another_image_shows_it() -> None
     guesses[1][..., 1] = True
     statistics = np.stack([metric.measure(case_of(*one, "sigmoid")) for one in zip(guesses, labels, strict=True)])
     assert metric.per_image(statistics).tolist() == [1, 0.5]
+
+
+def test_a_competition_counts_classes_that_no_image_shows() -> None:
+    truth = np.zeros((4, 4), np.uint8)
+    truth[:2] = 1  # a bit for each class: the first
+    prediction = np.zeros((4, 4, 2), np.bool_)
+    prediction[:1, :, 0] = True
+    case = case_of(prediction, truth, "sigmoid")
+    for rules, expected in ((NO_RULES, 2 / 3), (ScoringRules(all_classes=True), (2 / 3 + 1) / 2)):
+        (dice,) = build_metrics([MetricSpec("dice")], 2, "sigmoid", rules=rules)
+        assert dice.score(dice.measure(case)[None]) == pytest.approx(expected)

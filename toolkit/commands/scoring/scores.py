@@ -217,7 +217,8 @@ def read_holdout(tree: StoredScore) -> HoldoutScore | None:
 def _plain_rules(rules: ScoringRules) -> CountedRules:
     """What metrics count, as in score.json."""
     submitted = None if rules.submitted is None else list(rules.submitted)
-    return {"submitted": submitted, "benchmark": rules.benchmark, "stack": rules.stack}
+    plain: CountedRules = {"submitted": submitted, "benchmark": rules.benchmark, "stack": rules.stack}
+    return plain | {"all_classes": True} if rules.all_classes else plain
 
 
 def _over_all(scores: Scores) -> OverAll:

@@ -114,7 +114,7 @@ def score_submission(
         predicted, truth, form, names=options.classes, ignore=options.ignore, progress=session.progress
     )
     size_of = _sizes(ids, form, options.images, [truth, predicted])
-    rules = ScoringRules(stack=form.stack)
+    rules = ScoringRules(stack=form.stack, all_classes=named is not None)
     (built,) = build_metrics([spec], classes.count, classes.activation, rules=rules)
     measured, areas, counted = Measuring(built), [], 0
     with session.progress.task("scoring", len(ids)) as task:

@@ -58,7 +58,7 @@ def scoring_rules(data: DataConfig, classes: Classes, benchmark: str | None) -> 
     """What metrics count; `benchmark` is the name of the only one that the primary metric counts."""
     index = None if benchmark is None else classes.names.index(benchmark)
     stack = None if data.competition is None else data.competition.stack
-    return ScoringRules(submitted_classes(data.competition, classes), index, stack)
+    return ScoringRules(submitted_classes(data.competition, classes), index, stack, data.competition is not None)
 
 
 def task_classes(classes: int | tuple[str, ...], activation: Activation, data: SourceKeys) -> Classes:

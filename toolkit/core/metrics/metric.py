@@ -150,13 +150,14 @@ class Metric(ABC):
     """A metric of predictions of `classes` classes.
 
     `label` is the canonical text that names it in tables and files. `chosen` are the indices of the classes that count;
-    None if all count.
+    None if all count. With `counts_unseen`, classes that no image shows count too, as competitions count them.
     """
 
     label: str
     classes: int
     chosen: tuple[int, ...] | None = None
     direction: Direction = "max"
+    counts_unseen: bool = False
 
     @abstractmethod
     def measure(self, case: Case) -> Floats:
@@ -226,8 +227,11 @@ class Metric(ABC):
     def shown(self, truth: Floats) -> Mask:
         """Which classes have a score in sets of images, `bool (…, classes)`: those of which any image shows a pixel.
 
-        `truth`, (…, classes), are the true pixels or objects of the sets. Where a set shows no class, all have a score.
+        `truth`, (…, classes), are the true pixels or objects of the sets. Where a set shows no class, all have a score,
+        and always with `counts_unseen`.
         """
+        if self.counts_unseen:
+            return np.ones(truth.shape, np.bool_)
         return np.asarray((truth > 0) | ~(truth > 0).any(axis=-1, keepdims=True))
 
     def counted(self, truth: Floats) -> Mask:

@@ -97,11 +97,13 @@ class ScoringRules:
             all count.
         benchmark: the only one that the primary metric counts; None for the same ones as the other metrics.
         stack: a regular expression whose parenthesised part names the stack of an image, for metrics of stacks.
+        all_classes: whether classes that no image shows count too, as they do where a competition defines the score.
     """
 
     submitted: tuple[int, ...] | None = None
     benchmark: int | None = None
     stack: str | None = None
+    all_classes: bool = False
 
 
 NO_RULES = ScoringRules()
@@ -127,6 +129,8 @@ def build_metrics(
     metrics = [
         replace(metric, stack=rules.stack) if isinstance(metric, DiceHausdorff) else metric for metric in metrics
     ]
+    if rules.all_classes:
+        metrics = [replace(metric, counts_unseen=True) for metric in metrics]
     if rules.benchmark is not None and classes > 1:
         metrics.insert(0, metrics[0].for_class(rules.benchmark, names[rules.benchmark] if names else None))
     return tuple({metric.label: metric for metric in metrics}.values())

@@ -18,6 +18,7 @@ class CountedRules(TypedDict):
     submitted: list[int] | None
     benchmark: int | None
     stack: str | None
+    all_classes: NotRequired[bool]
 
 
 @with_config(STRICT)
