@@ -6,8 +6,11 @@ import pytest
 
 from toolkit.core.masks.misplaced_masks import (
     are_contradicted,
+    blurred,
     border_contrast,
     border_length,
+    contrast_across,
+    contrast_of_any_size,
     count_from_zero,
     in_other_order,
     is_torn,
@@ -153,3 +156,21 @@ def test_shapes_of_any_size_do_not_seem_to_count_from_zero() -> None:
         starts.append(line_starts(noise > np.quantile(noise, random.uniform(0.02, 0.98)), "column"))
     assert sum(first for first, _ in starts) > 200
     assert not count_from_zero(starts)
+
+
+def test_masks_that_are_drawn_too_large_are_not_taken_for_misplaced() -> None:
+    random = np.random.default_rng(0)
+    pairs, naive = [], []
+    for _ in range(40):
+        image = random.normal(70, 12, (64, 72)).astype(np.float32)
+        mask = np.zeros((64, 72), np.bool_)
+        row, column = random.integers(20, 36), random.integers(10, 50)
+        mask[row : row + 8, column : column + 12] = True
+        image[mask] += 80
+        large = cv2.dilate(mask.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+        grey = blurred(np.clip(image, 0, 255).astype(np.uint8)[..., None])
+        flipped = contrast_across(grey, large[::-1])
+        naive.append((contrast_across(grey, large), flipped))
+        pairs.append((contrast_of_any_size(grey, large), flipped))
+    assert are_contradicted(naive)
+    assert statistic_of(pairs) > 0

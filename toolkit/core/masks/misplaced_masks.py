@@ -28,6 +28,7 @@ _ALMOST = 0.005
 _MANY, _FAR_MORE = 12, 10
 _LARGEST = 37.0  # beyond this, probabilities are below the smallest number
 _BLUR = 1.5
+_RADII = (2, 4, 8)
 _TORN = 1.3
 
 
@@ -133,6 +134,18 @@ def contrast_across(grey: npt.NDArray[np.float32], mask: Mask) -> float | None:
         return None
     changes = np.abs(np.diff(grey, axis=1))[across].sum() + np.abs(np.diff(grey, axis=0))[down].sum()
     return float(changes / count)
+
+
+def contrast_of_any_size(grey: npt.NDArray[np.float32], mask: Mask) -> float | None:
+    """The best `contrast_across` of a mask and of the same mask grown or shrunk a little.
+
+    Masks that are drawn too generously have no contrast across their borders, which says nothing against their place.
+    """
+    stored = mask.astype(np.uint8)
+    kernels = [np.ones((2 * radius + 1,) * 2, np.uint8) for radius in _RADII]
+    others = [change(stored, kernel) > 0 for kernel in kernels for change in (cv2.erode, cv2.dilate)]
+    found = [contrast for one in (mask, *others) if (contrast := contrast_across(grey, one)) is not None]
+    return max(found, default=None)
 
 
 def contrast_statistic(contrasts: Sequence[Contrasts]) -> float:

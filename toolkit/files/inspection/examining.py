@@ -20,6 +20,7 @@ from toolkit.core.masks.misplaced_masks import (
     border_contrast,
     border_length,
     contrast_across,
+    contrast_of_any_size,
     in_other_order,
     line_starts,
     one_pixel_on,
@@ -216,7 +217,7 @@ def _traces(
     if mask.size > _PIXELS_COMPARED_AT_MOST or not mask.any() or mask.all():
         return None
     grey = blurred(image)
-    own = contrast_across(grey, mask)
+    own, best = contrast_across(grey, mask), contrast_of_any_size(grey, mask)
     is_square = mask.shape[0] == mask.shape[1]
     order = "column" if form is None else form.pixel_order
     if form is None and not is_square:  # a transposed file would have another size
@@ -228,8 +229,8 @@ def _traces(
     moved = None if form is None or form.relative else contrast_across(grey, one_pixel_on(mask, order))
     before, after = (_contrast_on(images, image_id, mask) for image_id in beside)
     starts = (0, 0) if form is None or form.relative else line_starts(mask, order)
-    flipped = [(own, contrast_across(grey, turned_over)) for turned_over in (mask[::-1], mask[:, ::-1])]
-    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after), starts, *flipped)
+    flipped = [(best, contrast_across(grey, turned_over)) for turned_over in (mask[::-1], mask[:, ::-1])]
+    return Traces(borders, (best, turned), (own, moved), (best, before), (best, after), starts, *flipped)
 
 
 def _contrast_on(images: Images, image_id: str, mask: Mask) -> float | None:
