@@ -13,7 +13,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
 # Compiling all tests takes longer than running most of them, so what is compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast real-data lint format docs benchmarks build run clean
+.PHONY: demo test fast real-data faults lint format docs benchmarks build run clean
 
 demo: .venv/installed            ## the whole job on a generated competition
 	$(BIN)/tk demo
@@ -26,6 +26,9 @@ fast: .venv/installed-dev        ## only the tests that do not build, compile or
 
 real-data: .venv/installed-dev   ## a short run on the real images in ../shared/data
 	$(BIN)/pytest -m realdata
+
+faults: .venv/installed-dev      ## every change of the disk fails, is torn, or is the last: an hour and more
+	FAULTS=all $(PYTEST) --dist worksteal tests/faults
 
 lint: .venv/installed-dev        ## ruff and mypy; changes nothing
 	$(BIN)/ruff check $(CODE)

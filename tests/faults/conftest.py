@@ -34,7 +34,7 @@ VERBS = {
 
 STRAY = re.compile(r"(^|/)\.(\d+\.|discarded|.*\.(partial|old)$)")
 VOLATILE = re.compile(r"(^|/)(\.lock|\.predicting|\.log-lock|tensorboard/.*)$|^(cache|data)/|\.png$")
-SECONDS = re.compile(rb'"(seconds|made_at|created|time)": [^,\n}]+')
+TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:]+Z")
 
 
 class KilledError(BaseException):
@@ -113,7 +113,7 @@ def results_of(folder: Path) -> dict[str, bytes]:
             content = path.read_bytes()
             if path.name == "history.csv":
                 content = re.sub(rb",[^,\n]*$", b"", content, flags=re.M)
-            found[name] = SECONDS.sub(b"", content)
+            found[name] = TIMES.sub(b"", content)
     return found
 
 
