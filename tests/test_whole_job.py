@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.starting import backbone_choice, demo
+from toolkit.commands.starting import demo
+from toolkit.commands.starting.choices import backbone_choice
 from toolkit.config.loading import load_config
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of, recipe_from_plain

@@ -198,12 +198,13 @@ def test_an_unknown_experiment_is_answered_with_the_known_ones(command: str) -> 
 def test_a_file_in_place_of_a_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     finish("a")
     Path("submissions").write_text("a file")
-    assert "submissions/a.csv" in refused(StorageError, "submit", "a", "--threshold", "0.5")
+    said = refused(StorageError, "submit", "a", "--threshold", "0.5")
+    assert "cannot make the folder submissions: submissions is a file" in said
     Path("elsewhere").mkdir()
     Path("elsewhere/experiments").write_text("a file")
     monkeypatch.chdir("elsewhere")
     options = ("--images", "../data/train/images", "--masks", "../data/train.csv")
-    assert "cannot write experiments/x/config.yaml" in refused(StorageError, "new", "x", *options)
+    assert "cannot make the folder experiments/x: experiments is a file" in refused(StorageError, "new", "x", *options)
 
 
 # Data, which fitting checks before anything is trained

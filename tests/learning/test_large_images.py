@@ -18,9 +18,9 @@ from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.data.sources import find_images
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.disk.json_files import read_json
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
@@ -59,7 +59,7 @@ def test_an_epoch_has_so_many_patches_for_each_image(patched: Experiment) -> Non
 
 
 def test_the_best_epochs_metric_is_the_folds_out_of_fold_score(patched: Experiment) -> None:
-    for fold, score in enumerate(read_json(patched.score)["folds"]):
+    for fold, score in enumerate(read_score(patched)["folds"]):
         history = read_history(patched.stage(fold, 1))
         assert history[0].scores["salt_map"] == pytest.approx(score, abs=1e-9)
 

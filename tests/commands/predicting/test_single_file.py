@@ -94,7 +94,7 @@ def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch:
         assert folder.parent == tmp_path
     monkeypatch.setattr("os.mkdir", refused)
     with (
-        pytest.raises(StorageError, match=f"cannot write {tmp_path}: Permission denied"),
+        pytest.raises(StorageError, match=f"cannot write to {tmp_path}: Permission denied"),
         folder_beside(tmp_path / "a"),
     ):
         pass

@@ -303,7 +303,7 @@ def test_a_changed_configuration_is_refused_with_the_changes(
 ) -> None:
     given = [override.format(root=shared_competition.root) for override in overrides]
     if changes is None:  # masks that do not belong to the images are reported first
-        with pytest.raises(Exception, match="the mask is missing"):
+        with pytest.raises(Exception, match="no image has a mask"):
             fit(Session(shared_competition), "straight", overrides=given)
         return
     with pytest.raises(ChangedError) as told:

@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     told = Told()
     assert kept(tmp_path, "disk", told) is None
-    assert told.lines[0].startswith("warning: cache: decoded images are not kept: cannot write")
+    assert told.lines[0].startswith("warning: cache: decoded images are not kept: cannot make the folder")
 
 
 def test_what_has_changed_since_the_check_is_not_kept_for_later_runs(tmp_path: Path) -> None:

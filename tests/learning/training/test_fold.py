@@ -1,5 +1,6 @@
 """Covers toolkit/learning/training/fit.py and fold.py."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +15,10 @@ from toolkit.commands.training.fit import fit
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.datasets.dataset import find_dataset
-from toolkit.files.disk.json_files import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table, write_folds
 from toolkit.files.experiment.history import Epoch, read_history
+from toolkit.files.experiment.trained import read_state
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting.predictor import Predictor, ViewsPredictor
@@ -93,7 +94,7 @@ def test_the_optimism_of_the_choice_of_epochs_is_that_of_whole_groups(
         experiment = write_experiment(tiny_competition, name, lines)
         write_folds(experiment.folder / "mine.csv", ids, np.arange(len(ids)) % 2, groups)
         fit(Session(tiny_competition), name)
-        found[name] = [read_json(experiment.stage(fold, 0).state)["optimism"] for fold in (0, 1)]
+        found[name] = [read_state(experiment.stage(fold, 0))["optimism"] for fold in (0, 1)]
     assert any(found["single"])
     assert found["grouped"] == [0, 0]
 
@@ -110,7 +111,7 @@ def test_the_optimism_of_a_part_of_the_images_counts_by_their_share(
         experiment = write_experiment(tiny_competition, rule, lines)
         fit(Session(tiny_competition), rule)
         held_out = read_fold_table(experiment.folds).folds == 0
-        found = read_json(experiment.stage(0, 0).state)["optimism"]
+        found = read_state(experiment.stage(0, 0))["optimism"]
         assert found == pytest.approx(0.5 * shown[held_out].mean())
 
 
@@ -178,7 +179,7 @@ def test_a_fold_without_any_score_is_no_error(
     assert result.all == 0
     ((_, *rows_shown),) = [[row[1] for row in table.rows] for table in result.tables()]
     assert rows_shown[:3] == ["0.0000", "–", "0.0000"]
-    state = read_json(experiment.stage(2, 0).state)
+    state = json.loads(experiment.stage(2, 0).state.read_text())
     assert state["score"] is None
     assert state["tried"] == {"swa": None}
     assert state["weights"] == "best epoch"

@@ -251,9 +251,9 @@ def test_temporary_files_of_killed_runs_are_removed_and_others_are_not(tmp_path:
         stage.best_weights,
         stage.last,
         experiment.folder / ".lock",
-        experiment.folder / f".{os.getpid()}.score.json",
+        experiment.folder / f".{os.getpid()}.score.json",  # no name of an unfinished file
     ]
-    gone = [stage.folder / ".17.best.weights.h5", stage.last.with_name(".4711.checkpoint.h5")]
+    gone = [stage.folder / ".17.0a1b2c3d.best.weights.h5", stage.last.with_name(".4711.0a1b2c3d.checkpoint.h5")]
     gone.append(experiment.folder / ".discarded-fold1" / "stage0" / "best.weights.h5")
     finished = experiment.stage(2, 0)
     kept += [finished.best_weights, finished.state]
@@ -290,4 +290,4 @@ def test_a_restart_that_was_killed_leaves_folds_whole_or_not_at_all(
     experiment.forget_results()
     with experiment.locked():
         pass
-    assert [path for path in experiment.folder.rglob("*") if path.is_file()] == []
+    assert [path for path in experiment.folder.rglob("*") if path.is_file() and path != experiment.lock] == []

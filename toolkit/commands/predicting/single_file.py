@@ -63,7 +63,7 @@ def folder_beside(out: Path) -> Iterator[Path]:
     """
     make_folder(out.parent)
     new_folder = partial(tempfile.TemporaryDirectory, prefix=".predicting-", dir=out.parent)
-    temporary = attempt("make", out.parent, new_folder)
+    temporary = attempt("write to", out.parent, new_folder)
     with temporary as folder:
         yield Path(folder)
 

@@ -53,7 +53,7 @@ from toolkit.files.experiment.resolved import (
     write_resolved,
 )
 from toolkit.files.experiment.score_json import read_score
-from toolkit.files.experiment.trained import untrained_folds
+from toolkit.files.experiment.trained import read_state, untrained_folds
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore, engines_of
@@ -383,7 +383,7 @@ def _optimism(experiment: Experiment, config: Config, scores: Scores) -> float |
     folds = np.unique(scores.folds)
     for fold in folds:
         stages = [experiment.stage(fold, len(config.stages) - 1, repeat) for repeat in range(config.num_seeds)]
-        known = [value for stage in stages if (value := stage.read_state().get("optimism")) is not None]
+        known = [value for stage in stages if (value := read_state(stage).get("optimism")) is not None]
         if not known:
             return None
         found.append(statistics.fmean(known))

@@ -23,7 +23,7 @@ def attempt(what: str, path: Path, change: Callable[[], Result]) -> Result:
     """Make one change of the disk.
 
     Args:
-        what: the verb for messages: write, sync, rename, delete or make.
+        what: the verb for messages: write, rename, delete or make the folder.
         path: what is changed.
         change: makes the change.
 
@@ -83,8 +83,11 @@ def delete_folder(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, unless they exist."""
-    if not path.is_dir():
-        attempt("make", path, partial(path.mkdir, parents=True, exist_ok=True))
+    there = next((one for one in (path, *path.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
+        raise StorageError(f"cannot make the folder {path}: {there} is a file", "Rename or delete that file.")
+    if there != path:
+        attempt("make the folder", path, partial(path.mkdir, parents=True, exist_ok=True))
 
 
 def _sync(path: Path) -> None:

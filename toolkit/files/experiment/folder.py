@@ -4,16 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, get_args
-
-from pydantic import TypeAdapter, with_config
-from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.changes import delete, delete_folder, rename
-from toolkit.files.disk.json_files import STRICT, Number, read_json
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import remove_unfinished
 
@@ -36,17 +32,6 @@ def cache_beside(experiments: Path) -> CacheFolder:
 
 
 _DISCARDED = ".discarded-"
-
-
-@with_config(STRICT)
-class StageState(TypedDict):
-    """The content of a stage's state.json that is read again; `optimism`: see `optimism_of_choice`."""
-
-    complete: bool
-    optimism: NotRequired[Number]
-
-
-_STATE = TypeAdapter(StageState)
 
 
 @dataclass(frozen=True)
@@ -110,17 +95,11 @@ class StageFolder:
         for folder in (self.last.parent, self.candidate(0).parent):
             delete_folder(folder)
 
-    def read_state(self) -> "StageState":
-        """What is known of a complete stage.
-
-        Raises:
-            StorageError: the file is missing or damaged.
-        """
-        return read_json(self.state, _STATE, f"Delete {self.folder}, and run the stage again.")
-
     def is_complete(self) -> bool:
         """Whether all epochs of the stage are done."""
-        return self.state.is_file() and self.best_weights.is_file() and self.read_state()["complete"]
+        from toolkit.files.experiment.trained import read_state  # noqa: PLC0415 # slow; `tk --help` starts without it
+
+        return self.state.is_file() and self.best_weights.is_file() and read_state(self)["complete"]
 
 
 @dataclass(frozen=True)

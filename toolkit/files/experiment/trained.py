@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
-from toolkit.files.experiment.folder import Experiment
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
+
+from toolkit.files.disk.json_files import STRICT, Number, read_json
+from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore, is_made
@@ -12,6 +16,26 @@ from toolkit.messages import Progress, duration_text
 
 Use = Literal["score", "prediction"]
 """What predictions are used for: out-of-fold predictions for scores, the mean of the folds for new images."""
+
+
+@with_config(STRICT)
+class StageState(TypedDict):
+    """The content of a stage's state.json that is read again; `optimism`: see `optimism_of_choice`."""
+
+    complete: bool
+    optimism: NotRequired[Number]
+
+
+_STATE = TypeAdapter(StageState)
+
+
+def read_state(stage: StageFolder) -> StageState:
+    """What is known of a complete stage.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    return read_json(stage.state, _STATE, f"Delete {stage.folder}, and run the stage again.")
 
 
 def trained_folds(experiment: Experiment, *, folds: int, stages: int, seeds: int) -> list[int]:
