@@ -1,6 +1,7 @@
 """Errors that a user can fix, each with its exit code, and the phrases that their messages share."""
 
 import difflib
+import errno
 import re
 import sysconfig
 import traceback
@@ -121,6 +122,38 @@ class UploadError(ToolkitError):
     """A submission cannot be uploaded: no client, no credentials, or refused by the competition's site."""
 
     exit_code = 18
+
+
+def as_told(error: BaseException) -> ToolkitError | None:
+    """The error that tells what the machine refused, or how a user's own code tried to end the program.
+
+    None for other errors, and for Ctrl-C.
+    """
+    if isinstance(error, MemoryError):
+        what = f": {error}" if str(error) else ""
+        return ToolkitError(
+            f"the memory of this machine is not enough{what}",
+            "Use a smaller shape or batch, smaller images, or fewer at once.",
+        )
+    if isinstance(error, BrokenPipeError):
+        return None
+    if isinstance(error, OSError) and error.strerror:
+        name = str(error.filename or "a file")
+        shown = name if len(name) <= 300 else f"{name[:150]}…{name[-50:]}"
+        kind = MissingFileError if error.errno in _NOT_FOUND else StorageError
+        return kind(f"cannot use {shown}: {error.strerror.lower()}", "Check the path, its permissions and the disk.")
+    if isinstance(error, ValueError) and str(error).startswith("embedded null"):
+        return MissingFileError("a path contains the character NUL, which no path of a file may have")
+    if isinstance(error, SystemExit | GeneratorExit) or (
+        isinstance(error, KeyboardInterrupt) and type(error) is not KeyboardInterrupt
+    ):
+        return ConfigError(
+            f"own code tried to end the program: {raised_by(error)}", "Let it raise an ordinary error instead."
+        )
+    return None
+
+
+_NOT_FOUND = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EINVAL)
 
 
 def raised_by(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
+from toolkit.config.yaml.file_paths import impossible
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.plugin_names import PLUGINS, code_elsewhere, names_defined_beside
 from toolkit.config.yaml.trees import as_in, is_replaced, merged, replaced, value_at
@@ -79,7 +80,7 @@ class Loaded(Generic[Model]):
             yield
         except ConfigError as error:
             dotted, colon, text = error.message.partition(": ")
-            key = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+            key = _parts(dotted)
             if not colon or key not in self.positions:
                 raise
             raise ConfigError(f"{self.where(*key)}: {text}", error.advice) from error
@@ -176,6 +177,7 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
     extends = document.tree.pop("extends")
     if not isinstance(extends, str):
         raise ConfigError(f"{position}: extends: expected the path of a file, received {extends!r}")
+    _refuse_impossible(extends, ("extends",), Document({}, {("extends",): position}))
     parent = _seen_from(path.parent, extends)
     chain = (*children, _absolute(path))
     if parent in chain:
@@ -302,13 +304,14 @@ def override_key(override: str) -> KeyPath:
 
 
 def _parts(dotted: str) -> KeyPath:
-    return tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 else part for part in dotted.split("."))
 
 
 def _anchored(document: Document, folder: Path) -> Document:
     """Make relative paths absolute, from the folder of the file that contains them."""
     tree = document.tree
     for key, value in _paths_in(tree):
+        _refuse_impossible(value, key, document)
         tree = replaced(tree, key, str(_seen_from(folder, value)), "")
     return Document(tree, document.positions, document.notes)
 
@@ -342,6 +345,14 @@ def _seen_from(folder: Path, text: str) -> Path:
     except RuntimeError:  # there is no such user: a folder may have this name
         path = Path(text)
     return _absolute(folder / path)
+
+
+def _refuse_impossible(path: str, key: KeyPath, document: Document) -> None:
+    problem = impossible(path)
+    if problem:
+        position = nearest_position(document.positions, key)
+        where = "" if position is None else f"{position}: "
+        raise ConfigError(f"{where}{'.'.join(map(str, key))}: no file can have this path: {problem}")
 
 
 def _absolute(path: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import StorageError
 from toolkit.files.disk.writing import write_text
 
@@ -41,7 +42,7 @@ def read_json(path: Path, shape: TypeAdapter[Shape], again: str) -> Shape:
         StorageError: the file is missing, damaged, or of another shape.
     """
     try:
-        return shape.validate_python(json.loads(path.read_text("utf-8")))
+        return shape.validate_python(json.loads(regular(path).read_text("utf-8")))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import MissingFileError, ToolkitError
 
 _LONGEST_CELL = 2**31 - 1
@@ -35,7 +36,9 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
         MissingFileError: the file does not exist or cannot be read.
     """
     try:
-        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", compression=None)
+        cells = pd.read_csv(
+            regular(path), header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", compression=None
+        )
     except FileNotFoundError as missing:
         raise MissingFileError(f"{key}: there is no file {path}") from missing
     except OSError as unreadable:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
+
 ARRAY_SUFFIXES = (".npy", ".npz")
 _CHANNELS_AT_MOST = 64
 
@@ -27,7 +29,7 @@ def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
     """
     with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
-            return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
+            return _channels_last(np.load(regular(path), mmap_mode="r", allow_pickle=False))
         with _member(path, names) as file:
             return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
 
@@ -46,7 +48,7 @@ def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dty
     """Shape and type of an array."""
     with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = np.load(regular(path), mmap_mode="r", allow_pickle=False)
             return array.shape, array.dtype
         with _member(path, names) as file:
             version = np.lib.format.read_magic(file)
@@ -71,7 +73,7 @@ def _member(path: Path, names: tuple[str, ...]) -> Iterator[Any]:
     """The file of the wanted array in a .npz archive."""
     try:
         with (
-            path.open("rb") as file,
+            regular(path).open("rb") as file,
             zipfile.ZipFile(file) as archive,
             archive.open(_name_in(archive.namelist(), names)) as member,
         ):

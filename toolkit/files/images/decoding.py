@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.core.images.windows import Window
@@ -218,7 +219,7 @@ def _open(path: Path) -> PillowImage.Image:
         # Damage that Pillow only warns of is an error when the pixels are decoded.
         warnings.simplefilter("ignore")
         try:
-            image = PillowImage.open(path)
+            image = PillowImage.open(regular(path))
         except UnidentifiedImageError:
             raise
         except (OSError, SyntaxError, ValueError) as error:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from toolkit.config.yaml.file_paths import regular
+
 _WORDS = {
     "1": "1-bit",
     "L": "8-bit grey",
@@ -22,7 +24,7 @@ def file_kind(path: Path) -> str:
     The file's extension if Pillow cannot read the header; damage is reported when the file is decoded.
     """
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(regular(path)) as image:
             words = "16-bit grey" if image.mode.startswith("I;16") else _WORDS.get(image.mode, image.mode)
             return f"{words} {image.format}"
     except (OSError, SyntaxError, ValueError):

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.coco_rle import decode_coco
@@ -359,7 +360,7 @@ def _id_of(name: str, known: set[str]) -> str:
 
 def _read_json(path: Path, key: str) -> Any:
     try:
-        return json.loads(path.read_text("utf-8-sig"))
+        return json.loads(regular(path).read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise MissingFileError(f"{key}: there is no file {path}") from error
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
 from toolkit.core.images.windows import Window
@@ -53,7 +54,7 @@ class MaskFiles:
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file and, unless it is the default, the coding, for digests."""
-        content = self.paths[image_id].read_bytes()
+        content = regular(self.paths[image_id]).read_bytes()
         return content if isinstance(self.coding, ByValue) else content + repr(self.coding).encode()
 
     def stamp(self, image_id: str) -> bytes | None:
@@ -128,7 +129,9 @@ class SeveralMaskFiles:
     def content(self, image_id: str) -> bytes:
         """Classes and bytes of the files, and how they are read, for digests."""
         how = repr((self.names, self.with_objects, self.ignored)).encode()
-        return how + b"".join(name.encode() + b"\0" + path.read_bytes() for name, path in self._of_classes(image_id))
+        return how + b"".join(
+            name.encode() + b"\0" + regular(path).read_bytes() for name, path in self._of_classes(image_id)
+        )
 
     def stamp(self, image_id: str) -> bytes | None:
         """The stamps of the files, their classes, and how they are read."""

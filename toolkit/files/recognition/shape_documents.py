@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder
 
@@ -46,6 +47,6 @@ def _named(entries: Any, key: str) -> tuple[str, ...]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8-sig"))
+        return json.loads(regular(path).read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None

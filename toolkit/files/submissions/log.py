@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import StorageError, SubmissionError, listing, nearest
 from toolkit.files.disk.changes import make_folder
 from toolkit.files.disk.locks import locked
@@ -91,7 +92,7 @@ class SubmissionLog:
         if not self.path.exists():
             return []
         try:
-            text = self.path.read_text("utf-8-sig")
+            text = regular(self.path).read_text("utf-8-sig")
             rows = list(numbered_rows(text))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise StorageError(f"{self.path} cannot be read: {error}", "It must be CSV text in UTF-8.") from error

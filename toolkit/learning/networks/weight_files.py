@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import WeightsError, listing
 from toolkit.files.disk.writing import replacing
 from toolkit.learning.networks.rebuilding import Layer
@@ -87,7 +88,7 @@ def read_weights(path: Path) -> LayerWeights:
         WeightsError: the file is damaged, or in the layout of Keras 3.
     """
     try:
-        with h5py.File(path) as file:
+        with h5py.File(regular(path)) as file:
             root = file.get("model_weights", file)
             if "_layer_checkpoint_dependencies" in root or "layers" in root:
                 raise WeightsError(

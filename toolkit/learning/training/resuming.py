@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Floats
 from toolkit.errors import StorageError
 from toolkit.files.experiment.history import Epoch
@@ -52,7 +53,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         StorageError: the file is damaged.
     """
     try:
-        with h5py.File(path) as file:
+        with h5py.File(regular(path)) as file:
             groups = file["arrays"].items()
             arrays = {name: [group[number][()] for number in sorted(group)] for name, group in groups}
             return Checkpoint(arrays, json.loads(file["state"][()]))
