@@ -174,9 +174,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+_LONGEST_NAME = 100
+
+
 def listing(names: Iterable[object], at_most: int = 5) -> str:
     """The first names, separated by commas, with an ellipsis where there are more: `a, b, c, …`."""
-    words = [str(name) for name in names]
+    words = [text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…" for text in map(str, names)]
     return ", ".join([*words[:at_most], *(["…"] if len(words) > at_most else [])])
 
 

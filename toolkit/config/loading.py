@@ -18,7 +18,7 @@ from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.file_paths import impossible
+from toolkit.config.yaml.file_paths import refuse_impossible
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.plugin_names import PLUGINS, code_elsewhere, names_defined_beside
 from toolkit.config.yaml.trees import as_in, is_replaced, merged, replaced, value_at
@@ -177,7 +177,7 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
     extends = document.tree.pop("extends")
     if not isinstance(extends, str):
         raise ConfigError(f"{position}: extends: expected the path of a file, received {extends!r}")
-    _refuse_impossible(extends, ("extends",), Document({}, {("extends",): position}))
+    refuse_impossible(extends, f"{position}: extends")
     parent = _seen_from(path.parent, extends)
     chain = (*children, _absolute(path))
     if parent in chain:
@@ -311,7 +311,7 @@ def _anchored(document: Document, folder: Path) -> Document:
     """Make relative paths absolute, from the folder of the file that contains them."""
     tree = document.tree
     for key, value in _paths_in(tree):
-        _refuse_impossible(value, key, document)
+        refuse_impossible(value, f"{nearest_position(document.positions, key) or folder}: {'.'.join(map(str, key))}")
         tree = replaced(tree, key, str(_seen_from(folder, value)), "")
     return Document(tree, document.positions, document.notes)
 
@@ -345,14 +345,6 @@ def _seen_from(folder: Path, text: str) -> Path:
     except RuntimeError:  # there is no such user: a folder may have this name
         path = Path(text)
     return _absolute(folder / path)
-
-
-def _refuse_impossible(path: str, key: KeyPath, document: Document) -> None:
-    problem = impossible(path)
-    if problem:
-        position = nearest_position(document.positions, key)
-        where = "" if position is None else f"{position}: "
-        raise ConfigError(f"{where}{'.'.join(map(str, key))}: no file can have this path: {problem}")
 
 
 def _absolute(path: Path) -> Path:

@@ -5,6 +5,8 @@ import os
 import stat
 from pathlib import Path
 
+from toolkit.errors import ConfigError
+
 _LONGEST_PATH = 4_096
 _LONGEST_NAME = 255
 _KINDS = {
@@ -26,6 +28,17 @@ def impossible(path: str) -> str:
     if len(os.fsencode(path)) > _LONGEST_PATH:
         return f"{path[:20]}… is longer than the {_LONGEST_PATH} bytes that a path may have"
     return ""
+
+
+def refuse_impossible(path: str, where: str) -> None:
+    """Refuse a path that no file can have; `where` says for the message where it is written.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    problem = impossible(path)
+    if problem:
+        raise ConfigError(f"{where}: no file can have this path: {problem}")
 
 
 def regular(path: Path) -> Path:

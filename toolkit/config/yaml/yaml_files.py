@@ -215,7 +215,9 @@ class _Reading:
                     return {"true": True, "false": False}[text.lower()]
                 case "int":
                     if len(text) > _DIGITS_AT_MOST:
-                        raise self._error(node, f"a number of {len(text)} digits; at most {_DIGITS_AT_MOST}")
+                        raise self._error(
+                            node, f"invalid YAML: a number of {len(text)} digits; at most {_DIGITS_AT_MOST}"
+                        )
                     return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
                 case "float":
                     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))

@@ -29,8 +29,10 @@ def _check_threshold(name: str, value: Any) -> None:
 
 
 def _check_whole(name: str, value: Any, least: int = 0, most: int = WHOLE_MASK) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{name} must be a whole number from {least} to {most}, received {_shown(value)}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, received {_shown(value)}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, received {_shown(value)}")
 
 
 def _shown(value: Any) -> str:

@@ -155,7 +155,7 @@ def _refuse_changes_of_the_program(what: str) -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(getattr(sys, name), "closed", False):
             # Otherwise nothing could say why. Python leaves the descriptor open.
-            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115, PTH123
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
             raise ConfigError(f"{what} closes sys.{name}", "Remove this from the code: results are printed there.")
     version1 = getattr(getattr(sys.modules.get("tensorflow"), "compat", None), "v1", None)
     if version1 is not None and not version1.executing_eagerly_outside_functions():

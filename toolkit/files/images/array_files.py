@@ -1,5 +1,6 @@
 """Arrays of pixels in .npy and .npz files; Python objects in them are never unpickled."""
 
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from toolkit.config.yaml.file_paths import regular
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 _CHANNELS_AT_MOST = 64
+MOST_DEFLATED = 1_032
+"""How many bytes one byte of deflated data can stand for (https://zlib.net/zlib_tech.html)."""
 
 
 def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
@@ -30,7 +33,8 @@ def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
     with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
             return _channels_last(np.load(regular(path), mmap_mode="r", allow_pickle=False))
-        with _member(path, names) as file:
+        _header(path, names)  # refuses what is not in the file
+        with _member(path, names) as (file, _):
             return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
 
 
@@ -50,11 +54,16 @@ def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dty
         if path.suffix.lower() == ".npy":
             array = np.load(regular(path), mmap_mode="r", allow_pickle=False)
             return array.shape, array.dtype
-        with _member(path, names) as file:
+        with _member(path, names) as (file, held):
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, kind = read(file)
-            return shape, kind
+    claimed = math.prod(shape) * kind.itemsize
+    if claimed > held:
+        raise ValueError(
+            f"claims an array of shape {shape}, which has {claimed} bytes; there can be {held} in the file"
+        )
+    return shape, kind
 
 
 @contextmanager
@@ -69,15 +78,15 @@ def _damage_as_value_error() -> Iterator[None]:
 
 
 @contextmanager
-def _member(path: Path, names: tuple[str, ...]) -> Iterator[Any]:
-    """The file of the wanted array in a .npz archive."""
+def _member(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Any, int]]:
+    """The file of the wanted array in a .npz archive, and how many bytes it can have at most."""
     try:
-        with (
-            regular(path).open("rb") as file,
-            zipfile.ZipFile(file) as archive,
-            archive.open(_name_in(archive.namelist(), names)) as member,
-        ):
-            yield member
+        with regular(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+            about = archive.getinfo(_name_in(archive.namelist(), names))
+            packed = min(about.compress_size, path.stat().st_size)
+            most = {zipfile.ZIP_STORED: packed, zipfile.ZIP_DEFLATED: MOST_DEFLATED * packed}
+            with archive.open(about) as member:
+                yield member, min(about.file_size, most.get(about.compress_type, about.file_size))
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error
 

@@ -17,7 +17,7 @@ from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
-from toolkit.files.images.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
+from toolkit.files.images.array_files import ARRAY_SUFFIXES, MOST_DEFLATED, array_depth, array_size, read_array
 from toolkit.files.images.tiff_files import TIFF_SUFFIXES, has_pages, read_tiff, tiff_depth, tiff_size
 from toolkit.files.images.window_reading import read_file_window
 
@@ -30,6 +30,7 @@ IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "lab
 _Read = TypeVar("_Read")
 _OPENING = threading.Lock()
 _PIXELS_AT_MOST = 400_000_000
+_SIDE_AT_MOST = 1_000_000
 _NO_IMAGE = "is not an image, is truncated, or is of an unsupported kind"
 REPAIR = "Repair or remove this file, then run the command again."
 """The advice about a file that cannot be decoded."""
@@ -224,17 +225,20 @@ def _open(path: Path) -> PillowImage.Image:
             raise
         except (OSError, SyntaxError, ValueError) as error:
             raise UnreadableImageError(path, f"cannot be opened ({error})") from error
-    problem = _problem_of(image)
+    problem = _problem_of(image, path)
     if problem:
         image.close()
         raise UnreadableImageError(path, problem)
     return image
 
 
-def _problem_of(image: PillowImage.Image) -> str:
+def _problem_of(image: PillowImage.Image, path: Path) -> str:
     """Why an image that can be opened must not be decoded; empty if it may be."""
-    if image.width * image.height > _PIXELS_AT_MOST:
+    if _is_too_large(image.height, image.width):
         return _too_large(image.height, image.width)
+    claimed = image.width * image.height // 8  # at least one bit for each pixel
+    if image.format == "PNG" and claimed > MOST_DEFLATED * path.stat().st_size:
+        return f"is truncated: it claims {image.height}×{image.width} pixels, which cannot be in a file of its length"
     if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         # Pillow and OpenCV apply the tag of TIFF files, unlike that of other formats.
         return "is a TIFF file with an orientation tag, which programs handle differently; save it without the tag"
@@ -245,8 +249,12 @@ def _problem_of(image: PillowImage.Image) -> str:
     return ""
 
 
+def _is_too_large(height: int, width: int) -> bool:
+    return height * width > _PIXELS_AT_MOST or max(height, width) > _SIDE_AT_MOST
+
+
 def _too_large(height: int, width: int) -> str:
-    return f"is {height}×{width}; at most {_PIXELS_AT_MOST:,} pixels are supported"
+    return f"is {height}×{width}; at most {_PIXELS_AT_MOST:,} pixels, and {_SIDE_AT_MOST:,} in a row, are supported"
 
 
 def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
@@ -257,7 +265,7 @@ def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
         size = _checked(path, lambda: tiff_size(path))
     else:
         return None
-    if size is not None and size[0] * size[1] > _PIXELS_AT_MOST:
+    if size is not None and _is_too_large(*size):
         raise UnreadableImageError(path, _too_large(*size))
     return size
 

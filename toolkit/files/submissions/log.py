@@ -163,7 +163,7 @@ class SubmissionLog:
         twice = sorted({name for name in columns if columns.count(name) > 1})
         if missing:
             raise StorageError(
-                f"{self.path}:1: missing column {missing[0]}; received {', '.join(columns)}",
+                f"{self.path}:1: missing column {missing[0]}; received {listing(columns, _SHOWN_COLUMNS)}",
                 f"Its columns are {', '.join(_COLUMNS)}, separated by commas; further columns are allowed.",
             )
         if twice:
@@ -207,6 +207,7 @@ class SubmissionLog:
         )
 
 
+_SHOWN_COLUMNS = 20
 _BOARDS: tuple[Board, ...] = ("public", "private")
 
 

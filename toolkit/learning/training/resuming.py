@@ -15,7 +15,7 @@ from toolkit.core.arrays import Floats
 from toolkit.errors import StorageError
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network
-from toolkit.learning.networks.weight_files import new_hdf5
+from toolkit.learning.networks.weight_files import new_hdf5, refuse_bombs
 from toolkit.learning.optimizing.callbacks import Callback
 from toolkit.learning.training.step import TrainingStep
 
@@ -54,6 +54,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with h5py.File(regular(path)) as file:
+            refuse_bombs(file, path)
             groups = file["arrays"].items()
             arrays = {name: [group[number][()] for number in sorted(group)] for name, group in groups}
             return Checkpoint(arrays, json.loads(file["state"][()]))
