@@ -20,6 +20,8 @@ _KINDS = {
 
 def impossible(path: str) -> str:
     """Why no file can have this path; empty if one can."""
+    if not path:
+        return "it is empty"
     if "\0" in path:
         return "it contains the character NUL, which no path of a file may have"
     name = max(path.split("/"), key=lambda part: len(os.fsencode(part)))

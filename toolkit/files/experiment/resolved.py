@@ -178,6 +178,8 @@ def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
     with damage_of(experiment):
         tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
         data = DataConfig.model_validate(tree["data"])
+        if data.images is None and data.source is None and not data.merge:
+            raise ValueError("config.data: images is missing")
     if not data.is_given:
         return data
     fitted_to = resolved.digests.get("dataset")
