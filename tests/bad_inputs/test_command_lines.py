@@ -189,7 +189,7 @@ def words_of(line: str) -> list[str]:
 def test_a_mistake_on_the_command_line_is_named(line: str, first: str, second: str) -> None:
     for name in ("pipe", "pipe.yaml"):
         os.mkfifo(name)
-    before = {name: content for name, content in everything_but_pipes().items()}
+    before = everything_but_pipes()
     code, out, err = run(*words_of(line))
     assert code in DOCUMENTED, (code, out[:300], err[:300])
     assert len(err) < 12_000
