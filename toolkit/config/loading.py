@@ -184,7 +184,7 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
         raise ConfigError(f"{position}: extends: these files extend each other: {' → '.join(map(str, chain))}")
     if not parent.is_file():
         raise ConfigError(f"{position}: extends: there is no file {parent}")
-    inherited = _with_parents(parent, chain)
+    inherited = _inherited(parent, chain, f"{position}: extends")
     tree, notes = inherited.tree, inherited.notes
     if "architecture" in document.tree:
         where = f"{document.positions['architecture',]}: architecture"
@@ -192,6 +192,24 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
         notes += left_out
     kept = {key: line for key, line in inherited.positions.items() if not is_replaced(key, document.tree)}
     return Document(merged(tree, document.tree), {**kept, **document.positions}, notes)
+
+
+def _inherited(parent: Path, chain: tuple[Path, ...], where: str) -> Document:
+    """The document that another one extends; of a file that is no configuration, messages quote nothing."""
+    problem = f"{where}: {parent} is no configuration of this toolkit"
+    try:
+        inherited = _with_parents(parent, chain)
+    except ConfigError as error:
+        if parent.suffix in _SUFFIXES:
+            raise
+        raise ConfigError(problem) from error
+    known = any(key in Config.model_fields for key in inherited.tree) or "members" in inherited.tree
+    if inherited.tree and not known and system_of(inherited.tree) is None:
+        raise ConfigError(f"{problem}: it has none of its keys", "All keys: docs/configuration.md")
+    return inherited
+
+
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def _for_architecture(tree: dict[str, Any], name: Any, where: str) -> tuple[dict[str, Any], tuple[str, ...]]:

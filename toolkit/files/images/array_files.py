@@ -53,17 +53,21 @@ def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dty
     with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
             array = np.load(regular(path), mmap_mode="r", allow_pickle=False)
-            return array.shape, array.dtype
+            return array.shape, _of_numbers(array.dtype)
         with _member(path, names) as (file, held):
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, kind = read(file)
     claimed = math.prod(shape) * kind.itemsize
     if claimed > held:
-        raise ValueError(
-            f"claims an array of shape {shape}, which has {claimed} bytes; there can be {held} in the file"
-        )
-    return shape, kind
+        raise ValueError(f"claims an array of shape {shape}, which has {claimed} bytes; the file can hold {held}")
+    return shape, _of_numbers(kind)
+
+
+def _of_numbers(kind: np.dtype[Any]) -> np.dtype[Any]:
+    if kind.kind not in "biuf":
+        raise ValueError(f"holds values of type {kind}; expected whole numbers, floats or bool")
+    return kind
 
 
 @contextmanager

@@ -208,7 +208,7 @@ def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArra
 
 
 def _png_depth(path: Path) -> int:
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         header = file.read(25)
     return header[24] if len(header) == 25 and header[12:16] == b"IHDR" else 8
 

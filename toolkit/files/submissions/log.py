@@ -89,7 +89,7 @@ class SubmissionLog:
         Raises:
             StorageError: the file is not such a table, or a score is not a number.
         """
-        if not self.path.exists():
+        if not self.path.exists() and not self.path.is_symlink():
             return []
         try:
             text = regular(self.path).read_text("utf-8-sig")
