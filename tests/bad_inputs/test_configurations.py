@@ -242,7 +242,7 @@ LINES = [
 # The whole of `data`, as flow of one line.
 DATA = [
     ("images: ''", "data.images", "empty"),
-    ("images: []", "data.images", "1 entry"),
+    ("images: []", "data.images", "at least one"),
     ("images: null", "data.images", "required"),
     ("images: 3", "data.images", "path"),
     ("images: {a: b}", "data.images", "path"),

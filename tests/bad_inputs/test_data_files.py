@@ -202,6 +202,8 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_no_file_is_not_opened(place: str, make: Callable[[Path], None]) -> None:
     command, words = PLACES[place]
+    if place.startswith(IMAGES) and make is Path.mkdir:
+        pytest.skip("a folder with a dot in its name is no image, but may be there")
     path = Path(place)
     if path.name == "000.bin":
         path = next(iter(path.parent.glob("*.bin")), path)

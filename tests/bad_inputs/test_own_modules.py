@@ -96,7 +96,11 @@ SECRETS = [
     "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/sh\n",
     "token = hunter2\n",
     "hunter2",
-    "- hunter2\n", "hunter2: hunter2\n", "a: *hunter2", "a: !hunter2 b", "hunter2: 1\nhunter2: 2",
+    "- hunter2\n",
+    "hunter2: hunter2\n",
+    "a: *hunter2",
+    "a: !hunter2 b",
+    "hunter2: 1\nhunter2: 2",
     "{hunter2",
 ]
 

@@ -62,7 +62,7 @@ def test_an_experiment_that_was_not_run_is_reported_with_the_next_command(tmp_pa
 
 def test_a_damaged_file_is_reported(fitted: Experiment) -> None:
     fitted.resolved.write_text("config: {}\ndigests: {}\n")
-    with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: 'precision' is missing"):
+    with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: precision: Field required"):
         read_resolved(fitted)
     fitted.resolved.write_text("config: {")
     with pytest.raises(ConfigError, match=r"resolved\.yaml:"):

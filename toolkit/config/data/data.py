@@ -107,7 +107,7 @@ ValueRanges = Annotated[
 ]
 Level = Annotated[int, Field(ge=0, le=255)]
 ColourValue = Annotated[tuple[Level, Level, Level], BeforeValidator(_colour)]
-Folders = Annotated[FilePath | Annotated[tuple[FilePath, ...], Field(min_length=1)], Field(union_mode="left_to_right")]
+Folders = Annotated[FilePath | tuple[FilePath, ...], Field(union_mode="left_to_right")]
 ImageName = Annotated[str, _pattern(("{id}",))]
 MaskName = Annotated[str, _pattern(("{id}", "{class}"))]
 Encoding = Literal["values", "bits", "channels", "instances"]

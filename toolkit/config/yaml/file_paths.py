@@ -43,6 +43,20 @@ def refuse_impossible(path: str, where: str) -> None:
         raise ConfigError(f"{where}: no file can have this path: {problem}")
 
 
+def seen_from(folder: Path, text: str) -> Path:
+    """The absolute path of `text` in a file of the folder; `~` is the home of the user."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # there is no such user: a folder may have this name
+        path = Path(text)
+    return absolute(folder / path)
+
+
+def absolute(path: Path) -> Path:
+    """Links are not followed: data folders are often links, and messages should show what the user wrote."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
+
+
 def regular(path: Path) -> Path:
     """The path, if it is that of a regular file or a link to one.
 

@@ -12,7 +12,6 @@ from toolkit.errors import DataError, listing, not_valid
 from toolkit.files.disk.tables import read_table
 from toolkit.files.images.decoding import image_id_of
 
-
 _LARGEST_WEIGHT = 1e9
 
 

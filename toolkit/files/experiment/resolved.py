@@ -87,8 +87,30 @@ def read_resolved(experiment: Experiment) -> Resolved:
         tree = _SHAPE.validate_python(read_document(experiment.resolved).tree)
         kind = _ENSEMBLE if "members" in tree["config"] else _EXPERIMENT
         kind.validate_python(tree["config"])
-        read_metric(tree["config"]["primary_metric"])
-        return Resolved(tree["config"], tree["digests"], tree["precision"], tree["versions"], tree.get("settings", {}))
+        if "primary_metric" in tree["config"]:
+            read_metric(tree["config"]["primary_metric"])
+        return Resolved(
+            _Kept(tree["config"], experiment),
+            tree["digests"],
+            tree["precision"],
+            tree["versions"],
+            tree.get("settings", {}),
+        )
+
+
+class _Kept(dict[str, Any]):
+    """A configuration whose missing keys are an error that names the file."""
+
+    def __init__(self, tree: Mapping[str, Any], experiment: Experiment) -> None:
+        super().__init__(tree)
+        self._experiment = experiment
+
+    def __missing__(self, key: str) -> Any:
+        raise StorageError(f"{self._experiment.resolved} is damaged: config.{key} is missing", _again(self._experiment))
+
+
+def _again(experiment: Experiment) -> str:
+    return f"Restore it, or train again: tk fit {experiment.name} --restart"
 
 
 @with_config(STRICT)
@@ -101,7 +123,7 @@ class _Tree(TypedDict):
 
 
 @with_config(STRICT)
-class _Predicted(TypedDict):
+class _Predicted(TypedDict, total=False):
     """What later commands take from the configuration of an experiment or ensemble without reading all of it."""
 
     data: dict[str, Any]
@@ -112,18 +134,18 @@ class _Predicted(TypedDict):
     benchmark_class: str | None
 
 
-class _OfExperiment(_Predicted):
+class _OfExperiment(_Predicted, total=False):
     folds_count: PositiveInteger
     num_seeds: PositiveInteger
     stages: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
-    metrics: NotRequired[tuple[str | dict[str, Any], ...]]
-    seed: NotRequired[int]
+    metrics: tuple[str | dict[str, Any], ...]
+    seed: int
 
 
-class _OfEnsemble(_Predicted):
+class _OfEnsemble(_Predicted, total=False):
     members: tuple[str, ...]
     weights: tuple[float, ...]
-    views: NotRequired[str]
+    views: str
 
 
 _SHAPE, _EXPERIMENT, _ENSEMBLE = TypeAdapter(_Tree), TypeAdapter(_OfExperiment), TypeAdapter(_OfEnsemble)
@@ -132,7 +154,7 @@ _SHAPE, _EXPERIMENT, _ENSEMBLE = TypeAdapter(_Tree), TypeAdapter(_OfExperiment),
 @contextmanager
 def damage_of(experiment: Experiment) -> Iterator[None]:
     """Turn what is wrong in resolved.yaml into a StorageError that names the file and the key."""
-    again = f"Restore it, or train again: tk fit {experiment.name} --restart"
+    again = _again(experiment)
     try:
         yield
     except ValidationError as error:
@@ -178,7 +200,7 @@ def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
     with damage_of(experiment):
         tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
         data = DataConfig.model_validate(tree["data"])
-        if data.images is None and data.source is None and not data.merge:
+        if not data.images and data.source is None and not data.merge:
             raise ValueError("config.data: images is missing")
     if not data.is_given:
         return data

@@ -64,7 +64,7 @@ class Workspace:
             MissingFileError: it does not exist.
             ConfigError: it is the configuration file of another system, or one that is in no experiment.
         """
-        refuse_impossible(name_or_path, "the name of an experiment")
+        refuse_impossible(name_or_path or ".", "the name of an experiment")
         given = Path(name_or_path)
         for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
             config = Experiment(folder).config
@@ -128,7 +128,7 @@ class Workspace:
         Raises:
             ConfigError: the name is not valid.
         """
-        refuse_impossible(name_or_path, "the name of an experiment")
+        refuse_impossible(name_or_path or ".", "the name of an experiment")
         given = Path(name_or_path)
         experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
         if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):

@@ -190,6 +190,7 @@ def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
 def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArray[Any]:
     try:
         with _open(path) as image:
+            _refuse_hollow(image, path)
             image.load()
             if image.mode == "P" and not palette_as_index:
                 # RGBA even if nothing is transparent: Pillow warns when it drops transparency itself.
@@ -225,20 +226,17 @@ def _open(path: Path) -> PillowImage.Image:
             raise
         except (OSError, SyntaxError, ValueError) as error:
             raise UnreadableImageError(path, f"cannot be opened ({error})") from error
-    problem = _problem_of(image, path)
+    problem = _problem_of(image)
     if problem:
         image.close()
         raise UnreadableImageError(path, problem)
     return image
 
 
-def _problem_of(image: PillowImage.Image, path: Path) -> str:
+def _problem_of(image: PillowImage.Image) -> str:
     """Why an image that can be opened must not be decoded; empty if it may be."""
     if _is_too_large(image.height, image.width):
         return _too_large(image.height, image.width)
-    claimed = image.width * image.height // 8  # at least one bit for each pixel
-    if image.format == "PNG" and claimed > MOST_DEFLATED * path.stat().st_size:
-        return f"is truncated: it claims {image.height}×{image.width} pixels, which cannot be in a file of its length"
     if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         # Pillow and OpenCV apply the tag of TIFF files, unlike that of other formats.
         return "is a TIFF file with an orientation tag, which programs handle differently; save it without the tag"
@@ -247,6 +245,15 @@ def _problem_of(image: PillowImage.Image, path: Path) -> str:
     if image.format in ("GIF", "WEBP") and getattr(image, "n_frames", 1) > 1:
         return "is animated; save one frame as a separate file"
     return ""
+
+
+def _refuse_hollow(image: PillowImage.Image, path: Path) -> None:
+    """Refuse a PNG file whose header claims more pixels than deflated data of its length can hold."""
+    claimed = image.width * image.height // 8  # at least one bit for each pixel
+    if image.format == "PNG" and claimed > MOST_DEFLATED * path.stat().st_size:
+        raise UnreadableImageError(
+            path, f"is truncated: it claims {image.height}×{image.width} pixels, too many for a file of its length"
+        )
 
 
 def _is_too_large(height: int, width: int) -> bool:
