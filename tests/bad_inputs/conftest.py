@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.small_competition import finish, make_competition, run
-from toolkit.errors import ConfigError, ToolkitError
+from toolkit.errors import ToolkitError
 
 DOCUMENTED = {error.exit_code for error in (ToolkitError, *ToolkitError.__subclasses__())} | {2}
 """The exit codes of docs/exit-codes.md for commands that fail."""
@@ -37,6 +37,3 @@ def workspace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(folder)
     yield
     shutil.rmtree(folder, ignore_errors=True)
-
-
-__all__ = ["DOCUMENTED", "ConfigError"]

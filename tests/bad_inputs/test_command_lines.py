@@ -9,6 +9,8 @@ import pytest
 from tests.bad_inputs.conftest import DOCUMENTED
 from tests.small_competition import everything, run
 
+pytestmark = pytest.mark.train
+
 LONG, DEEP, NUL = "x" * 5000, "x/" * 2500 + "y", "a\0b"
 
 MISTAKES = [
@@ -53,7 +55,7 @@ MISTAKES = [
     ("fit /", "config.yaml", ""),
     ("fit data", "config.yaml", ""),
     ("fit data/train.csv", "train.csv", ""),
-    ("fit ''", "empty", ""),
+    ("fit ''", "there is no experiment ''", ""),
     ("lr-find new --low 0", "--low", "0"),
     ("lr-find new --low 1 --high 0.1", "--high", "--low"),
     ("lr-find new --high inf", "--high", "inf"),

@@ -138,7 +138,7 @@ LINES = [
     (f"loss: '{'+'.join(['dice_loss'] * 20_000)}'", "loss", "2000 characters"),
     (f"loss: '{'9' * 90_000}*dice_loss'", "loss", "2000 characters"),
     (f"loss: '{'(' * 500}dice_loss'", "loss", "dice_loss"),
-    (f"loss: '{'-' * 500}1*dice_loss'", "loss", "dice_loss"),
+    (f"loss: '{'-' * 501}1*dice_loss'", "loss", "dice_loss"),
     ("loss: presence_crossentropy", "loss", "presence head"),
     ("optimizer: Adm", "optimizer", "Adam"),
     ("optimizer: {Adam: {beta_1: 2}}", "beta_1", "less than 1"),

@@ -17,6 +17,8 @@ from PIL import Image
 from tests.bad_inputs.conftest import DOCUMENTED
 from tests.small_competition import CONFIG, TRAINING, begin, draw, run, truth_of
 
+pytestmark = pytest.mark.train
+
 IMAGES, TEST, LABELS = "data/train/images", "data/test/images", "data/train.csv"
 SAMPLE = "data/sample_submission.csv"
 

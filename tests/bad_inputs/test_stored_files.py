@@ -12,6 +12,8 @@ import yaml
 from tests.bad_inputs.conftest import DOCUMENTED
 from tests.small_competition import everything, run
 
+pytestmark = pytest.mark.train
+
 A, BOTH = "experiments/a", "experiments/a+b"
 STATE = f"{A}/fold0/stage0/state.json"
 
@@ -113,7 +115,6 @@ def rewritten(file: Path, tree: Any) -> None:
 TREES = [file for file in FILES if not file.endswith(".csv")]
 
 
-@pytest.mark.train  # takes seconds
 @pytest.mark.parametrize("file", TREES)
 def test_no_missing_key_is_a_traceback(file: str) -> None:
     path = Path(file)
@@ -128,7 +129,6 @@ def test_no_missing_key_is_a_traceback(file: str) -> None:
                 break
 
 
-@pytest.mark.train  # takes seconds
 @pytest.mark.parametrize("file", TREES)
 def test_no_value_of_another_type_is_a_traceback(file: str) -> None:
     path = Path(file)

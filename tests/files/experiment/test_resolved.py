@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from toolkit.core.metrics.registry import MetricSpec
-from toolkit.errors import ConfigError, NotReadyError, StorageError
+from toolkit.errors import NotReadyError, StorageError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, changed_keys, data_of, read_resolved, versions, write_resolved
 from toolkit.files.experiment.workspace import Workspace
@@ -65,7 +65,7 @@ def test_a_damaged_file_is_reported(fitted: Experiment) -> None:
     with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: precision: Field required"):
         read_resolved(fitted)
     fitted.resolved.write_text("config: {")
-    with pytest.raises(ConfigError, match=r"resolved\.yaml:"):
+    with pytest.raises(StorageError, match=r"resolved\.yaml:1: invalid YAML"):
         read_resolved(fitted)
 
 
