@@ -113,7 +113,7 @@ def test_a_file_in_place_of_a_folder_is_reported(monkeypatch: pytest.MonkeyPatch
     Path("elsewhere/experiments").write_text("a file")
     monkeypatch.chdir("elsewhere")
     options = ("--images", "../data/train/images", "--masks", "../data/train.csv")
-    assert "cannot write experiments/x/config.yaml" in refused(StorageError, "new", "x", *options)
+    assert "cannot make experiments/x: Not a directory" in refused(StorageError, "new", "x", *options)
 
 
 # Data, which fitting checks before anything is trained
