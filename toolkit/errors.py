@@ -1,6 +1,7 @@
 """Errors that a user can fix, each with its exit code, and the phrases that their messages share."""
 
 import difflib
+import errno
 import re
 import sysconfig
 import traceback
@@ -123,6 +124,38 @@ class UploadError(ToolkitError):
     exit_code = 18
 
 
+def as_told(error: BaseException) -> ToolkitError | None:
+    """The error that tells what the machine refused, or how a user's own code tried to end the program.
+
+    None for other errors, and for Ctrl-C.
+    """
+    if isinstance(error, MemoryError):
+        what = f": {error}" if str(error) else ""
+        return ToolkitError(
+            f"the memory of this machine is not enough{what}",
+            "Use a smaller shape or batch, smaller images, or fewer at once.",
+        )
+    if isinstance(error, BrokenPipeError):
+        return None
+    if isinstance(error, OSError) and error.strerror:
+        name = str(error.filename or "a file")
+        shown = name if len(name) <= 300 else f"{name[:150]}…{name[-50:]}"
+        kind = MissingFileError if error.errno in _NOT_FOUND else StorageError
+        return kind(f"cannot use {shown}: {error.strerror.lower()}", "Check the path, its permissions and the disk.")
+    if isinstance(error, ValueError) and str(error).startswith("embedded null"):
+        return MissingFileError("a path contains the character NUL, which no path of a file may have")
+    if isinstance(error, SystemExit | GeneratorExit) or (
+        isinstance(error, KeyboardInterrupt) and type(error) is not KeyboardInterrupt
+    ):
+        return ConfigError(
+            f"own code tried to end the program: {raised_by(error)}", "Let it raise an ordinary error instead."
+        )
+    return None
+
+
+_NOT_FOUND = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EINVAL)
+
+
 def raised_by(error: BaseException) -> str:
     """The last line of the user's own code that an error went through, and the error: `mine.py:7: ValueError: …`."""
     others = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
@@ -141,9 +174,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+_LONGEST_NAME = 100
+
+
 def listing(names: Iterable[object], at_most: int = 5) -> str:
     """The first names, separated by commas, with an ellipsis where there are more: `a, b, c, …`."""
-    words = [str(name) for name in names]
+    words = [text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…" for text in map(str, names)]
     return ", ".join([*words[:at_most], *(["…"] if len(words) > at_most else [])])
 
 

@@ -6,7 +6,7 @@ from functools import wraps
 from types import FunctionType
 from typing import ParamSpec, TypeVar
 
-from toolkit.errors import ConfigError, ToolkitError
+from toolkit.errors import ConfigError, ToolkitError, as_told
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
@@ -28,7 +28,13 @@ def in_python(function: Callable[_Parameters, _Value]) -> Callable[_Parameters, 
                 f"overrides: expected a list, for example [{overrides!r}]; received the text {overrides!r}"
             )
         try:
-            return function(*arguments, **named)
+            try:
+                return function(*arguments, **named)
+            except BaseException as error:
+                told = as_told(error)
+                if told is None:
+                    raise
+                raise told from error
         except ToolkitError as error:
             error.message, error.advice = _with_arguments(error.message), _with_arguments(error.advice)
             error.args = (error.message,)

@@ -66,6 +66,6 @@ def parse_numbers(option: str, text: str | None) -> list[int] | None:
     if text is None:
         return None
     numbers = [part.strip() for part in text.split(",")]
-    if not all(number.isdecimal() for number in numbers):
+    if not all(number.isdecimal() and len(number) < 10 for number in numbers):
         raise ConfigError(f"{option}: expected numbers separated by commas, for example 0,2; received {text!r}")
     return [int(number) for number in numbers]

@@ -9,7 +9,7 @@ import typer
 
 from toolkit import console
 from toolkit.commands.session import Session
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, as_told
 from toolkit.files.experiment.workspace import Workspace
 
 _INTERRUPTED = 130
@@ -40,7 +40,13 @@ def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]
     except ToolkitError as error:
         console.show_error(error)
         raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
+    except BaseException as error:
+        told = as_told(error)
+        if told is not None:
+            console.show_error(told)
+            raise typer.Exit(told.exit_code) from None
+        if not isinstance(error, KeyboardInterrupt):
+            raise
         console.show_interrupted()
         raise typer.Exit(_INTERRUPTED) from None
     return result

@@ -8,6 +8,7 @@ from toolkit.commands.session import Session
 from toolkit.config.loading import Loaded, settings_of, with_settings
 from toolkit.config.models import Config
 from toolkit.config.yaml.editing import edited
+from toolkit.config.yaml.file_paths import regular
 from toolkit.config.yaml.key_differences import written
 from toolkit.config.yaml.yaml_files import read_document
 from toolkit.errors import ConfigError
@@ -82,7 +83,7 @@ def save_settings(
     if not settings:
         progress.say(f"nothing to save: no setting of the command line is missing in {experiment.config}")
         return
-    before = experiment.config.read_text("utf-8")
+    before = regular(experiment.config).read_text("utf-8")
     tree = with_settings(read_document(experiment.config).tree, settings, experiment.config)
     write_text(experiment.config, edited(before, tree))
     with suppress(ConfigError):

@@ -18,6 +18,7 @@ from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
+from toolkit.config.yaml.file_paths import absolute, refuse_impossible, seen_from
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.plugin_names import PLUGINS, code_elsewhere, names_defined_beside
 from toolkit.config.yaml.trees import as_in, is_replaced, merged, replaced, value_at
@@ -82,7 +83,7 @@ class Loaded(Generic[Model]):
             yield
         except ConfigError as error:
             dotted, colon, text = error.message.partition(": ")
-            key = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+            key = _parts(dotted)
             if not colon or key not in self.positions:
                 raise
             raise ConfigError(f"{self.where(*key)}: {text}", error.advice) from error
@@ -139,7 +140,7 @@ def is_ensemble(path: Path) -> bool:
 def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
     """The inverse of `plain_config`: paths in the tree are relative to `folder`."""
     file = folder / PLUGINS
-    context = {"plugins": names_defined_beside(file), "plugins_file": _absolute(file)}
+    context = {"plugins": names_defined_beside(file), "plugins_file": absolute(file)}
     return Config.model_validate(with_absolute_paths(tree, folder), context=context)
 
 
@@ -179,13 +180,14 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
     extends = document.tree.pop("extends")
     if not isinstance(extends, str):
         raise ConfigError(f"{position}: extends: expected the path of a file, received {extends!r}")
-    parent = _seen_from(path.parent, extends)
-    chain = (*children, _absolute(path))
+    refuse_impossible(extends, f"{position}: extends")
+    parent = seen_from(path.parent, extends)
+    chain = (*children, absolute(path))
     if parent in chain:
         raise ConfigError(f"{position}: extends: these files extend each other: {' → '.join(map(str, chain))}")
     if not parent.is_file():
         raise ConfigError(f"{position}: extends: there is no file {parent}")
-    inherited = _with_parents(parent, chain)
+    inherited = _inherited(parent, chain, f"{position}: extends")
     tree, notes = inherited.tree, inherited.notes
     if "architecture" in document.tree:
         where = f"{document.positions['architecture',]}: architecture"
@@ -193,6 +195,24 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
         notes += left_out
     kept = {key: line for key, line in inherited.positions.items() if not is_replaced(key, document.tree)}
     return Document(merged(tree, document.tree), {**kept, **document.positions}, notes)
+
+
+def _inherited(parent: Path, chain: tuple[Path, ...], where: str) -> Document:
+    """The document that another one extends; of a file that is no configuration, messages quote nothing."""
+    problem = f"{where}: {parent} is no configuration of this toolkit"
+    try:
+        inherited = _with_parents(parent, chain)
+    except ConfigError as error:
+        if parent.suffix in _SUFFIXES:
+            raise
+        raise ConfigError(problem) from error
+    known = any(key in Config.model_fields for key in inherited.tree) or "members" in inherited.tree
+    if inherited.tree and not known and system_of(inherited.tree) is None:
+        raise ConfigError(f"{problem}: it has none of its keys", "All keys: docs/configuration.md")
+    return inherited
+
+
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def _for_architecture(tree: dict[str, Any], name: Any, where: str) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -248,7 +268,7 @@ def settings_of(overrides: Sequence[str], folder: Path) -> dict[str, Any]:
         key = override_key(override)
         value = read_value(override.partition("=")[2], f"--set {override}")
         for at, path in _paths_in(value, key):
-            seen = os.path.relpath(_seen_from(Path.cwd(), path), folder)
+            seen = os.path.relpath(seen_from(Path.cwd(), path), folder)
             value = replaced(value, at[len(key) :], Path(seen).as_posix(), "")
         name = ".".join(map(str, key))
         found.pop(name, None)  # the order counts
@@ -305,14 +325,15 @@ def override_key(override: str) -> KeyPath:
 
 
 def _parts(dotted: str) -> KeyPath:
-    return tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 else part for part in dotted.split("."))
 
 
 def _anchored(document: Document, folder: Path) -> Document:
     """Make relative paths absolute, from the folder of the file that contains them."""
     tree = document.tree
     for key, value in _paths_in(tree):
-        tree = replaced(tree, key, str(_seen_from(folder, value)), "")
+        refuse_impossible(value, f"{nearest_position(document.positions, key) or folder}: {'.'.join(map(str, key))}")
+        tree = replaced(tree, key, str(seen_from(folder, value)), "")
     return Document(tree, document.positions, document.notes)
 
 
@@ -338,25 +359,11 @@ def _is_path(key: KeyPath, value: str) -> bool:
     return tuple(part for part in key if isinstance(part, str))[-2:] in _PATH_KEYS
 
 
-def _seen_from(folder: Path, text: str) -> Path:
-    """The absolute path of `text` in a file of the folder; `~` is the home of the user."""
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:  # there is no such user: a folder may have this name
-        path = Path(text)
-    return _absolute(folder / path)
-
-
-def _absolute(path: Path) -> Path:
-    """Links are not followed: data folders are often links, and messages should show what the user wrote."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
-
-
 def _validate(
     model: type[Model], document: Document, path: Path, plugins: Collection[str] = frozenset()
 ) -> Loaded[Model]:
     try:
-        context = {"plugins": plugins, "plugins_file": _absolute(path.with_name(PLUGINS))}
+        context = {"plugins": plugins, "plugins_file": absolute(path.with_name(PLUGINS))}
         config = model.model_validate(document.tree, context=context)
         if isinstance(config, Config):
             check_between_keys(config, plugins)

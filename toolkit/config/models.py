@@ -16,6 +16,7 @@ from toolkit.config.training.networks import BACKBONES, NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,
     Averaging,
+    BatchSize,
     Callbacks,
     ClassWeights,
     Loss,
@@ -165,7 +166,7 @@ class LearningConfig(ClosedModel):
         "(up from a 25th in the first 30 %, then down to nearly zero), other schedules, or a chain of "
         "these. See docs/schedules.md.",
     )
-    batch: PositiveInteger = Field(16, description="Batch size.")
+    batch: BatchSize = Field(16, description="Batch size.")
     validate_every: PositiveInteger = Field(
         1,
         description="Number of epochs from one validation to the next; the last epoch of a stage is always validated. "
@@ -212,7 +213,7 @@ class LearningConfig(ClosedModel):
         description="Mixing of the images of a batch: `{mixup: {alpha: 0.2, p: 0.5}}`, cutmix, copy_paste. See "
         "docs/augmentation.md.",
     )
-    folds_count: PositiveInteger = Field(
+    folds_count: Annotated[int, Field(gt=0, le=1_000)] = Field(
         5, description="Number of folds; 1 requires `validationSplit`. See docs/folds.md."
     )
     stratified: Stratified = Field(
@@ -258,7 +259,7 @@ class LearningConfig(ClosedModel):
         "uint8", description="Data type of stored predictions: `uint8` or `float16`."
     )
     seed: Seed = Field(0, description="Seed of all random numbers.")
-    num_seeds: PositiveInteger = Field(
+    num_seeds: Annotated[int, Field(gt=0, le=1_000)] = Field(
         1,
         description="Number of times that each fold is trained, with the seeds seed, seed+1, …; predictions are "
         "averaged. The folds stay those of the first seed.",

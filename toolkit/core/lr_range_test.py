@@ -9,6 +9,7 @@ import scipy
 from toolkit.core.arrays import Floats
 
 FEWEST_POINTS = 10
+MOST_POINTS = 100_000
 _WINDOW_SHARE = 0.12
 _DIVERGED = 4.0
 _CLEAR_OF_NOISE = 6.0
@@ -40,12 +41,14 @@ def geometric_rates(low: float, high: float, count: int) -> Floats:
     """Learning rates from `low` to `high` at equal ratios, float64 (count,).
 
     Raises:
-        ValueError: not 0 < low < high, or fewer than 10 rates.
+        ValueError: not 0 < low < high, or not between 10 and 100,000 rates.
     """
     if not 0 < low < high < np.inf:
         raise ValueError(f"expected 0 < low < high, received {low} and {high}")
     if count < FEWEST_POINTS:
         raise ValueError(f"a curve needs at least {FEWEST_POINTS} learning rates, received {count}")
+    if count > MOST_POINTS:
+        raise ValueError(f"a curve has at most {MOST_POINTS} learning rates, received {count}")
     return np.geomspace(low, high, count)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from toolkit.core.metrics.registry import MetricSpec
-from toolkit.errors import ConfigError, NotReadyError, StorageError
+from toolkit.errors import NotReadyError, StorageError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, changed_keys, data_of, read_resolved, versions, write_resolved
 from toolkit.files.experiment.workspace import Workspace
@@ -62,10 +62,10 @@ def test_an_experiment_that_was_not_run_is_reported_with_the_next_command(tmp_pa
 
 def test_a_damaged_file_is_reported(fitted: Experiment) -> None:
     fitted.resolved.write_text("config: {}\ndigests: {}\n")
-    with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: 'precision' is missing"):
+    with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: precision: Field required"):
         read_resolved(fitted)
     fitted.resolved.write_text("config: {")
-    with pytest.raises(ConfigError, match=r"resolved\.yaml:"):
+    with pytest.raises(StorageError, match=r"resolved\.yaml:1: invalid YAML"):
         read_resolved(fitted)
 
 

@@ -1,6 +1,5 @@
 """`tk ensemble`: averages the predictions of several experiments; the result is an experiment too."""
 
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -300,6 +299,9 @@ def parse_views(views: str | None, tta: bool) -> str:
     return name
 
 
+_LARGEST_WEIGHT = 1e9
+
+
 def _refuse(
     members: Sequence[Member], resolved: Sequence[Resolved], weights: WeightsGiven, views: str, *, searching: bool
 ) -> None:
@@ -309,8 +311,13 @@ def _refuse(
         if asked:
             refuse_single_folds(members, option)
     count = len(members)
-    if not isinstance(weights, str) and (len(weights) != count or not all(0 < one < math.inf for one in weights)):
-        raise ConfigError(f"--weights: expected {count} numbers above 0, one for each member; received {list(weights)}")
+    if not isinstance(weights, str) and (
+        len(weights) != count or not all(0 < one <= _LARGEST_WEIGHT for one in weights)
+    ):
+        raise ConfigError(
+            f"--weights: expected {count} numbers above 0 and at most {_LARGEST_WEIGHT:.0e}, one for each member; "
+            f"received {list(weights)}"
+        )
     for member in members:
         refuse_views(member, views)
 

@@ -59,6 +59,9 @@ class PreviewResult(Result):
         ]
 
 
+_MOST_IMAGES = 10_000
+
+
 def preview(
     session: Session,
     name: str,
@@ -83,8 +86,10 @@ def preview(
     """
     experiment = session.workspace.find(name)
     refuse_ensemble(experiment, "augmentation")
-    if count < 1:
-        raise ConfigError(f"--count: expected at least 1; received {count}")
+    if not 1 <= count <= _MOST_IMAGES:
+        raise ConfigError(f"--count: expected 1 to {_MOST_IMAGES}; received {count}")
+    if seed is not None and seed < 0:
+        raise ConfigError(f"--seed: expected at least 0; received {seed}")
     loaded = load_as_run(session, experiment, overrides)
     config = loaded.config
     if not 0 <= stage < len(config.stages):

@@ -7,6 +7,7 @@ import numpy as np
 
 from toolkit.commands.predicting.formats import FORMATS, About, mask_paths
 from toolkit.config.data.data import DataConfig
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Mask
 from toolkit.core.images.chunks import chunks
 from toolkit.core.masks.rle import encode
@@ -60,13 +61,13 @@ def write_maps(folder: PredictionFolder, about: About, rows: Sequence[InputRow])
     if not known:
         folder.discard([MAPS])
         return
-    shape = np.load(folder.folder / known[0], mmap_mode="r").shape
+    shape = np.load(regular(folder.folder / known[0]), mmap_mode="r").shape
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(paths), *shape)}
     nothing = np.broadcast_to(np.float32(np.nan), shape)
     with folder.replacing(MAPS, key) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for path in paths:
-            found = np.load(folder.folder / path, mmap_mode="r") if path else nothing
+            found = np.load(regular(folder.folder / path), mmap_mode="r") if path else nothing
             for chunk in chunks(found.shape):
                 file.write(np.ascontiguousarray(found[chunk], "<f4").data)
 

@@ -12,6 +12,7 @@ from toolkit.config.data.classes import is_background
 from toolkit.config.migrating.foreign_files import GUIDE, about_python, about_unknown, file_of_module, missing
 from toolkit.config.migrating.systems import System, system_of
 from toolkit.config.migrating.translation import TranslatedKey, Translation
+from toolkit.config.yaml.file_paths import regular
 from toolkit.config.yaml.key_differences import written
 from toolkit.config.yaml.trees import value_at
 from toolkit.config.yaml.yaml_files import KeyPath, Position, nearest_position, read_document
@@ -97,7 +98,7 @@ def read_class_numbers(file: Path) -> dict[str, int]:
         ConfigError: the file has another form, or no class but the background.
     """
     try:
-        tree = json.loads(file.read_text("utf-8"))
+        tree = json.loads(regular(file).read_text("utf-8"))
     except OSError as error:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise MissingFileError(f"--classes-file: cannot read {file}: {why}") from error

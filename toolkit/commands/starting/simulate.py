@@ -42,6 +42,10 @@ class SimulateResult(Result):
         return [*hidden, f"next: tk init {shlex.quote(self.folder)} --name {self.name}"]
 
 
+_MOST_IMAGES = 1_000_000
+_LARGEST_SEED = 2**31 - 1
+
+
 @dataclass(frozen=True)
 class SimulateOptions:
     """The numbers and size of simulated images.
@@ -76,9 +80,12 @@ def simulate(
         raise ConfigError(f"kind: {not_valid(kind, KINDS)}")
     count, seed, size = options.count, options.seed, options.size
     tests = max(1, count // 4) if options.test_count is None else options.test_count
-    for option, value, least in (("--count", count, 1), ("--test-count", tests, 0), ("--seed", seed, 0)):
+    counts = (("--count", count, 1, _MOST_IMAGES), ("--test-count", tests, 0, _MOST_IMAGES))
+    for option, value, least, most in (*counts, ("--seed", seed, 0, _LARGEST_SEED)):
         if value < least:
             raise ConfigError(f"{option}: expected a whole number of at least {least}; received {value}")
+        if value > most:
+            raise ConfigError(f"{option}: expected at most {most}; received {value}")
     simulation = Simulation(kind, seed, count, tests, KINDS[kind].size if size is None else _parse_size(size))
     classes = write_simulation(folder, simulation, session.progress)
     return SimulateResult(simulation, str(folder), classes, session.workspace.free_name(kind))

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from toolkit.config.metrics import parse_metric
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.fields import InnerShare, PositiveInteger, checked_by
+from toolkit.config.yaml.fields import InnerShare, Side, checked_by
 from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, read_document
 from toolkit.core.masks.rle import PixelOrder
@@ -22,7 +22,7 @@ _PRESET_FILES = Path(__file__).with_name("presets")
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FILES.glob("*.yaml")))
 """The names of the preset competitions: those of the files in the folder `presets`."""
 
-Size = tuple[PositiveInteger, PositiveInteger]
+Size = tuple[Side, Side]
 Columns = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
 Metric = Annotated[
     str | dict[str, Any], Field(union_mode="left_to_right"), checked_by(lambda value, _: parse_metric(value))

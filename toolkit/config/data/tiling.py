@@ -5,14 +5,16 @@ from typing import Annotated
 from pydantic import Field
 
 from toolkit.config.yaml.closed_model import ClosedModel
-from toolkit.config.yaml.fields import PositiveInteger, Share
+from toolkit.config.yaml.fields import Share
 from toolkit.core.images.tiles import TileWeights
 
 
 class PatchesConfig(ClosedModel):
     """Training on windows of the network's shape that are drawn at random every epoch; prediction by tiles."""
 
-    per_image: PositiveInteger = Field(8, description="Mean number of patches per training image and epoch.")
+    per_image: Annotated[int, Field(gt=0, le=10_000)] = Field(
+        8, description="Mean number of patches per training image and epoch."
+    )
     positive_share: Share | None = Field(
         0.5,
         description="Share of the patches with foreground; the others have none. `negatives` of a stage, unless "

@@ -1,6 +1,6 @@
 """The metrics of tf.keras that a configuration may name, with Keras's arguments and defaults (tf-keras 2.21)."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.stateful import Sees
 
+ThresholdCount = Annotated[int, Field(gt=0, le=10_000)]
 Thresholds = Share | tuple[Share, ...] | None
 
 
@@ -76,7 +77,7 @@ class _ForClass(KerasMetric):
 
 
 class _AtPoint(_ForClass):
-    num_thresholds: PositiveInteger = Field(200, description="Number of thresholds that are tried.")
+    num_thresholds: ThresholdCount = Field(200, description="Number of thresholds that are tried.")
 
 
 class _Rated(_Counting, _ForClass):
@@ -86,7 +87,7 @@ class _Rated(_Counting, _ForClass):
 class AUC(KerasMetric):
     """Area under the curve."""
 
-    num_thresholds: PositiveInteger = Field(200, description="Number of thresholds of the curve.")
+    num_thresholds: ThresholdCount = Field(200, description="Number of thresholds of the curve.")
     curve: Literal["ROC", "PR"] = Field("ROC", description="Receiver operating characteristic or precision-recall.")
     summation_method: Literal["interpolation", "majoring", "minoring"] = Field("interpolation", description="The sum.")
     thresholds: tuple[Share, ...] | None = Field(None, description="Thresholds, instead of `num_thresholds`.")

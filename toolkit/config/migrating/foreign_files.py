@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.migrating.systems import SYSTEMS, system_of
+from toolkit.config.yaml.file_paths import regular
 from toolkit.config.yaml.yaml_files import read_document
 from toolkit.errors import ConfigError, MissingFileError, listing, nearest
 
@@ -133,7 +134,7 @@ def _section(names: Collection[str]) -> str | None:
 def _names_in(path: Path) -> set[str]:
     """All names in a Python file; none if it cannot be read."""
     try:
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = ast.parse(regular(path).read_text("utf-8"))
     except (OSError, SyntaxError, ValueError):
         return set()
     names: set[str] = set()

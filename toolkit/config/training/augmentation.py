@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from toolkit.config.yaml.closed_model import ClosedModel
+from toolkit.config.yaml.error_texts import received
 from toolkit.config.yaml.fields import Count, Share
 from toolkit.config.yaml.named_calls import (
     Call,
@@ -229,7 +230,50 @@ def _arguments(value: Any, path: KeyPath) -> Mapping[str, Any]:
     probability = arguments.get("p", 1)
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise problem_at(path, f"p: expected a probability from 0 to 1, received {probability!r}")
+    for key, inner in arguments.items():
+        if key not in ("transforms", "augmenters"):
+            _refuse_beyond_reach(inner, _most(key), (*path, key))
     return arguments
+
+
+_MOST = 1_000_000
+_MOST_BY_NAME = {
+    "num_control_points": 64,
+    "tile_grid_size": 256,
+    "max_factor": 16,
+    "blur_limit": 999,
+    "radius": 999,
+    "kernel_size": 999,
+    "sigma": 500,
+    "iterations": 1_000,
+    "n_segments": 10_000,
+    "num": 10_000,
+    "max_objects": 10_000,
+    "unit_size": 16_384,
+    "size": 16_384,
+    "height": 16_384,
+    "width": 16_384,
+    "length": 16_384,
+}
+"""The largest value of arguments whose names contain a word: the first that fits.
+
+They are sides, kernels and counts, on which time and memory of a single image depend.
+"""
+
+
+def _most(name: str) -> int:
+    return next((most for word, most in _MOST_BY_NAME.items() if word in name), _MOST)
+
+
+def _refuse_beyond_reach(value: Any, most: int, path: KeyPath) -> None:
+    """Refuse numbers with which a transform would take hours for an image, or more memory than machines have."""
+    if isinstance(value, Mapping | list | tuple):
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, inner in pairs:
+            _refuse_beyond_reach(inner, most, (*path, key))
+    elif isinstance(value, int | float) and not -most <= value <= most:
+        name = next(str(part) for part in reversed(path) if isinstance(part, str))
+        raise problem_at(path, f"{name}: expected a number of at most {most}, received {received(value)}")
 
 
 def _group(name: str, given: Mapping[str, Any], path: KeyPath, plugins: Collection[str]) -> Transform:

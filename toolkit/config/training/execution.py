@@ -6,7 +6,6 @@ from typing import Annotated, Literal, cast, get_args
 from pydantic import Field
 
 from toolkit.config.yaml.closed_model import ClosedModel
-from toolkit.config.yaml.fields import PositiveInteger
 from toolkit.errors import ConfigError, not_valid
 
 UseXla = Literal["auto", "on", "off"]
@@ -44,7 +43,7 @@ class ExecutionConfig(ClosedModel):
         description="Whether XLA compiles the training step: `on`, `off`, or `auto` (on a single GPU, if it can "
         "compile the network). The first step takes longer, and the masks of dropout are others.",
     )
-    steps_per_call: PositiveInteger = Field(
+    steps_per_call: Annotated[int, Field(gt=0, le=10_000)] = Field(
         1,
         description="Training steps that are sent to the device in one call; more than one is meant for GPUs that need "
         "only a few milliseconds for a step.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 _QUOTED_OR_RANGE = re.compile(r"""("[^"]*"|'[^']*')|\.\.""")
 _WHITE = re.compile(r"\s")
+_MOST = 1e9
 _TERM = "expected terms joined by '+', each NAME, WEIGHT*NAME or FROM..TO*NAME, with arguments as NAME(argument=value)"
 
 
@@ -130,6 +131,8 @@ class _Reader:
             raise self._fail(node, "expected a number, or a range of numbers FROM..TO, before '*'")
         if not 0 <= number <= sys.float_info.max:
             raise self._fail(node, "a weight must be a finite number of at least 0")
+        if number > _MOST:
+            raise self._fail(node, f"a weight must be at most {_MOST:.0e}")
         return float(number)
 
     def _arguments(self, call: ast.Call) -> tuple[WrittenArgument, ...]:

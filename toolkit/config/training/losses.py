@@ -187,6 +187,9 @@ class LossTerm:
     arguments: ClosedModel | Mapping[str, Any]
 
 
+_LONGEST = 2_000
+
+
 def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...]:
     """Read a weighted sum of losses, or one loss with its arguments: `{Huber: {delta: 2}}`.
 
@@ -209,6 +212,8 @@ def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...
             "expected text (for example binary_crossentropy + 0.5*lovasz_loss) or one loss with its arguments (for "
             f"example {{Huber: {{delta: 2}}}}), received {value!r}"
         )
+    if len(value) > _LONGEST:
+        raise ValueError(f"a loss has at most {_LONGEST} characters, received {len(value)}")
     return tuple(_checked(value, term, plugins) for term in read_terms(value))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from toolkit.config.yaml.closed_model import ClosedModel
-from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
+from toolkit.config.yaml.fields import Filters, KernelSize, PositiveInteger, Repeats, Shape, ShareBelowOne, Side
 from toolkit.config.yaml.named_calls import Call, UnknownNameError, checked_arguments, is_plugin
 from toolkit.config.yaml.plugin_names import names_of_kind
 
@@ -65,7 +65,7 @@ class UnetOptions(ArchitectureOptions):
         description="How the decoder doubles the resolution: `upsampling` (nearest neighbour) or `transpose` (a "
         "transposed convolution).",
     )
-    decoder_filters: tuple[PositiveInteger, PositiveInteger, PositiveInteger, PositiveInteger, PositiveInteger] = Field(
+    decoder_filters: tuple[Filters, Filters, Filters, Filters, Filters] = Field(
         (256, 128, 64, 32, 16), description="Filters of the five decoder blocks, the deepest first."
     )
     decoder_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
@@ -82,7 +82,7 @@ class LinknetOptions(ArchitectureOptions):
         description="How the decoder doubles the resolution: `upsampling` (nearest neighbour) or `transpose` (a "
         "transposed convolution).",
     )
-    decoder_filters: tuple[None, None, None, None, PositiveInteger] = Field(
+    decoder_filters: tuple[None, None, None, None, Filters] = Field(
         (None, None, None, None, 16),
         description="Filters of the five decoder blocks, the deepest first. The first four must be null: they "
         "have as many filters as the encoder features that are added to them.",
@@ -96,7 +96,7 @@ class FPNOptions(ArchitectureOptions):
     builder: ClassVar[str] = "segmentation_models.FPN"
     needs_half: ClassVar[bool] = True
 
-    pyramid_block_filters: Annotated[int, Field(ge=2)] = Field(
+    pyramid_block_filters: Annotated[int, Field(ge=2, le=16_384)] = Field(
         256, description="Filters of the pyramid; the convolutions after it have half as many."
     )
     pyramid_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
@@ -118,7 +118,7 @@ class PSPNetOptions(ArchitectureOptions):
         description="Downsampling of the encoder features that are used. The sides of `shape` must be multiples "
         "of six times this number.",
     )
-    psp_conv_filters: PositiveInteger = Field(512, description="Filters of each pyramid level.")
+    psp_conv_filters: Filters = Field(512, description="Filters of each pyramid level.")
     psp_pooling_type: Literal["avg", "max"] = Field("avg", description="Pooling of the pyramid levels.")
     psp_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
     psp_dropout: ShareBelowOne | None = Field(
@@ -141,16 +141,16 @@ class DeepLabV3PlusOptions(ArchitectureOptions):
         description="Downsampling of the last encoder features; later strides of the encoder become dilations. 8 "
         "is finer and takes several times the time and memory.",
     )
-    atrous_rates: Annotated[tuple[PositiveInteger, ...], Field(min_length=1)] | None = Field(
+    atrous_rates: Annotated[tuple[Side, ...], Field(min_length=1)] | None = Field(
         None,
         description="Dilation rates of the 3×3 convolutions of the atrous spatial pyramid pooling; `null` means "
         "[6, 12, 18], or [12, 24, 36] with output stride 8.",
     )
-    aspp_filters: PositiveInteger = Field(256, description="Filters of each branch of the pyramid pooling.")
-    low_level_filters: PositiveInteger = Field(
+    aspp_filters: Filters = Field(256, description="Filters of each branch of the pyramid pooling.")
+    low_level_filters: Filters = Field(
         48, description="Filters to which the encoder features at a quarter of the resolution are reduced."
     )
-    decoder_filters: PositiveInteger = Field(256, description="Filters of the two convolutions of the decoder.")
+    decoder_filters: Filters = Field(256, description="Filters of the two convolutions of the decoder.")
     dropout: ShareBelowOne = Field(
         0.1, description="Share of the values after the pyramid pooling that are dropped in training."
     )
@@ -164,8 +164,8 @@ class DeepLabV3PlusOptions(ArchitectureOptions):
 class ResidualUnitOptions(ClosedModel):
     """Residual convolution units (RCU) of RefineNet."""
 
-    units: PositiveInteger = Field(default=2, description="Residual units on each input of a block.")
-    kernel_size: PositiveInteger = Field(default=3, description="Side of the kernels.")
+    units: Repeats = Field(default=2, description="Residual units on each input of a block.")
+    kernel_size: KernelSize = Field(default=3, description="Side of the kernels.")
     batch_norm: bool = Field(
         default=False, description="Whether batch normalisation precedes each ReLU. The paper has none."
     )
@@ -174,7 +174,7 @@ class ResidualUnitOptions(ClosedModel):
 class FusionOptions(ClosedModel):
     """Multi-resolution fusion (MRF) of RefineNet."""
 
-    kernel_size: PositiveInteger = Field(default=3, description="Side of the kernels.")
+    kernel_size: KernelSize = Field(default=3, description="Side of the kernels.")
     interpolation: Literal["bilinear", "nearest"] = Field(
         default="bilinear", description="How coarse features are resized to the finest resolution of the block."
     )
@@ -183,9 +183,9 @@ class FusionOptions(ClosedModel):
 class PoolingOptions(ClosedModel):
     """Chained residual pooling (CRP) of RefineNet."""
 
-    pools: PositiveInteger = Field(default=2, description="Pooling layers in the chain.")
-    pool_size: PositiveInteger = Field(default=5, description="Side of the pooling windows.")
-    kernel_size: PositiveInteger = Field(default=3, description="Side of the kernels.")
+    pools: Repeats = Field(default=2, description="Pooling layers in the chain.")
+    pool_size: KernelSize = Field(default=5, description="Side of the pooling windows.")
+    kernel_size: KernelSize = Field(default=3, description="Side of the kernels.")
 
 
 RefineNetBlocks = Annotated[
@@ -233,9 +233,7 @@ class ModularUnetOptions(ArchitectureOptions):
         description="Number of times that the resolution is halved. The sides of `shape` must be multiples of 2 "
         "to the power of this number.",
     )
-    convolutions: PositiveInteger = Field(
-        2, description="3×3 convolutions of each level of the encoder and the decoder."
-    )
+    convolutions: Repeats = Field(2, description="3×3 convolutions of each level of the encoder and the decoder.")
     block: Literal["standard", "residual"] = Field(
         "standard",
         description="Plain convolutions (`standard`), or with a shortcut around them (`residual`, He et al. 2016).",
@@ -251,14 +249,12 @@ class ModularUnetOptions(ArchitectureOptions):
     dropout: ShareBelowOne = Field(
         0.0, description="Share of the values after the first convolution of each level that are dropped in training."
     )
-    dilation: PositiveInteger | tuple[PositiveInteger, ...] = Field(
+    dilation: Side | tuple[Side, ...] = Field(
         1,
         description="Dilation of the convolutions: one number for all levels, or a list of depth + 1 numbers, the "
         "finest level first.",
     )
-    start_filters: PositiveInteger = Field(
-        32, description="Filters of the finest level; each further level has twice as many."
-    )
+    start_filters: Filters = Field(32, description="Filters of the finest level; each further level has twice as many.")
     upsampling: Literal["transpose", "nearest", "bilinear"] = Field(
         "transpose",
         description="How the resolution is doubled: a transposed convolution (`transpose`), or interpolation and "

@@ -34,6 +34,7 @@ ValidationNegatives = Annotated[
     Field(union_mode="left_to_right"),
     checked_by(lambda value, _: _constant_negatives(value)),
 ]
+BatchSize = Annotated[int, Field(gt=0, le=65_536)]
 ClassWeights = Annotated[Literal["balanced"] | tuple[NotNegative, ...], Field(union_mode="left_to_right")]
 
 
@@ -46,7 +47,7 @@ class StageConfig(ClosedModel):
     class_weights: ClassWeights | None = Field(None, description="Class weights; default: those of the experiment.")
     optimizer: Optimizer | None = Field(None, description="Optimizer; default: that of the experiment.")
     schedule: Schedule | None = Field(None, description="Learning-rate schedule; default: that of the experiment.")
-    batch: PositiveInteger | None = Field(None, description="Batch size; default: that of the experiment.")
+    batch: BatchSize | None = Field(None, description="Batch size; default: that of the experiment.")
     shape: Shape | None = Field(
         None,
         description="Input of the network: height, width, channels; default: that of the experiment. Predictions "
@@ -120,7 +121,7 @@ def weights_of(value: str) -> WeightsOf:
         ValueError: the text has another form.
     """
     name, colon, stage = value.partition(":")
-    if not name or (colon and not re.fullmatch(r"stage\d+", stage)):
+    if not name or (colon and not re.fullmatch(r"stage[0-9]{1,6}", stage)):
         raise ValueError(
             f"expected a file, an experiment (exp041) or one of its stages (exp041:stage1), received {value!r}"
         )

@@ -12,16 +12,24 @@ from toolkit.config.yaml.named_calls import UnknownNameError
 from toolkit.config.yaml.plugin_names import PluginNames
 
 FilePath = Annotated[Path, Strict(False), PlainSerializer(lambda path: path.as_posix(), return_type=str)]
-Count = Annotated[int, Field(ge=0)]
-PositiveInteger = Annotated[int, Field(gt=0)]
-FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+PositiveInteger = Annotated[int, Field(gt=0, le=1_000_000)]
+FiniteNumber = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 InnerShare = Annotated[float, Field(gt=0, lt=1)]
 """A share above 0 and below 1."""
-Shape = tuple[PositiveInteger, PositiveInteger, PositiveInteger]
+Side = Annotated[int, Field(gt=0, le=16_384)]
+"""A side of the input of a network, in pixels."""
+Channels = Annotated[int, Field(gt=0, le=1_024)]
+Filters = Annotated[int, Field(gt=0, le=16_384)]
+"""How many channels a layer of a network makes."""
+KernelSize = Annotated[int, Field(gt=0, le=127)]
+Repeats = Annotated[int, Field(gt=0, le=64)]
+"""How many layers of a kind follow each other."""
+Shape = tuple[Side, Side, Channels]
 Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left_to_right")]
 """Names with arguments: `Name`, `{Name: {argument: value}}`, or a list of these."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import ConfigError
 
 PLUGINS = "plugins.py"
@@ -77,7 +78,7 @@ def names_defined_beside(config: Path) -> PluginNames:
     if not path.is_file():
         return PluginNames()
     try:
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = ast.parse(regular(path).read_text("utf-8"))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise ConfigError(

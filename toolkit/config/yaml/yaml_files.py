@@ -8,12 +8,14 @@ from typing import Any
 
 import yaml
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import ConfigError, MissingFileError
 
 KeyPath = tuple[str | int, ...]
 
 _KEYS_AT_MOST = 100_000
 _LEVELS_AT_MOST = 100
+_DIGITS_AT_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read_document(path: Path) -> Document:
         ConfigError: the file has a syntax error or a duplicate key, or its top level is not a mapping.
     """
     try:
-        text = path.read_text("utf-8")
+        text = regular(path).read_text("utf-8")
     except FileNotFoundError as error:
         raise MissingFileError(f"cannot read {path}: there is no such file") from error
     except OSError as error:
@@ -212,6 +214,10 @@ class _Reading:
                 case "bool":
                     return {"true": True, "false": False}[text.lower()]
                 case "int":
+                    if len(text) > _DIGITS_AT_MOST:
+                        raise self._error(
+                            node, f"invalid YAML: a number of {len(text)} digits; at most {_DIGITS_AT_MOST}"
+                        )
                     return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
                 case "float":
                     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))

@@ -284,7 +284,7 @@ def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty)
     return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
 
 
-_BETA = MetricArgument(1.0, "Weight of recall relative to precision.", above=0)
+_BETA = MetricArgument(1.0, "Weight of recall relative to precision.", above=0, below=1000)
 
 AREA_METRICS: dict[str, MetricKind] = {
     "dice": MetricKind("one", partial(_per_image, dice)),

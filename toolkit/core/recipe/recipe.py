@@ -17,7 +17,10 @@ Between = Literal["independent", "most_probable", "priority"]
 """Which class gets a pixel that several classes claim: each of them, the most probable, or the first by priority."""
 
 WHOLE_MASK = 2**31 - 1
-"""The value of `fill_holes` that fills all holes."""
+"""The value of `fill_holes` that fills all holes, and the largest number of pixels in a recipe."""
+
+WIDEST_RADIUS = 256
+"""The largest radius of opening and closing, whose time grows with the square of it."""
 
 
 def _check_threshold(name: str, value: Any) -> None:
@@ -25,9 +28,19 @@ def _check_threshold(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be at least 0 and below 1, received {value!r}")
 
 
-def _check_whole(name: str, value: Any, least: int = 0) -> None:
+def _check_whole(name: str, value: Any, least: int = 0, most: int = WHOLE_MASK) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, received {value!r}")
+        raise ValueError(f"{name} must be a whole number of at least {least}, received {_shown(value)}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, received {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value as a message quotes it; Python does not write whole numbers of thousands of digits."""
+    if isinstance(value, int) and abs(value) > 10**20:
+        return "a number of more than 20 digits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]} …"
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -85,6 +98,9 @@ AFTER_PLUGINS: dict[str, CleaningStep] = {
 field of `ClassRecipe`, a whole number with 0 for no step, and the function that applies its value."""
 
 
+_RADII = ("opening", "closing")
+
+
 @dataclass(frozen=True)
 class ClassRecipe:
     """The rule of one class, applied in this order.
@@ -114,7 +130,7 @@ class ClassRecipe:
         """Reject invalid values."""
         _check_threshold("threshold", self.threshold)
         for name in (*BEFORE_PLUGINS, *AFTER_PLUGINS):
-            _check_whole(name, getattr(self, name))
+            _check_whole(name, getattr(self, name), most=WIDEST_RADIUS if name in _RADII else WHOLE_MASK)
         if not all(isinstance(name, str) for name in self.steps):
             raise ValueError(f"steps must be names, received {list(self.steps)}")
 
@@ -130,7 +146,7 @@ class Watershed:
 
     def __post_init__(self) -> None:
         """Reject invalid values."""
-        _check_whole("the distance of the split", self.distance, 1)
+        _check_whole("the distance of the split", self.distance, 1, WIDEST_RADIUS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Never
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.files.disk.digests import file_digest
 
@@ -148,7 +149,7 @@ def _with_packages(name: str) -> list[str]:
 def _imports_of(path: Path, name: str) -> list[str]:
     """Every name that a module may import as a module; none if it is not valid Python, which loading it reports."""
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(regular(path).read_bytes())
     except (SyntaxError, ValueError):
         return []
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]

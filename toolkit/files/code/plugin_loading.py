@@ -135,12 +135,34 @@ def _running(folder: Path, files: Collection[Path], what: str) -> Iterator[None]
     try:
         with nullcontext() if "tensorflow" in sys.modules else _without_log_of_tensorflow():
             yield
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if type(error) is KeyboardInterrupt:
+            raise
         if isinstance(error, ModuleNotFoundError) and f"{what}.".startswith(f"{error.name}."):
             raise
         raise _failed(error, files, what) from error
     finally:
         sys.dont_write_bytecode = writes
+    _refuse_changes_of_the_program(what)
+
+
+def _refuse_changes_of_the_program(what: str) -> None:
+    """Refuse code that has closed the program's output, or changed how TensorFlow works.
+
+    Raises:
+        ConfigError: `what` has done so when it was imported.
+    """
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(getattr(sys, name), "closed", False):
+            # Otherwise nothing could say why. Python leaves the descriptor open.
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+            raise ConfigError(f"{what} closes sys.{name}", "Remove this from the code: results are printed there.")
+    version1 = getattr(getattr(sys.modules.get("tensorflow"), "compat", None), "v1", None)
+    if version1 is not None and not version1.executing_eagerly_outside_functions():
+        raise ConfigError(
+            f"{what} switches TensorFlow to the behaviour of version 1",
+            "Remove tf.compat.v1.disable_v2_behavior() or disable_eager_execution() from the code.",
+        )
 
 
 @contextmanager

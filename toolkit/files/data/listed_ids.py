@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.data.sources import Images
 from toolkit.files.images.image_files import ImageFiles, StackedImages, path_advice
@@ -36,7 +37,7 @@ def _of_file(path: Path, spellings: Mapping[str, set[str]], images: Images, key:
     if not path.is_file():
         raise MissingFileError(f"{key}: there is no file {path}", path_advice(path, key))
     try:
-        lines = lines_of(path.read_text("utf-8-sig"))
+        lines = lines_of(regular(path).read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{key}: {path} is not a text file in UTF-8", "Save it as UTF-8, an id in each line."

@@ -13,6 +13,8 @@ from toolkit.files.disk.tables import read_table
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.images.names.alike_ids import alike_ids
 
+_LARGEST_WEIGHT = 1e9
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -74,8 +76,9 @@ class Metadata:
         values = []
         for image_id, text in zip(sorted(self.rows), self.column(name), strict=True):
             number = _number(text)
-            if not 0 <= number < math.inf:
-                raise DataError(f"{self.origin}: {name} of {image_id} is {text!r}; expected a number of at least 0")
+            if not 0 <= number <= _LARGEST_WEIGHT:
+                bounds = f"at least 0 and at most {_LARGEST_WEIGHT:.0e}" if number > 0 else "at least 0"
+                raise DataError(f"{self.origin}: {name} of {image_id} is {text!r}; expected a number of {bounds}")
             values.append(number)
         if not any(values):
             raise DataError(f"{self.origin}: {name} is 0 for all images", "Give at least one image a value above 0.")

@@ -12,7 +12,7 @@ from toolkit.files.data.finding import find_training_images
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.resolved import Resolved, data_of
+from toolkit.files.experiment.resolved import Resolved, damage_of, data_of
 
 TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
 """Keys of resolved.yaml that a truth is built from, besides the data and the primary metric."""
@@ -67,7 +67,8 @@ def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
         DataError: the data no longer fit the configuration.
     """
     config, data = resolved.config, data_of(experiment, resolved)
-    classes = task_classes(config["classes"], config["activation"], data)
+    with damage_of(experiment):
+        classes = task_classes(config["classes"], config["activation"], data)
+        rules = scoring_rules(data, classes, config["benchmark_class"])
     labelled = at_scored_size(find_training_images(data, classes, config["shape"][2]), data.competition)
-    rules = scoring_rules(data, classes, config["benchmark_class"])
     return Truth(labelled, resolved.primary_metric, rules)

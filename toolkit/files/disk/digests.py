@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from toolkit.config.yaml.file_paths import regular
+
 _SETTLED_AFTER = 2.0
 """Seconds after which a change of a file also changes its times."""
 
@@ -19,7 +21,7 @@ def digest(*contents: bytes | memoryview) -> str:
 
 def file_digest(path: Path) -> str:
     """The digest of a file's content; the file is not loaded as a whole."""
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import DataError
 from toolkit.files.disk.changes import attempt
 from toolkit.files.disk.writing import new_path
@@ -65,7 +66,7 @@ class Rows:
         """The rows in a file of `write_rows`; None if there is no file, or one of another name or length."""
         with suppress(OSError):
             writable = os.access(path, os.W_OK)  # damaged rows can then be repaired
-            rows = cls(os.open(path, os.O_RDWR if writable else os.O_RDONLY), sizes, writable=writable)
+            rows = cls(os.open(regular(path), os.O_RDWR if writable else os.O_RDONLY), sizes, writable=writable)
             if os.fstat(rows.descriptor).st_size == rows.total and os.pread(rows.descriptor, _START, 0) == _start(name):
                 return rows
         return None

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import StorageError
 from toolkit.files.disk.writing import write_text
 
@@ -41,13 +42,18 @@ def read_json(path: Path, shape: TypeAdapter[Shape], again: str) -> Shape:
         StorageError: the file is missing, damaged, or of another shape.
     """
     try:
-        return shape.validate_python(json.loads(path.read_text("utf-8")))
+        return shape.validate_python(json.loads(regular(path).read_text("utf-8")))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        found = repr(first["input"])
-        shown = found if len(found) <= 60 else f"{found[:60]} …"
-        what = f"{where}: {first['msg']}" if where else first["msg"]
-        raise StorageError(f"{path} is damaged: {what}, found {shown}", again) from error
+        raise StorageError(f"{path} is damaged: {first_problem(error)}", again) from error
     except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"{path} is damaged: {error}", again) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong in a file, for a message: the key, what is expected there, and what was found."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    found = repr(first["input"])
+    shown = found if len(found) <= 60 else f"{found[:60]} …"
+    what = f"{where}: {first['msg']}" if where else first["msg"]
+    return f"{what}, found {shown}"

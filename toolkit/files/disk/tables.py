@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit.errors import MissingFileError, ToolkitError
+from toolkit.config.yaml.file_paths import regular
+from toolkit.errors import MissingFileError, ToolkitError, listing
 
 _LONGEST_CELL = 2**31 - 1
 _START, _LINES = 1 << 16, 50
@@ -55,7 +56,7 @@ def read_table(
     try:
         encoding, separator = _form_of(path)
         cells = pd.read_csv(
-            path,
+            regular(path),
             sep=separator,
             header=None,
             dtype=str,
@@ -77,7 +78,7 @@ def read_table(
         raise error(f"{key}: {path} is not a CSV table: {str(damaged).strip()}") from damaged
     header = tuple(str(name).strip() for name in cells.iloc[0])
     if columns_count is not None and len(header) != columns_count:
-        raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
+        raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {listing(header, 20)}")
     return TextTable(path, header, tuple(cells.iloc[1:].itertuples(index=False, name=None)))
 
 

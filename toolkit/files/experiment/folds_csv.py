@@ -134,7 +134,7 @@ def read_fold_table(path: Path, ids: Sequence[str] | None = None, folds_count: i
     advice = f"To draw new folds, delete {path} and run: tk fit {path.parent} --restart"
     if table.columns not in (_COLUMNS, (*_COLUMNS, _GROUP)):
         raise FoldsError(
-            f"{path}:1: expected the columns image_id and fold, received {', '.join(table.columns)}", advice
+            f"{path}:1: expected the columns image_id and fold, received {listing(table.columns, 20)}", advice
         )
     return _checked(table, ids, folds_count, advice)
 
@@ -158,7 +158,7 @@ def read_given_folds(path: Path, key: str, ids: Sequence[str], folds_count: int)
     missing = [name for name in _COLUMNS if name not in table.columns]
     if missing:
         raise FoldsError(
-            f"{key}: {path}:1: missing column {' and '.join(missing)}; received {', '.join(table.columns)}",
+            f"{key}: {path}:1: missing column {' and '.join(missing)}; received {listing(table.columns, 20)}",
             advice,
         )
     twice = [name for name in (*_COLUMNS, _GROUP) if table.columns.count(name) > 1]

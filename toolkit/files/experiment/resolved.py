@@ -1,22 +1,29 @@
 """resolved.yaml: the configuration and data that were really run, for the commands that follow."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.config.data.data import DataConfig, GivenSource
 from toolkit.config.loading import Loaded, config_from_plain, load_config, with_absolute_paths
 from toolkit.config.metrics import read_metric
-from toolkit.config.models import Config
+from toolkit.config.models import ClassNames, Config
 from toolkit.config.stage_values import dotted_names
+from toolkit.config.yaml.fields import PositiveInteger, Shape
 from toolkit.config.yaml.key_differences import ABSENT, differences, written
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
+from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.registry import MetricSpec
-from toolkit.errors import ChangedError, NotReadyError, StorageError
+from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.code.own_modules import MODULE, code_digests
+from toolkit.files.disk.json_files import STRICT, first_problem
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 
@@ -76,14 +83,86 @@ def read_resolved(experiment: Experiment) -> Resolved:
     """
     if not experiment.resolved.is_file():
         raise NotReadyError(f"{experiment.folder} has not been fitted yet", f"Run: tk fit {experiment.name}")
-    tree = read_document(experiment.resolved).tree
+    with damage_of(experiment):
+        tree = _SHAPE.validate_python(read_document(experiment.resolved).tree)
+        kind = _ENSEMBLE if "members" in tree["config"] else _EXPERIMENT
+        kind.validate_python(tree["config"])
+        if "primary_metric" in tree["config"]:
+            read_metric(tree["config"]["primary_metric"])
+        return Resolved(
+            _Kept(tree["config"], experiment),
+            tree["digests"],
+            tree["precision"],
+            tree["versions"],
+            tree.get("settings", {}),
+        )
+
+
+class _Kept(dict[str, Any]):
+    """A configuration whose missing keys are an error that names the file."""
+
+    def __init__(self, tree: Mapping[str, Any], experiment: Experiment) -> None:
+        super().__init__(tree)
+        self._experiment = experiment
+
+    def __missing__(self, key: str) -> Any:
+        raise StorageError(f"{self._experiment.resolved} is damaged: config.{key} is missing", _again(self._experiment))
+
+
+def _again(experiment: Experiment) -> str:
+    return f"Restore it, or train again: tk fit {experiment.name} --restart"
+
+
+@with_config(STRICT)
+class _Tree(TypedDict):
+    config: dict[str, Any]
+    digests: dict[str, str]
+    precision: str
+    versions: dict[str, str]
+    settings: NotRequired[dict[str, Any]]
+
+
+@with_config(STRICT)
+class _Predicted(TypedDict, total=False):
+    """What later commands take from the configuration of an experiment or ensemble without reading all of it."""
+
+    data: dict[str, Any]
+    classes: PositiveInteger | ClassNames
+    activation: Activation
+    shape: Shape
+    primary_metric: str | dict[str, Any]
+    benchmark_class: str | None
+
+
+class _OfExperiment(_Predicted, total=False):
+    folds_count: PositiveInteger
+    num_seeds: PositiveInteger
+    stages: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+    metrics: tuple[str | dict[str, Any], ...]
+    seed: int
+
+
+class _OfEnsemble(_Predicted, total=False):
+    members: tuple[str, ...]
+    weights: tuple[float, ...]
+    views: str
+
+
+_SHAPE, _EXPERIMENT, _ENSEMBLE = TypeAdapter(_Tree), TypeAdapter(_OfExperiment), TypeAdapter(_OfEnsemble)
+
+
+@contextmanager
+def damage_of(experiment: Experiment) -> Iterator[None]:
+    """Turn what is wrong in resolved.yaml into a StorageError that names the file and the key."""
+    again = _again(experiment)
     try:
-        return Resolved(tree["config"], tree["digests"], tree["precision"], tree["versions"], tree.get("settings", {}))
-    except KeyError as error:
-        raise StorageError(
-            f"{experiment.resolved} is damaged: {error} is missing",
-            f"Restore it, or train again: tk fit {experiment.name} --restart",
-        ) from error
+        yield
+    except ValidationError as error:
+        raise StorageError(f"{experiment.resolved} is damaged: {first_problem(error)}", again) from error
+    except (ConfigError, MissingFileError) as error:
+        raise StorageError(f"{experiment.resolved} is damaged: {error.message}", again) from error
+    except ValueError as error:
+        raise StorageError(f"{experiment.resolved} is damaged: {error}", again) from error
 
 
 def settings_as_run(experiment: Experiment) -> Mapping[str, Any]:
@@ -118,8 +197,11 @@ def _was_given(experiment: Experiment) -> bool:
 
 def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
     """The `data` of an experiment or ensemble, with absolute paths and with the dataset that Python gave."""
-    tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
-    data = DataConfig.model_validate(tree["data"])
+    with damage_of(experiment):
+        tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
+        data = DataConfig.model_validate(tree["data"])
+        if not data.images and data.source is None and not data.merge:
+            raise ValueError("config.data: images is missing")
     if not data.is_given:
         return data
     fitted_to = resolved.digests.get("dataset")
@@ -129,7 +211,8 @@ def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
 
 def config_of(experiment: Experiment, resolved: Resolved) -> Config:
     """The configuration that an experiment was run with, with its data as from `data_of`."""
-    config = config_from_plain(resolved.config, experiment.folder)
+    with damage_of(experiment):
+        config = config_from_plain(resolved.config, experiment.folder)
     return config.model_copy(update={"data": data_of(experiment, resolved)}) if config.data.is_given else config
 
 

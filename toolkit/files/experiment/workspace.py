@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.config.yaml.file_paths import refuse_impossible
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.experiment.folder import Experiment, cache_beside
@@ -63,6 +64,7 @@ class Workspace:
             MissingFileError: it does not exist.
             ConfigError: it is the configuration file of another system, or one that is in no experiment.
         """
+        refuse_impossible(name_or_path or ".", "the name of an experiment")
         given = Path(name_or_path)
         for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
             config = Experiment(folder).config
@@ -126,6 +128,7 @@ class Workspace:
         Raises:
             ConfigError: the name is not valid.
         """
+        refuse_impossible(name_or_path or ".", "the name of an experiment")
         given = Path(name_or_path)
         experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
         if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):

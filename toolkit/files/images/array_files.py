@@ -1,5 +1,6 @@
 """Arrays of pixels in .npy and .npz files; Python objects in them are never unpickled."""
 
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
+
 ARRAY_SUFFIXES = (".npy", ".npz")
 _CHANNELS_AT_MOST = 64
+MOST_DEFLATED = 1_032
+"""How many bytes one byte of deflated data can stand for (https://zlib.net/zlib_tech.html)."""
 
 
 class ArrayShapeError(ValueError):
@@ -31,8 +36,9 @@ def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
     """
     with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
-            return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
-        with _member(path, names) as file:
+            return _channels_last(np.load(regular(path), mmap_mode="r", allow_pickle=False))
+        _header(path, names)  # refuses what is not in the file
+        with _member(path, names) as (file, _):
             return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
 
 
@@ -50,13 +56,22 @@ def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dty
     """Shape and type of an array."""
     with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return array.shape, array.dtype
-        with _member(path, names) as file:
+            array = np.load(regular(path), mmap_mode="r", allow_pickle=False)
+            return array.shape, _of_numbers(array.dtype)
+        with _member(path, names) as (file, held):
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, kind = read(file)
-            return shape, kind
+    claimed = math.prod(shape) * kind.itemsize
+    if claimed > held:
+        raise ValueError(f"claims an array of shape {shape}, which has {claimed} bytes; the file can hold {held}")
+    return shape, _of_numbers(kind)
+
+
+def _of_numbers(kind: np.dtype[Any]) -> np.dtype[Any]:
+    if kind.kind not in "biuf":
+        raise ValueError(f"holds values of type {kind}; expected whole numbers, floats or bool")
+    return kind
 
 
 @contextmanager
@@ -71,15 +86,15 @@ def _damage_as_value_error() -> Iterator[None]:
 
 
 @contextmanager
-def _member(path: Path, names: tuple[str, ...]) -> Iterator[Any]:
-    """The file of the wanted array in a .npz archive."""
+def _member(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Any, int]]:
+    """The file of the wanted array in a .npz archive, and how many bytes it can have at most."""
     try:
-        with (
-            path.open("rb") as file,
-            zipfile.ZipFile(file) as archive,
-            archive.open(_name_in(archive.namelist(), names)) as member,
-        ):
-            yield member
+        with regular(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+            about = archive.getinfo(_name_in(archive.namelist(), names))
+            packed = min(about.compress_size, path.stat().st_size)
+            most = {zipfile.ZIP_STORED: packed, zipfile.ZIP_DEFLATED: MOST_DEFLATED * packed}
+            with archive.open(about) as member:
+                yield member, min(about.file_size, most.get(about.compress_type, about.file_size))
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error
 

@@ -12,11 +12,19 @@ import numpy.typing as npt
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
-from toolkit.files.images.array_files import ARRAY_SUFFIXES, ArrayShapeError, array_depth, array_size, read_array
+from toolkit.files.images.array_files import (
+    ARRAY_SUFFIXES,
+    MOST_DEFLATED,
+    ArrayShapeError,
+    array_depth,
+    array_size,
+    read_array,
+)
 from toolkit.files.images.dicom_files import DICOM_SUFFIXES, DicomError, dicom_depth, dicom_size, read_dicom
 from toolkit.files.images.tiff_files import TIFF_SUFFIXES, has_pages, read_tiff, tiff_depth, tiff_size
 from toolkit.files.images.window_reading import read_file_window
@@ -30,6 +38,7 @@ IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "lab
 _Read = TypeVar("_Read")
 _OPENING = threading.Lock()
 _PIXELS_AT_MOST = 400_000_000
+_SIDE_AT_MOST = 1_000_000
 _NO_IMAGE = "is not an image, is truncated, or is of an unsupported kind"
 REPAIR = "Repair or remove this file, then run the command again."
 """The advice about a file that cannot be decoded."""
@@ -226,6 +235,7 @@ def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
 def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArray[Any]:
     try:
         with _open(path) as image:
+            _refuse_hollow(image, path)
             image.load()
             if image.mode == "P" and not palette_as_index:
                 # RGBA even if nothing is transparent: Pillow warns when it drops transparency itself.
@@ -244,7 +254,7 @@ def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArra
 
 
 def _png_depth(path: Path) -> int:
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         header = file.read(25)
     return header[24] if len(header) == 25 and header[12:16] == b"IHDR" else 8
 
@@ -256,7 +266,7 @@ def _open(path: Path) -> PillowImage.Image:
         # Damage that Pillow only warns of is an error when the pixels are decoded.
         warnings.simplefilter("ignore")
         try:
-            image = PillowImage.open(path)
+            image = PillowImage.open(regular(path))
         except UnidentifiedImageError:
             raise
         except (OSError, SyntaxError, ValueError) as error:
@@ -270,7 +280,7 @@ def _open(path: Path) -> PillowImage.Image:
 
 def _problem_of(image: PillowImage.Image) -> str:
     """Why an image that can be opened must not be decoded; empty if it may be."""
-    if image.width * image.height > _PIXELS_AT_MOST:
+    if _is_too_large(image.height, image.width):
         return _too_large(image.height, image.width)
     if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         # Pillow and OpenCV apply the tag of TIFF files, unlike that of other formats.
@@ -282,8 +292,21 @@ def _problem_of(image: PillowImage.Image) -> str:
     return ""
 
 
+def _refuse_hollow(image: PillowImage.Image, path: Path) -> None:
+    """Refuse a PNG file whose header claims more pixels than deflated data of its length can hold."""
+    claimed = image.width * image.height // 8  # at least one bit for each pixel
+    if image.format == "PNG" and claimed > MOST_DEFLATED * path.stat().st_size:
+        raise UnreadableImageError(
+            path, f"is truncated: it claims {image.height}×{image.width} pixels, too many for a file of its length"
+        )
+
+
+def _is_too_large(height: int, width: int) -> bool:
+    return height * width > _PIXELS_AT_MOST or max(height, width) > _SIDE_AT_MOST
+
+
 def _too_large(height: int, width: int) -> str:
-    return f"is {height}×{width}; at most {_PIXELS_AT_MOST:,} pixels are supported"
+    return f"is {height}×{width}; at most {_PIXELS_AT_MOST:,} pixels, and {_SIDE_AT_MOST:,} in a row, are supported"
 
 
 def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
@@ -296,7 +319,7 @@ def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
         size = _checked(path, lambda: tiff_size(path))
     else:
         return None
-    if size is not None and size[0] * size[1] > _PIXELS_AT_MOST:
+    if size is not None and _is_too_large(*size):
         raise UnreadableImageError(path, _too_large(*size))
     return size
 

@@ -81,7 +81,7 @@ def _inverted(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
 
 def _header(path: Path) -> Any:
     with _as_value_error():
-        header = _pydicom("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        header = _pydicom("pydicom").dcmread(regular(path), stop_before_pixels=True, specific_tags=list(_TAGS))
         if "Rows" not in header or "Columns" not in header:
             raise DicomError("is a DICOM file without an image")
         frames = int(header.get("NumberOfFrames", 1) or 1)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange
 from toolkit.core.images.windows import Window
@@ -71,7 +72,7 @@ class ImageFiles:
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file and, if set, value ranges and planes, for digests."""
-        content = self.paths[image_id].read_bytes()
+        content = regular(self.paths[image_id]).read_bytes()
         content += repr(self.ranges).encode() if self.ranges else b""
         return content + repr(("planes", self.planes)).encode() if self.planes else content
 

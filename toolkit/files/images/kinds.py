@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.files.images.dicom_files import DICOM_SUFFIXES
 
 _WORDS = {
@@ -26,7 +27,7 @@ def file_kind(path: Path) -> str:
     if path.suffix.lower() in DICOM_SUFFIXES:
         return "DICOM"
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(regular(path)) as image:
             words = "16-bit grey" if image.mode.startswith("I;16") else _WORDS.get(image.mode, image.mode)
             return f"{words} {image.format}"
     except (OSError, SyntaxError, ValueError):

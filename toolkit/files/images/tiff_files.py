@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.images.windows import Window, whole
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -23,7 +24,7 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
         OSError: the file cannot be opened.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(regular(path)) as file:
             pages = _plain_pages(file)
             return (pages[0].imagelength, pages[0].imagewidth) if pages else None
     except OSError:
@@ -35,7 +36,7 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
 def tiff_depth(path: Path) -> int | None:
     """The number of bits of a value; None if the header does not say."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(regular(path)) as file:
             return int(file.pages[0].aspage().bitspersample)
     except OSError:
         raise
@@ -53,7 +54,7 @@ def read_tiff(path: Path, window: Window | None = None) -> npt.NDArray[Any] | No
         OSError, ValueError: the file cannot be opened, is truncated or damaged.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(regular(path)) as file:
             pages = _plain_pages(file)
             if not pages:
                 return None
@@ -71,7 +72,7 @@ def read_tiff(path: Path, window: Window | None = None) -> npt.NDArray[Any] | No
 def has_pages(path: Path) -> bool:
     """Whether a TIFF file has more than one page."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(regular(path)) as file:
             return len(file.pages) > 1
     except OSError:
         raise

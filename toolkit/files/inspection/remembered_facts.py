@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.masks.mask_values import MaskValues
 from toolkit.errors import StorageError
 from toolkit.files.disk.cache_folder import CacheFolder
@@ -36,7 +37,7 @@ class RememberedFacts:
     def known(self, stamps: Mapping[str, bytes | None]) -> dict[str, ImageFacts]:
         """The facts of the images whose stamp is the one with which they were remembered."""
         try:
-            first, rest = self._path.read_bytes().split(b"\n", 1)
+            first, rest = regular(self._path).read_bytes().split(b"\n", 1)
         except (OSError, ValueError):
             return {}
         if digest(rest).encode() != first:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
 from toolkit.core.images.windows import Window
@@ -100,7 +101,7 @@ class MaskFiles:
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file and, unless it is the default, how it is read, for digests."""
-        return b"" if image_id in self.empty else self.paths[image_id].read_bytes() + self._how
+        return b"" if image_id in self.empty else regular(self.paths[image_id]).read_bytes() + self._how
 
     def stamp(self, image_id: str) -> bytes | None:
         """The stamp of the file, and how it is read."""
@@ -206,7 +207,9 @@ class SeveralMaskFiles:
         """Classes and bytes of the files, and how they are read, for digests."""
         how = repr((self.names, self.with_objects, self.ignored)).encode()
         how += b"palettes as colours" if self.palettes.reading == "colors" else b""
-        return how + b"".join(name.encode() + b"\0" + path.read_bytes() for name, path in self._of_classes(image_id))
+        return how + b"".join(
+            name.encode() + b"\0" + regular(path).read_bytes() for name, path in self._of_classes(image_id)
+        )
 
     def stamp(self, image_id: str) -> bytes | None:
         """The stamps of the files, their classes, and how they are read."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Colour
 from toolkit.core.masks.palettes import BLACK, PaletteVerdict, read_palettes
 from toolkit.errors import DataError, listing
@@ -54,7 +55,7 @@ def palette_advice(verdict: PaletteVerdict) -> str:
 def _palette(path: Path) -> tuple[Colour, ...]:
     """The colours of the palette from the header alone; empty if the file has none, or cannot be opened."""
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(regular(path)) as image:
             if image.mode != "P" or image.palette is None:
                 return ()
             values = np.frombuffer(bytes(image.palette.palette), np.uint8)

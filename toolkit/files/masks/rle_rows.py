@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toolkit.config.data.competitions import PLAIN, Competition, Reading, cell_reader
-from toolkit.errors import ToolkitError, listing_lines
+from toolkit.errors import ToolkitError, listing, listing_lines
 from toolkit.files.disk.tables import TextTable, read_table
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.images.names.alike_ids import alike_ids
@@ -100,7 +100,7 @@ def read_label_rows(
     if len(table.columns) == len(competition.columns):
         return _rows(table, range(len(table.columns)), competition, competition.id, known)
     expected = " or ".join(dict.fromkeys(", ".join(columns) for columns, _ in forms))
-    raise error(f"{key}: {path}:1: expected the columns {expected}, received {', '.join(table.columns)}")
+    raise error(f"{key}: {path}:1: expected the columns {expected}, received {listing(table.columns, 20)}")
 
 
 def runs_of(cell: str, competition: Competition) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.data.competitions import find_competition
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Mask
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.channel_files import FileNames
@@ -287,6 +288,6 @@ def _class_names(
             return colours, scan.name(table.table.path)
     for path in scan.texts:
         if path.stem.lower() in ("classes", "class_names", "codes", "labels", "label_names", "categories"):
-            lines = [line.strip() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
+            lines = [line.strip() for line in regular(path).read_text("utf-8", "replace").splitlines() if line.strip()]
             return dict(enumerate(lines)), scan.name(path)
     return {}, ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import DataError, ToolkitError, counted
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.masks.shapes.coco_files import CocoDocument, document_of
@@ -317,6 +318,6 @@ def _named(entries: Any, key: str) -> tuple[str, ...]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(regular(path).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None

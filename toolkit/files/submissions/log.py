@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import StorageError, SubmissionError, listing, nearest
 from toolkit.files.disk.changes import make_folder
 from toolkit.files.disk.locks import locked
@@ -88,10 +89,10 @@ class SubmissionLog:
         Raises:
             StorageError: the file is not such a table, or a score is not a number.
         """
-        if not self.path.exists():
+        if not self.path.exists() and not self.path.is_symlink():
             return []
         try:
-            text = self.path.read_text("utf-8-sig")
+            text = regular(self.path).read_text("utf-8-sig")
             rows = list(numbered_rows(text))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise StorageError(f"{self.path} cannot be read: {error}", "It must be CSV text in UTF-8.") from error
@@ -162,7 +163,7 @@ class SubmissionLog:
         twice = sorted({name for name in columns if columns.count(name) > 1})
         if missing:
             raise StorageError(
-                f"{self.path}:1: missing column {missing[0]}; received {', '.join(columns)}",
+                f"{self.path}:1: missing column {missing[0]}; received {listing(columns, _SHOWN_COLUMNS)}",
                 f"Its columns are {', '.join(_COLUMNS)}, separated by commas; further columns are allowed.",
             )
         if twice:
@@ -206,6 +207,7 @@ class SubmissionLog:
         )
 
 
+_SHOWN_COLUMNS = 20
 _BOARDS: tuple[Board, ...] = ("public", "private")
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import MissingFileError
 from toolkit.files.disk.tables import numbered_rows
 from toolkit.files.submissions.findings import WHOLE_FILE, Findings
@@ -31,7 +32,7 @@ def read_raw_rows(path: Path, findings: Findings) -> RawRows | None:
         MissingFileError: the file does not exist or cannot be read.
     """
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
     except OSError as error:
         raise MissingFileError(f"cannot read {path}: {error.strerror}") from error
     if len(content) > _LARGE_MIB * 2**20:

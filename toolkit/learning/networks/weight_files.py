@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import WeightsError, listing
 from toolkit.files.disk.writing import replacing
 from toolkit.learning.networks.rebuilding import Layer
@@ -21,6 +22,9 @@ LayerWeights = dict[str, list[npt.NDArray[Any]]]
 """The arrays of each layer that has weights, by its name."""
 
 _ATTRIBUTE_BYTES = 60_000
+_HARMLESS_BYTES = 100_000_000
+_MOST_COMPRESSED = 20
+"""How many times longer than the file its arrays may be, beyond the harmless."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def read_weights(path: Path) -> LayerWeights:
         WeightsError: the file is damaged, or in the layout of Keras 3.
     """
     try:
-        with h5py.File(path) as file:
+        with h5py.File(regular(path)) as file:
+            refuse_bombs(file, path)
             root = file.get("model_weights", file)
             if "_layer_checkpoint_dependencies" in root or "layers" in root:
                 raise WeightsError(
@@ -233,6 +238,24 @@ def _read_layer(group: Any) -> list[npt.NDArray[Any]]:
     if not names:
         group.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     return [np.asarray(group[name]) for name in names]
+
+
+def refuse_bombs(file: h5py.File, path: Path) -> None:
+    """Refuse a file whose data sets claim far more bytes than the file has: weights hardly compress.
+
+    Raises:
+        ValueError: it is such a file.
+    """
+    claimed = 0
+
+    def add(_: str, item: Any) -> None:
+        nonlocal claimed
+        claimed += item.nbytes if isinstance(item, h5py.Dataset) else 0
+
+    file.visititems(add)
+    length = path.stat().st_size
+    if claimed > max(_HARMLESS_BYTES, _MOST_COMPRESSED * length):
+        raise ValueError(f"its data sets unpack to {claimed} bytes, but the file has {length}")
 
 
 def _write_names(group: Any, attribute: str, names: Sequence[str]) -> None:

@@ -10,11 +10,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Floats
 from toolkit.errors import StorageError
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network
-from toolkit.learning.networks.weight_files import new_hdf5
+from toolkit.learning.networks.weight_files import new_hdf5, refuse_bombs
 from toolkit.learning.optimizing.callbacks import Callback
 from toolkit.learning.training.step import TrainingStep
 
@@ -52,7 +53,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         StorageError: the file is damaged.
     """
     try:
-        with h5py.File(path) as file:
+        with h5py.File(regular(path)) as file:
+            refuse_bombs(file, path)
             groups = file["arrays"].items()
             arrays = {name: [group[number][()] for number in sorted(group)] for name, group in groups}
             return Checkpoint(arrays, json.loads(file["state"][()]))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE, Classes
@@ -271,7 +272,7 @@ def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], siz
 def read_json_file(path: Path, key: str) -> Any:
     """The content of a JSON file in UTF-8, UTF-16 or UTF-32; raises MissingFileError or DataError."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(regular(path).read_bytes())
     except FileNotFoundError as error:
         raise MissingFileError(f"{key}: there is no file {path}") from error
     except OSError as error:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import yaml
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Floats, Mask
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.disk.digests import file_stamp, joined_stamps
@@ -64,7 +65,7 @@ class YoloFiles:
 
     def content(self, image_id: str) -> bytes:
         """The file and the names of the classes, for digests."""
-        return self.paths[image_id].read_bytes() + repr(sorted(self.names.items())).encode()
+        return regular(self.paths[image_id]).read_bytes() + repr(sorted(self.names.items())).encode()
 
     def stamp(self, image_id: str) -> bytes | None:
         """The stamp of the file, and the names of the classes."""
@@ -85,7 +86,7 @@ def lines_of(path: Path) -> dict[int, tuple[int, Floats]]:
     """
     found = {}
     try:
-        text = path.read_text("utf-8-sig")
+        text = regular(path).read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         raise ShapeError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(text.splitlines(), 1):
@@ -121,7 +122,7 @@ def looks_like_yolo(path: Path) -> bool:
 def has_boxes(path: Path) -> bool:
     """Whether every line of a text file is a box as YOLO writes it: the number of a class and four shares."""
     try:
-        lines = [[float(value) for value in line.split()] for line in path.read_text("utf-8-sig").splitlines()]
+        lines = [[float(value) for value in line.split()] for line in regular(path).read_text("utf-8-sig").splitlines()]
     except (OSError, ValueError):
         return False
     boxes = [line for line in lines if line]
@@ -144,7 +145,7 @@ def class_names_near(folder: Path) -> dict[int, str]:
 
 def _names_in(path: Path) -> dict[int, str]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = regular(path).read_text("utf-8-sig")
         if path.suffix in (".txt", ".names"):
             return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
         tree: Any = yaml.safe_load(text)

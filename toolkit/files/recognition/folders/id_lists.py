@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.images.names.lines_of_ids import lines_of, meant_by, says_absence, spellings_of
 from toolkit.files.recognition.folders.folder_scan import FolderScan
@@ -45,7 +46,7 @@ def _ids_in(path: Path, spellings: Mapping[str, set[str]]) -> frozenset[str]:
     try:
         if path.stat().st_size > _BYTES:
             return frozenset()
-        lines = lines_of(path.read_text("utf-8-sig"))
+        lines = lines_of(regular(path).read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         return frozenset()
     if says_absence(lines):

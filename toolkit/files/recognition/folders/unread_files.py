@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import counted, listing
 from toolkit.files.images.names.naming_advice import names_advice
 from toolkit.files.recognition.folders.folder_scan import FolderScan
@@ -125,7 +126,7 @@ def _line(scan: FolderScan, ending: str, paths: Sequence[Path], way: str) -> str
 def _holds_polygons(path: Path) -> bool:
     """Whether the first line is a class and numbers, as YOLO writes boxes and polygons."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with regular(path).open(encoding="utf-8") as file:
             return _POLYGON.fullmatch(file.readline().strip()) is not None
     except (OSError, UnicodeDecodeError):
         return False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import WeightsError
 from toolkit.files.disk.installed_weights import INSTALL, PACKAGES, installed_weights
 from toolkit.learning.networks.backbones.torch_file import Tensors, tensors_of
@@ -117,7 +118,7 @@ def lite_weights(backbone: str) -> LayerWeights:
 
 def _undamaged(path: Path) -> bytes:
     """The content of a file whose name ends with the first 8 hexadecimal digits of its SHA-256."""
-    content = path.read_bytes()
+    content = regular(path).read_bytes()
     expected = re.search(r"-([0-9a-f]{8})$", path.stem)
     found = hashlib.sha256(content).hexdigest()[:8]
     if expected is None:
