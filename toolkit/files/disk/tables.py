@@ -84,7 +84,7 @@ def read_table(
 
 def _form_of(path: Path) -> tuple[str, str]:
     """Encoding and separator of a CSV file, from its first lines."""
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         start = file.read(_START)
     encoding = "utf-16" if start.startswith(_UTF16_MARKS) else "utf-8-sig"
     lines = start.decode(encoding, errors="ignore").splitlines()

@@ -68,7 +68,7 @@ def read_size(path: Path, arrays: tuple[str, ...] = IMAGE_ARRAYS) -> tuple[int, 
     if size is not None:
         return size
     try:
-        with _open(path) as image:
+        with open_header(path) as image:
             return image.height, image.width
     except UnidentifiedImageError:
         height, width = _decode_with_opencv(path).shape[:2]
@@ -203,7 +203,7 @@ def orientation_of(path: Path) -> int:
     if path.suffix.lower() in (*ARRAY_SUFFIXES, *TIFF_SUFFIXES, *DICOM_SUFFIXES):
         return 1
     try:
-        with _open(path) as image:
+        with open_header(path) as image:
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (UnidentifiedImageError, TypeError, ValueError):
         return 1
@@ -234,7 +234,7 @@ def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
 
 def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArray[Any]:
     try:
-        with _open(path) as image:
+        with open_header(path) as image:
             _refuse_hollow(image, path)
             image.load()
             if image.mode == "P" and not palette_as_index:
@@ -259,7 +259,7 @@ def _png_depth(path: Path) -> int:
     return header[24] if len(header) == 25 and header[12:16] == b"IHDR" else 8
 
 
-def _open(path: Path) -> PillowImage.Image:
+def open_header(path: Path) -> PillowImage.Image:
     """Open an image without decoding it; refuse images that must not be decoded."""
     # One at a time, because warning filters belong to the whole process; only the header is read here.
     with _OPENING, warnings.catch_warnings():
@@ -334,7 +334,7 @@ def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
 
 
 def _with_opencv(path: Path) -> npt.NDArray[Any]:
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    pixels = cv2.imread(str(regular(path)), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise UnreadableImageError(path, _NO_IMAGE)
     return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]

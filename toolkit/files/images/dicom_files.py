@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.yaml.file_paths import regular
+
 DICOM_SUFFIXES = (".dcm",)
 INSTALL = "pip install 'segmentation-toolkit[dicom]'"
 _TAGS = ("Rows", "Columns", "NumberOfFrames", "BitsAllocated", "PhotometricInterpretation", "PixelRepresentation",

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from PIL import Image as PillowImage
-
-from toolkit.config.yaml.file_paths import regular
+from toolkit.errors import DataError
+from toolkit.files.images.decoding import open_header
 from toolkit.files.images.dicom_files import DICOM_SUFFIXES
 
 _WORDS = {
@@ -27,8 +26,8 @@ def file_kind(path: Path) -> str:
     if path.suffix.lower() in DICOM_SUFFIXES:
         return "DICOM"
     try:
-        with PillowImage.open(regular(path)) as image:
+        with open_header(path) as image:
             words = "16-bit grey" if image.mode.startswith("I;16") else _WORDS.get(image.mode, image.mode)
             return f"{words} {image.format}"
-    except (OSError, SyntaxError, ValueError):
+    except (DataError, OSError, ValueError):
         return path.suffix.lower().lstrip(".") or "file"

@@ -6,13 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
 
-from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Colour
 from toolkit.core.masks.palettes import BLACK, PaletteVerdict, read_palettes
 from toolkit.errors import DataError, listing
-from toolkit.files.images.decoding import UnreadableImageError, read_stored
+from toolkit.files.images.decoding import UnreadableImageError, open_header, read_stored
 
 _SUFFIXES = (".png", ".gif", ".bmp", ".tif", ".tiff")
 _NO_PALETTES = PaletteVerdict("index", "no file has a palette")
@@ -55,7 +53,7 @@ def palette_advice(verdict: PaletteVerdict) -> str:
 def _palette(path: Path) -> tuple[Colour, ...]:
     """The colours of the palette from the header alone; empty if the file has none, or cannot be opened."""
     try:
-        with PillowImage.open(regular(path)) as image:
+        with open_header(path) as image:
             if image.mode != "P" or image.palette is None:
                 return ()
             values = np.frombuffer(bytes(image.palette.palette), np.uint8)
@@ -63,7 +61,7 @@ def _palette(path: Path) -> tuple[Colour, ...]:
                 values = values.reshape(-1, 4)[:, 2::-1]
             elif image.palette.rawmode == "RGB;L":
                 values = values.reshape(3, -1).T
-    except (OSError, SyntaxError, ValueError, EOFError):  # reported where the mask is read
+    except (DataError, OSError, ValueError):  # reported where the mask is read
         return ()
     return tuple((red, green, blue) for red, green, blue in values.reshape(-1, 3).tolist())
 

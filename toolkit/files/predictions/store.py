@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.config.training.execution import EngineName
+from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread
@@ -256,7 +257,7 @@ class ProbabilityStore:
         place = self._places[image_id]
         shard = self.folder / _shard_name(place.shard)
         try:
-            values: Stored = np.fromfile(shard, self._type, math.prod(place.shape), offset=place.offset)
+            values: Stored = np.fromfile(regular(shard), self._type, math.prod(place.shape), offset=place.offset)
             found = values.reshape(place.shape)
         except (OSError, ValueError) as error:
             raise _damaged(self.folder) from error
