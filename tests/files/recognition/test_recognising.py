@@ -67,3 +67,16 @@ def test_a_table_of_pairs_comes_before_names(draw: Draw, tmp_path: Path, image: 
     assert (found.images.pattern, found.roles.test_name) == ("", "")
     name = image.format(0)
     assert found.roles.pairing.masks.paths[name] == tmp_path / "masks" / f"{mask.format(3)}.png"
+
+
+def test_a_list_of_other_pairs_is_refused(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"images/img_{number}.png")
+        draw(f"masks/lab_{number}.png", np.eye(6, 9, dtype=np.uint8) * 255)
+    listed = tmp_path / "train.txt"
+    listed.write_text("\n".join(f"images/img_{number}.png masks/lab_{number}.png" for number in range(4)))
+    assert recognise(tmp_path, Silent()).images.pattern == "img_{id}.png"
+    listed.write_text("\n".join(f"images/img_{number}.png masks/lab_{3 - number}.png" for number in range(4)))
+    with pytest.raises(DataError, match=r"train.txt pairs img_0.png with lab_3.png, .* its mask is lab_0.png") as told:
+        recognise(tmp_path, Silent())
+    assert "masks: train.csv" in told.value.advice

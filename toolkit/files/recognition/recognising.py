@@ -32,7 +32,7 @@ from toolkit.files.recognition.folders.channel_stacks import file_names_of
 from toolkit.files.recognition.folders.composed_ids import regrouped
 from toolkit.files.recognition.folders.fields_of_view import without_fields_of_view
 from toolkit.files.recognition.folders.folder_scan import FolderScan, scan_folder
-from toolkit.files.recognition.folders.id_lists import IdList, find_id_lists
+from toolkit.files.recognition.folders.id_lists import IdList, find_id_lists, refuse_other_pairs
 from toolkit.files.recognition.folders.roles import Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.folders.unread_files import NO_IMAGES, no_masks, unread_files
 from toolkit.files.recognition.folders.unreadable_masks import without_unreadable
@@ -94,7 +94,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     Raises:
         MissingFileError: the folder does not exist.
         NothingToLearnError: the folder has no images, or no masks.
-        DataError: none of the images can be read.
+        DataError: none of the images can be read, or a list pairs them with other masks than names do.
     """
     scan = regrouped(scan_folder(root))
     progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
@@ -117,6 +117,8 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     roles = _paired_by_table(without_fields_of_view(roles), first)
     if roles.images is None:
         raise NothingToLearnError(_nothing(scan, first), NO_IMAGES)
+    if roles.pairing is not None and not roles.class_folders:
+        refuse_other_pairs(scan, roles.pairing)
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = headers(roles.images, progress)
