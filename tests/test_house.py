@@ -271,3 +271,38 @@ def test_the_disk_is_changed_by_functions_that_tests_can_let_fail() -> None:
         "learning/engines/openvino_engine.py: write_bytes",
     }
     assert {one for one in found if not one.startswith("files/disk/changes.py")} == allowed
+
+
+def test_files_of_others_are_opened_only_if_they_are_regular() -> None:
+    """A named pipe, a device or a socket in the place of a file would hang the program."""
+
+    def is_checked(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "regular"
+
+    found = set()
+    for module in modules():
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            on_path = node.func.attr in ("read_text", "read_bytes") and not is_checked(node.func.value)
+            readers = ("read_csv", "fromfile", "File", "TiffFile", "dcmread", "imread")
+            by_name = node.func.attr in readers and node.args and not any(map(is_checked, ast.walk(node.args[0])))
+            opened = (
+                node.func.attr == "open" and not is_checked(node.func.value) and ast.unparse(node.func) != "os.open"
+            )
+            opened = opened and not (node.args and is_checked(node.args[0]))
+            if on_path or by_name or opened:
+                found.add(module.relative_to(PACKAGE).as_posix())
+    # The system's files, archives that are open already, new files, and files that were found to be regular.
+    assert found == {
+        "commands/predicting/formats.py",
+        "commands/starting/new.py",
+        "commands/starting/starting_point.py",
+        "files/disk/free_space.py",
+        "files/disk/usable_cores.py",
+        "files/images/array_files.py",
+        "files/masks/shapes/drawings.py",
+        "learning/networks/weight_files.py",
+        "learning/runtime.py",
+        "report/html.py",
+    }

@@ -206,6 +206,26 @@ def test_a_mask_for_each_class(folder: Path) -> None:
     assert_masks(config, IDS)
 
 
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("the class before the id", "{}-{}.png"),
+        ("a folder for each image", "{1}/{0}.png"),
+        ("a folder for each class", "{}/{}_mask.png"),
+    ],
+)
+def test_names_that_have_the_class_elsewhere(folder: Path, row: str, name: str) -> None:
+    def classes(path: Path, mask: Mask) -> None:
+        for one, drawn in (("cell", mask), ("rim", mask & ~np.roll(mask, 1, 1))):
+            draw(path.parent / name.format(one, path.stem), drawn)
+
+    written(folder, "images/{n}.png", masks="masks/{n}.png", parts=classes)
+    _, config = recognised(folder)
+    assert {"mask_name": config.data.mask_name} == lines_of(row)
+    assert config.classes == ("cell", "rim")
+    assert_masks(config, IDS)
+
+
 def test_masks_of_other_values_in_sibling_folders_are_no_classes(folder: Path) -> None:
     written(folder, "images/{n}.png", masks="masks/kinds/{n}.png")
     numbered = (np.indices(SIZE)[0] // 6).astype(np.uint8)

@@ -232,3 +232,29 @@ def test_pictures_are_not_masks_with_shades() -> None:
     picture[:5] = (255, 0, 0)
     found = interpret_values([values_of_mask(picture)])
     assert (found.code, found.has_shades) == ("unknown", False)
+
+
+def test_the_background_of_a_drawing_is_white_where_0_is_inside() -> None:
+    drawn = np.full((12, 12), 255, np.uint8)
+    drawn[3:9, 3:9], drawn[5:7, 5:7] = 128, 0
+    found = read(drawn, drawn)
+    assert (found.code, found.values) == ("coded", (255, 0, 128))
+    assert "255 fills most of the image borders" in found.why
+    drawn[0] = 0
+    assert read(drawn, drawn).values == (0, 128, 255)
+
+
+def test_numbers_of_objects_need_0_as_background() -> None:
+    masks = []
+    for count in (4, 6, 3):
+        mask = np.ones((12, 12), np.uint8)
+        for number in range(count):
+            mask[2 + 2 * (number // 3) : 4 + 2 * (number // 3), 2 + 2 * (number % 3) : 4 + 2 * (number % 3)] = (
+                number + 2
+            )
+        masks.append(mask)
+    found = read(*masks)
+    assert found.code == "unknown"
+    assert "1 fills the image borders" in found.why
+    assert "value_ranges: {foreground: [2, 65535]}" in found.other
+    assert read(*(mask - 1 for mask in masks)).code == "instances"

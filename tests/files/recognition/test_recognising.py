@@ -50,3 +50,33 @@ def test_a_folder_without_readable_images_is_refused(draw: Draw, tmp_path: Path)
     with pytest.raises(DataError, match=r"none of the 1 images in .*images can be read: a") as told:
         recognise(tmp_path, Silent())
     assert "a.png" in told.value.advice
+
+
+@pytest.mark.parametrize(("image", "mask"), [("img_{}", "lab_{}"), ("{}", "{}")])
+def test_a_table_of_pairs_comes_before_names(draw: Draw, tmp_path: Path, image: str, mask: str) -> None:
+    rows = ["image,mask"]
+    for number in range(4):
+        draw(f"images/{image.format(number)}.png")
+        draw(f"masks/{mask.format(number)}.png", np.eye(6, 9, dtype=np.uint8) * 255)
+        rows.append(f"images/{image.format(number)}.png,masks/{mask.format(3 - number)}.png")
+    draw(f"test/{image.format(9)}.png")
+    (tmp_path / "pairs.csv").write_text("\n".join([*rows, ""]))
+    found = recognise(tmp_path, Silent())
+    assert found.roles.pairing is not None
+    assert found.roles.pairing.masks.folder == tmp_path / "pairs.csv"
+    assert (found.images.pattern, found.roles.test_name) == ("", "")
+    name = image.format(0)
+    assert found.roles.pairing.masks.paths[name] == tmp_path / "masks" / f"{mask.format(3)}.png"
+
+
+def test_a_list_of_other_pairs_is_refused(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"images/img_{number}.png")
+        draw(f"masks/lab_{number}.png", np.eye(6, 9, dtype=np.uint8) * 255)
+    listed = tmp_path / "train.txt"
+    listed.write_text("\n".join(f"images/img_{number}.png masks/lab_{number}.png" for number in range(4)))
+    assert recognise(tmp_path, Silent()).images.pattern == "img_{id}.png"
+    listed.write_text("\n".join(f"images/img_{number}.png masks/lab_{3 - number}.png" for number in range(4)))
+    with pytest.raises(DataError, match=r"train.txt pairs img_0.png with lab_3.png, .* its mask is lab_0.png") as told:
+        recognise(tmp_path, Silent())
+    assert "masks: train.csv" in told.value.advice

@@ -11,7 +11,7 @@ from toolkit.core.arrays import Colour
 from toolkit.core.images.chunks import count_values
 from toolkit.core.masks.grey_levels import grey_levels, is_soft, near_black, share_of_extremes, white_of
 from toolkit.core.masks.misplaced_masks import are_alike, place_of
-from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, why_objects
+from toolkit.core.masks.numbered_objects import Numbers, are_whole, numbered_background, pieces_of, why_objects
 from toolkit.core.masks.pure_colours import pure_colours
 from toolkit.errors import counted, listing
 
@@ -29,6 +29,9 @@ _OTHER_ALPHA = 0.02
 _SCATTERED = 24
 _FREQUENT = 8
 _LISTED = 20
+_MOST_OF_FRAME = 0.5
+_NEARLY_ALL = 0.9
+_FEWEST = 0.01
 _IGNORE_CODES = (255, 254, 65535)
 
 
@@ -186,6 +189,9 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
         others = _numbers(masks, ignored) if ignored else numbers
         why = why_objects(others) if min(every) >= 0 and not is_soft(counts) else ""
         if why:
+            unsure = numbered_background([mask.frame for mask in masks if 0 not in mask.values], len(masks))
+            if any(unsure):
+                return MaskReading("unknown", why=unsure[0], other=unsure[1])
             why += f"; {_listed(ignored)} is far above the others, so it is read as ignored" if ignored else ""
             return MaskReading("instances", (), ignored, why=why, other="index masks, in which each number is a class")
     if (levels := _levels(counts)) is not None:
@@ -323,15 +329,22 @@ def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReadin
 
 
 def _background_first(masks: Sequence[MaskValues], reading: MaskReading) -> MaskReading:
-    """The reading with the background as its first value: where none is 0, the value of most of the image borders."""
+    """The reading with the background as its first value: where none is 0, the value of most of the image borders.
+
+    Where values are far apart, as in drawings, 0 is no background either if nearly all borders have another value, and
+    hardly any has 0.
+    """
     framed = _summed([mask.frame for mask in masks])
-    if 0 in reading.values or not framed:
+    with_zero = 0 in reading.values
+    if not framed or (with_zero and (reading.code != "coded" or framed.get(0, 0) > _FEWEST * sum(framed.values()))):
         return reading
     background = max(reading.values, key=lambda value: framed.get(value, 0))
-    if background == reading.values[0] or 2 * framed[background] < sum(framed.values()):
+    least = (_NEARLY_ALL if with_zero else _MOST_OF_FRAME) * sum(framed.values())
+    if background == reading.values[0] or framed.get(background, 0) < least:
         return reading
     values = (background, *(value for value in reading.values if value != background))
-    why = f"{reading.why}; none is 0, and {background} fills most of the image borders, so it is the background"
+    told = "0 hardly any" if with_zero else "none is 0"
+    why = f"{reading.why}; {background} fills most of the image borders, and {told}, so it is the background"
     return replace(reading, values=values, why=why)
 
 

@@ -96,3 +96,23 @@ def _why_others(files: Sequence[Numbers], counts: Sequence[int]) -> str:
     if recurring <= _ONCE or (seldom and max(uses.values()) <= _COMMON * len(files)):
         return f"files hold different numbers, {len(uses)} in all, one component each"
     return ""
+
+
+def numbered_background(frames: Sequence[Mapping[int, int]], files: int) -> tuple[str, str]:
+    """Why one of the numbers of objects may be the background, and what to do; empty texts if none may be.
+
+    Args:
+        frames: pixels of each number in the outermost rows and columns of each mask without a 0.
+        files: all masks.
+    """
+    most = {max(frame, key=lambda number: frame[number]) for frame in frames if frame}
+    if len(frames) < files or len(most) != 1 or not all(frames):
+        return "", ""
+    background = most.pop()
+    if any(2 * frame[background] < sum(frame.values()) for frame in frames):
+        return "", ""
+    why = f"files number objects, but none holds 0, and {background} fills the image borders: it may be the background"
+    advice = "If it is, save the masks with 0 in its place; then they are read as numbers of objects."
+    if background == 1:
+        advice += " To train without telling objects apart, write under data: value_ranges: {foreground: [2, 65535]}"
+    return why, advice

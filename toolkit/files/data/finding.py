@@ -254,7 +254,7 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
         drawings.refuse_missing(_shape_classes(classes), key)
         return Shapes(drawings, classes, _refuse_turned(images))
     if pattern is not None and (CLASS in pattern or ANYTHING in pattern):
-        found = named_files(folder, MASK_SUFFIXES, key, pattern, template=template)
+        found = named_files(folder, MASK_SUFFIXES, key, pattern, template=template, classes=classes.names)
         if CLASS in pattern or any(len(files) > 1 for files in found.values()):
             return _of_several(keys, found, classes, f"{key}: the files called {pattern} in {folder}")
     paths = files_by_id(folder, _mask_suffixes(folder), key, pattern, template=template)

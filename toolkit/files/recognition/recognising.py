@@ -12,7 +12,7 @@ from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Mask
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.channel_files import FileNames
-from toolkit.files.images.decoding import read_image, read_mask_values
+from toolkit.files.images.decoding import image_id_of, read_image, read_mask_values
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.images.names.pairing import Pairing
 from toolkit.files.masks.loose_cells import is_empty_word
@@ -33,7 +33,7 @@ from toolkit.files.recognition.folders.channel_stacks import file_names_of
 from toolkit.files.recognition.folders.composed_ids import regrouped
 from toolkit.files.recognition.folders.fields_of_view import without_fields_of_view
 from toolkit.files.recognition.folders.folder_scan import FolderScan, scan_folder
-from toolkit.files.recognition.folders.id_lists import IdList, find_id_lists
+from toolkit.files.recognition.folders.id_lists import IdList, find_id_lists, refuse_other_pairs
 from toolkit.files.recognition.folders.roles import Roles, find_roles, is_mask_folder
 from toolkit.files.recognition.folders.unread_files import NO_IMAGES, no_masks, unread_files
 from toolkit.files.recognition.folders.unreadable_masks import without_unreadable
@@ -95,7 +95,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     Raises:
         MissingFileError: the folder does not exist.
         NothingToLearnError: the folder has no images, or no masks.
-        DataError: none of the images can be read.
+        DataError: none of the images can be read, or a list pairs them with other masks than names do.
     """
     scan = regrouped(scan_folder(root))
     progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
@@ -118,6 +118,8 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     roles = _paired_by_table(without_fields_of_view(roles), first)
     if roles.images is None:
         raise NothingToLearnError(_nothing(scan, first), NO_IMAGES)
+    if roles.pairing is not None and not roles.class_folders:
+        refuse_other_pairs(scan, roles.pairing)
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = headers(roles.images, progress)
@@ -171,19 +173,40 @@ def recognise(root: Path, progress: Progress) -> Recognised:
 
 
 def _paired_by_table(roles: Roles, tables: Sequence[RecognisedTable]) -> Roles:
-    """The roles with the masks of a table that pairs images with mask files, if names alone do not pair them."""
-    if roles.images is None or roles.pairing is not None:
+    """The roles with the masks of a table that pairs images with mask files, if names alone do not give the same."""
+    if roles.images is None or roles.class_folders:
         return roles
+    images = _by_whole_names(roles.images)
     for table in tables:
-        pairs = pairs_of(table.table, roles.images.paths, table.table.path.name) if table.table.rows else None
-        pairs = {one: path for one, path in (pairs or {}).items() if one in roles.images.paths}
+        pairs = pairs_of(table.table, images.paths, table.table.path.name) if table.table.rows else None
+        pairs = {one: path for one, path in (pairs or {}).items() if one in images.paths}
         used = set(pairs.values())
-        if used.difference(roles.images.paths.values()):
-            masks = ImageFolder(table.table.path, table.table.path.name, pairs)
-            pairing = Pairing(masks, "", "", len(pairs) / len(roles.images.paths), roles.images)
-            unused = tuple(one for one in roles.unused if not used.issuperset(one[0].paths.values()))
+        if not used.difference(images.paths.values()) or _agrees(roles.pairing, pairs, images):
+            continue
+        masks = ImageFolder(table.table.path, table.table.path.name, pairs)
+        pairing = Pairing(masks, "", "", len(pairs) / len(images.paths), images)
+        unused = tuple(one for one in roles.unused if not used.issuperset(one[0].paths.values()))
+        if images is roles.images:
             return replace(roles, pairing=pairing, unused=unused)
+        test = None if roles.test is None else _by_whole_names(roles.test)
+        return replace(roles, images=images, pairing=pairing, test=test, test_name="", unused=unused)
     return roles
+
+
+def _by_whole_names(images: ImageFolder) -> ImageFolder:
+    """The images by their whole names, where a pattern leaves a part out and all of them are in one folder."""
+    if not images.pattern or "/" in images.pattern:
+        return images
+    return ImageFolder(images.folder, images.name, {image_id_of(path.name): path for path in images.paths.values()})
+
+
+def _agrees(pairing: Pairing | None, pairs: Mapping[str, Path], images: ImageFolder) -> bool:
+    """Whether a pairing by names has the mask files of a table; also if its masks are parts that are united."""
+    if pairing is None:
+        return False
+    masks, several = pairing.masks.paths, "*" in pairing.masks.pattern
+    named = {path: masks.get(f"{pairing.prefix}{one}{pairing.suffix}") for one, path in pairing.images.paths.items()}
+    return several or all(named.get(images.paths[one]) == path for one, path in pairs.items())
 
 
 def class_order(

@@ -102,3 +102,10 @@ def test_files_in_folders_of_folders_are_told_with_the_lines_that_read_them(
     lines = [line for line in error.value.advice.splitlines() if "_name: " in line]
     assert len(lines) == len(told)
     assert all(text in line for text, line in zip(told, lines, strict=True))
+
+
+def test_names_of_classes_may_have_the_separator(tmp_path: Path) -> None:
+    for name in ("1_left_lung.png", "1_lung.png", "1_heart.png"):
+        (tmp_path / name).touch()
+    found = named_files(tmp_path, (), "key", "{id}_{class}.png", classes=("lung", "left_lung"))
+    assert sorted(name for name, _ in found["1"]) == ["heart", "left_lung", "lung"]

@@ -157,6 +157,26 @@ def test_masks_of_two_people_are_no_classes(touch: Touch) -> None:
     assert [text for _, text in found.unused if 'mask_name: "{id}_2ndHO.png"' in text]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "pattern", "classes"),
+    [
+        ("{}_crack", "{}_rust", "{id}_{class}.png", ["crack", "rust"]),
+        ("{}-crack", "{}-rust", "{id}-{class}.png", ["crack", "rust"]),
+        ("crack_{}", "rust_{}", "{class}_{id}.png", ["crack", "rust"]),
+        ("{}_mask_crack", "{}_mask_rust", "{id}_mask_{class}.png", ["crack", "rust"]),
+        ("{}_left_lung", "{}_right_lung", "{id}_{class}_lung.png", ["left", "right"]),
+        ("{}_cell_wall", "{}_rim", "{id}_{class}.png", ["cell_wall", "rim"]),
+        ("crack/{}_mask", "rust/{}_mask", "{class}/{id}_mask.png", ["crack", "rust"]),
+        ("{}/crack", "{}/rust", "{id}/{class}.png", ["crack", "rust"]),
+        ("{}_r1", "{}_r2", "", []),
+    ],
+)
+def test_names_of_mask_files_have_classes(touch: Touch, one: str, other: str, pattern: str, classes: list[str]) -> None:
+    touch(*of_numbers("images/{}.png", f"masks/{one}.png", f"masks/{other}.png"))
+    found = roles(touch())
+    assert (found.class_name, sorted(found.class_folders)) == (pattern, classes)
+
+
 def test_classes_are_binary(touch: Touch) -> None:
     touch(*of_numbers("images/{}.png", "masks/cell/{}.png", "masks/rim/{}.png"))
     folders = scan_folder(touch()).folders

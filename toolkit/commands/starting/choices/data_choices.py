@@ -153,11 +153,11 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         same = None if found.rle is None else found.rle.mask_files
         told = "" if same is None else f", which has the same masks for {same:.0%} of the compared images"
         other = "; ".join(filter(None, (other, f"{found.scan.name(found.labels.table.path)}{told}")))
-    in_folders = found.roles.class_name.startswith("{class}")
+    in_folders = found.roles.class_name.startswith("{class}/")
     folder = pairing.masks.folder.parent if in_folders else pairing.masks.folder
     yield Choice(("data", "masks"), relative_path(folder, experiment), why, other)
     if folders:
-        which = "folder" if found.roles.class_name.startswith("{class}") else "file"
+        which = "folder" if found.roles.class_name.startswith("{class}/") else "file"
         why = f"one {which} for each class: {', '.join(folders)}"
         yield Choice(("data", "mask_name"), found.roles.class_name, why)
     elif pairing.mask_name:

@@ -20,7 +20,9 @@ _ENDINGS = ("annot", "masks", "mask", "labels", "_gt", "annotations", "groundtru
 _SHORT = frozenset(("l", "m", "lbl", "msk"))
 _IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "jpegimages", "photo", "photos", "sat", "leftimg8bit"))
 _NO_IMAGES = re.compile(r"superpixels?|overlays?|previews?|thumbs?|thumbnails?|vis|visuali[sz]ations?")
-_PERSON = re.compile(r"(\d(st|nd|rd|th))?_?(ho|observer|expert|rater|annotator|reader|manual|human|doctor)s?_?\d*")
+_PERSON = re.compile(
+    r"(\d(st|nd|rd|th))?_?(ho|obs|observer|exp|expert|r|rater|ann|annotator|reader|manual|human|doctor)s?_?\d*"
+)
 _FEWEST = 0.25
 _RARE = 0.1
 _LONGEST = 3

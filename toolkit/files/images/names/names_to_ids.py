@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -78,14 +78,16 @@ def named_files(
     *,
     template: str | None = None,
     exclude: Sequence[str] = (),
+    classes: Collection[str] = (),
 ) -> Named:
     """All files for each id, which may have several; otherwise as `files_by_id`.
 
-    The pattern may have `{class}` or `{channel}`, too: its text stands before the path of each file.
+    The pattern may have `{class}` or `{channel}`, too: its text stands before the path of each file. `classes` are the
+    names that `{class}` stands for, as far as they are known.
     """
     found: dict[str, list[tuple[str, Path]]] = {}
     try:
-        files = _in_folder(folder, suffixes) if pattern is None else matching_files(folder, pattern, template)
+        files = _in_folder(folder, suffixes) if pattern is None else matching_files(folder, pattern, template, classes)
     except OSError as error:
         raise MissingFileError(f"{key}: cannot read {folder}: {error.strerror}") from error
     left_out = [glob.escape(one).replace("[*]", ANYTHING) for one in exclude]
@@ -140,29 +142,41 @@ def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Pa
     return [(image_id_of(path.name), "", path) for path in paths if not path.name.startswith(".") and not path.is_dir()]
 
 
-def matching_files(folder: Path, pattern: str, template: str | None = None) -> list[tuple[str, str, Path]]:
+def matching_files(
+    folder: Path, pattern: str, template: str | None = None, classes: Collection[str] = ()
+) -> list[tuple[str, str, Path]]:
     """Id, class or channel, and path of the files below the folder whose path matches the pattern.
 
-    If the pattern has a part twice, both have the same text. Raises OSError.
+    If the pattern has a part twice, both have the same text. Where a name can be divided in several ways, `{class}` is
+    the longest of `classes`, so that `12_left_lung` is the class `left_lung` of `12`. Raises OSError.
     """
     template = template or ID
     folder.stat()  # glob treats a missing folder as an empty one
     parts = _PARTS.split(pattern)
     named = {ID, CLASS, CHANNEL, *_PARTS.findall(template)}
     wildcard = "".join(ANYTHING if part in (*named, ANYTHING) else glob.escape(part) for part in parts)
-    expression, seen = "", set()
-    for part in parts:
-        name = part.strip("{}")
-        if part in named:
-            expression += f"(?P={name})" if part in seen else f"(?P<{name}>[^/]+)"
-            seen.add(part)
-        else:
-            expression += "[^/]*" if part == ANYTHING else re.escape(part)
-    matcher, found = re.compile(expression), []
+    matchers = [_matcher(parts, named, known) for known in ((classes, ()) if classes and CLASS in parts else ((),))]
+    found = []
     for path in sorted(folder.glob(re.sub(r"\*+", "*", wildcard))):
-        match = matcher.fullmatch(path.relative_to(folder).as_posix())
+        name = path.relative_to(folder).as_posix()
+        match = next((one for matcher in matchers if (one := matcher.fullmatch(name))), None)
         if match is not None and not path.name.startswith(".") and not path.is_dir():
             texts = match.groupdict()
             image_id = "".join(texts.get(part.strip("{}"), part) for part in _PARTS.split(template))
             found.append((image_id, texts.get("class", texts.get("channel", "")), path))
     return found
+
+
+def _matcher(parts: Sequence[str], named: Collection[str], classes: Collection[str]) -> re.Pattern[str]:
+    """The expression of a pattern in parts; with names of classes, only for files of these."""
+    expression, seen = "", set()
+    known = "|".join(map(re.escape, sorted(classes, key=len, reverse=True)))
+    for part in parts:
+        name = part.strip("{}")
+        if part in named:
+            text = known if classes and part == CLASS else "[^/]+?" if classes else "[^/]+"
+            expression += f"(?P={name})" if part in seen else f"(?P<{name}>{text})"
+            seen.add(part)
+        else:
+            expression += "[^/]*" if part == ANYTHING else re.escape(part)
+    return re.compile(expression)

@@ -1,16 +1,21 @@
 """Finds text files that list ids of images, such as train.txt and val.txt."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from toolkit.config.yaml.file_paths import regular
+from toolkit.errors import DataError
+from toolkit.files.images.decoding import IMAGE_SUFFIXES
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.images.names.lines_of_ids import lines_of, meant_by, says_absence, spellings_of
+from toolkit.files.images.names.pairing import Pairing
 from toolkit.files.recognition.folders.folder_scan import FolderScan
 
 _AT_MOST = 200
 _BYTES = 20_000_000
+_COLUMNS = re.compile(r"[,;\t ]+")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,41 @@ def lists_within(lists: Sequence[IdList], ids: Collection[str]) -> tuple[list[Id
         if not one.ids <= {image_id for other in chosen for image_id in other.ids}:
             chosen.append(one)
     return chosen, [one for one in fitting if one not in chosen]
+
+
+def refuse_other_pairs(scan: FolderScan, pairing: Pairing) -> None:
+    """Refuse masks that are paired by names if a text file with an image and a mask in each line has other pairs.
+
+    Raises:
+        DataError: a line has another mask for its image.
+    """
+    if "*" in pairing.masks.pattern:
+        return
+    masks, start, end = pairing.masks.paths, pairing.prefix, pairing.suffix
+    named = {path.name: masks.get(f"{start}{one}{end}") for one, path in pairing.images.paths.items()}
+    every = {path.name for path in masks.values()}
+    for path in scan.texts[:_AT_MOST]:
+        for image, mask in _pairs_in(path):
+            own = named.get(image)
+            if own is not None and mask in every and mask != own.name:
+                raise DataError(
+                    f"{scan.name(path)} pairs {image} with {mask}, but by their names its mask is {own.name}",
+                    "If the list is right, save it as a CSV with the header image,mask and a comma between the two "
+                    f"paths of a line, for example as {path.stem}.csv beside it; tk init then reads it, and by hand "
+                    f"write under data: masks: {path.stem}.csv. If the names are right, move the list away.",
+                )
+
+
+def _pairs_in(path: Path) -> list[tuple[str, str]]:
+    """The names of the two files in each line of a text; none if a line has anything else."""
+    try:
+        lines = [] if path.stat().st_size > _BYTES else lines_of(regular(path).read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return []
+    pairs = [_COLUMNS.split(line) for line in lines]
+    if not all(len(pair) == 2 and all(one.lower().endswith(IMAGE_SUFFIXES) for one in pair) for pair in pairs):
+        return []
+    return [(PurePosixPath(image).name, PurePosixPath(mask).name) for image, mask in pairs]
 
 
 def _ids_in(path: Path, spellings: Mapping[str, set[str]]) -> frozenset[str]:

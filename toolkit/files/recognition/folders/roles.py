@@ -27,6 +27,7 @@ _VALIDATION_WORDS = frozenset(("val", "valid", "validation"))
 _MOST = 0.5
 _NEARLY_ALL = 0.9
 _FEWEST = 3
+_SEPARATORS = frozenset("_-. /")
 
 WITHOUT_MASKS = "images without masks"
 """The description of folders of images that are not used."""
@@ -282,33 +283,51 @@ def _class_folders(
 ) -> tuple[dict[str, ImageFolder], str]:
     """Binary masks of one class each, and the pattern of their names with `{class}`; none if there are no such masks.
 
-    They are in sibling folders, with the names of the images; or in one folder, where the names have the class after
+    They are in sibling folders, with the same names; or in one folder, where the names have the class before or after
     the id. Folders that images have too, such as those of patients, are no classes.
     """
-    if pairing is None or pairing.prefix or pairing.suffix:
+    if pairing is None or (pairing.masks.pattern and (pairing.prefix or pairing.suffix)):
         return {}, ""
-    ids = pairing.images.paths.keys()
-    own = pairing.masks
     masks = [folder for folder in masks if not is_instance_folder(folder)]
-    if not own.pattern:
-        parent = own.folder.parent
-        beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
-        fitting = {folder.folder.name: folder for folder in beside if folder.paths.keys() & ids}
-        if len(fitting.keys() & {folder.folder.name for folder in images}) > 1:
-            return {}, ""
-        endings = {path.suffix for folder in fitting.values() for path in folder.paths.values()}
-        name = f"{{class}}/{{id}}{endings.pop() if len(endings) == 1 else '.*'}"
-    else:
-        beside = [folder for folder in masks if folder.folder == own.folder and folder.pattern.startswith("{id}_")]
-        fitting = {
-            Path(folder.pattern).stem.removeprefix("{id}_"): folder for folder in beside if folder.paths.keys() & ids
-        }
-        name = f"{{id}}_{{class}}{Path(own.pattern).suffix}"
-        if own not in fitting.values() or own.folder == pairing.images.folder:
-            return {}, ""
-    if len(fitting) < 2 or any(map(is_person, fitting)) or not all(map(are_binary, fitting.values())):
+    fitting, name = (_of_siblings if not pairing.masks.pattern else _of_kinds)(masks, pairing)
+    if pairing.masks not in fitting.values() or len(fitting) < 2:
+        return {}, ""
+    if name.startswith("{class}/") and len(fitting.keys() & {folder.folder.name for folder in images}) > 1:
+        return {}, ""
+    if any(map(is_person, fitting)) or not all(map(are_binary, fitting.values())):
         return {}, ""
     return fitting, name
+
+
+def _of_siblings(masks: Sequence[ImageFolder], pairing: Pairing) -> tuple[dict[str, ImageFolder], str]:
+    """Folders beside that of the masks in which files have the same names, by the names of the folders."""
+    wanted = {f"{pairing.prefix}{one}{pairing.suffix}" for one in pairing.images.paths}
+    parent = pairing.masks.folder.parent
+    beside = [folder for folder in masks if folder.folder.parent == parent and not folder.pattern]
+    fitting = {folder.folder.name: folder for folder in beside if folder.paths.keys() & wanted}
+    endings = {path.suffix for folder in fitting.values() for path in folder.paths.values()}
+    ending = endings.pop() if len(endings) == 1 else ".*"
+    return fitting, f"{{class}}/{pairing.prefix}{{id}}{pairing.suffix}{ending}"
+
+
+def _of_kinds(masks: Sequence[ImageFolder], pairing: Pairing) -> tuple[dict[str, ImageFolder], str]:
+    """The kinds of files in the folder of the masks, by the word in which their names differ."""
+    own, ids = pairing.masks, pairing.images.paths.keys()
+    kinds = [one for one in masks if one.folder == own.folder and one.pattern and one.paths.keys() & ids]
+    if own.folder == pairing.images.folder or len(kinds) < 2:
+        return {}, ""
+    start, end = affixes_of([kind.pattern for kind in kinds])[0], ""
+    first, last = start.prefix, start.suffix
+    cut = max(first.rfind(one) for one in _SEPARATORS) + 1
+    first = first[: max(cut, first.find("{id}") + len("{id}") if "{id}" in first else 0)]
+    places = [place for place, letter in enumerate(last) if letter in _SEPARATORS]
+    end = last[places[0] :] if places else ""
+    words = {kind.pattern[len(first) : len(kind.pattern) - len(end)]: kind for kind in kinds}
+    if "{id}" not in first + end or not all(words) or any(set("{}/*") & set(word) for word in words):
+        return {}, ""
+    if not first.endswith(tuple(_SEPARATORS)) and not end.startswith(tuple(_SEPARATORS)):
+        return {}, ""
+    return words, f"{first}{{class}}{end}"
 
 
 def _test_folder(
