@@ -1,4 +1,6 @@
-"""Covers toolkit/commands/comparing/compare.py, comparable.py, compare_result.py and differing_keys.py."""
+"""Covers toolkit/commands/comparing/compare.py, comparable.py, compare_result.py, differing_keys.py and
+recorded_scores.py.
+"""
 
 import csv
 import json
@@ -15,10 +17,11 @@ from typer.testing import CliRunner, Result
 
 from toolkit.cli import app
 from toolkit.commands.comparing.compare import compare
+from toolkit.commands.scoring.scores import Scoring, score_stores, write_scores
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.datasets.dataset import find_dataset, find_labelled
 from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
@@ -26,7 +29,8 @@ from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.files.predictions.store import ProbabilityWriter, store_digest
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, store_digest
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Silent
 
 COUNT = 24
@@ -88,6 +92,12 @@ def fitted(workspace: Workspace) -> Callable[..., Experiment]:
             for image_id in reversed(IDS):  # another order than that of the ids
                 flipped = random.random((*SIZE, 1)) < wrong
                 writer.append(image_id, np.where(flipped, 1 - truth(image_id), truth(image_id)).astype(np.float32))
+        if metric == "error":
+            scoring = Scoring(config.metric_specs, plugins=Plugins.of(experiment))
+            store = ProbabilityStore(experiment.predictions("oof"))
+            write_scores(
+                experiment, *score_stores([store], find_labelled(config), np.arange(COUNT) % folds, scoring, Silent())
+            )
         return experiment
 
     return fitted
@@ -266,7 +276,8 @@ def test_every_metric_is_a_column_of_the_table(fitted: Callable[..., Experiment]
         lines = "metrics: [miou, error]\n" if error else ""
         experiment = fitted(name, lines=lines)
         metrics = {"dice": dice} | ({"miou": 0.5, "error": error} if error else {})
-        write_json(experiment.score, {"metric": "dice", "folds": [], "all": dice, "metrics": metrics})
+        tree = {"metric": "dice", "folds": [], "all": dice, "metrics": metrics, "minimised": ["error"]}
+        write_json(experiment.score, tree)
     tk("compare", "a", "b", "c", "--csv", "table.csv")
     rows = {row["experiment"]: row for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
     assert {name: row["all.error"] for name, row in rows.items()} == {"a": "0.2", "b": "0.3", "c": ""}
@@ -420,3 +431,25 @@ def test_what_constant_masks_score_is_a_row_and_a_note(fitted: Callable[..., Exp
     assert len(notes) == 1
     assert notes[0].startswith("noise: worse than masks with foreground everywhere")
     assert "empty masks" in tk("compare", "good", "noise").stdout
+
+
+def test_own_code_is_not_run(fitted: Callable[..., Experiment]) -> None:
+    for name, wrong in (("a", 0.2), ("b", 0.05)):
+        fitted(name, wrong, metric="error").plugins.write_text('raise RuntimeError("it was run")\n' + ERROR)
+    found = compared("a", "b")
+    assert found["experiments"]["b"]["difference"]["verdict"] == "better"
+    assert found["experiments"]["b"]["difference"]["mean"] == pytest.approx(
+        found["experiments"]["b"]["all"] - found["experiments"]["a"]["all"]
+    )
+
+
+def test_own_metrics_that_are_no_mean_over_the_images_are_compared_by_their_scores_alone(
+    fitted: Callable[..., Experiment],
+) -> None:
+    for name, wrong in (("a", 0.2), ("b", 0.05)):
+        experiment = fitted(name, wrong, metric="error")
+        tree = json.loads(experiment.score.read_text())
+        experiment.score.write_text(json.dumps(tree | {"all": tree["all"] / 2}))
+    found = compared("a", "b")["experiments"]
+    assert found["b"]["difference"] is None
+    assert found["b"]["all"] < found["a"]["all"]

@@ -18,6 +18,7 @@ from toolkit.commands.comparing.compare_result import (
     table_rows,
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
+from toolkit.commands.comparing.recorded_scores import direction_of, needs_own_code, recorded_scores
 from toolkit.commands.scoring.constant_score import ConstantScore, constant_score
 from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score_stores
 from toolkit.commands.scoring.stage_scores import BetterStage, better_stage
@@ -39,7 +40,6 @@ from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import config_of
 from toolkit.files.experiment.score_json import StoredScore, known_score
 from toolkit.files.experiment.trained import read_predicted_folds
-from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
 
 
@@ -110,12 +110,16 @@ def _scores(base: Candidate, candidates: Sequence[Candidate], split: Split, prog
     stores = {name: store for name, store in found.items() if store is not None}
     if base.name not in stores or base.resolved is None:
         return {}
-    truth = truth_of(base.experiment, base.resolved)
-    ids = truth.labelled.images.ids
+    own = needs_own_code(base)
+    truth = None if own else truth_of(base.experiment, base.resolved)
+    ids = None if truth is None else truth.labelled.images.ids
     tables = {one.name: read_predicted_folds(one.experiment, ids) for one in candidates if one.name in stores}
     parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
+    if truth is None:
+        of = {one.name: (one, parts[one.name]) for one in candidates if one.name in parts}
+        return recorded_scores(base, of, split)
     truth = truth.only(parts[base.name].ids)
-    scoring = Scoring([truth.metric], IDENTITY, truth.rules, Plugins.of(base.experiment, progress))
+    scoring = Scoring([truth.metric], IDENTITY, truth.rules)
     wanted = list(stores.values())
     folds = parts[base.name].folds
     scores = score_stores(wanted, truth.labelled, folds, scoring, progress, with_constant=split == "oof")
@@ -130,8 +134,7 @@ def _direction(base: Candidate, scores: dict[str, Scores]) -> Direction:
         return scores[base.name].scored.metrics[0].direction
     if base.resolved is None:
         return "max"
-    plugins = Plugins.of(base.experiment)
-    return build_metric(base.resolved.primary_metric, 1, "sigmoid", plugins).direction
+    return direction_of(base, base.resolved.primary_metric)
 
 
 def _directions(candidates: Sequence[Candidate], column: str) -> dict[str, Direction]:
@@ -139,11 +142,10 @@ def _directions(candidates: Sequence[Candidate], column: str) -> dict[str, Direc
     found: dict[str, Direction] = {}
     for one in candidates if column.startswith(ALL) else ():
         config = {} if one.resolved is None else one.resolved.config
-        plugins = Plugins.of(one.experiment)
         for value in (config.get("primary_metric"), *config.get("metrics", ())):
             if value is not None:
                 spec = read_metric(value)
-                found[spec.label] = build_metric(spec, 1, "sigmoid", plugins).direction
+                found[spec.label] = direction_of(one, spec)
     return found
 
 

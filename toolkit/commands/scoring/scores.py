@@ -186,6 +186,9 @@ def write_scores(
     write_text(experiment.image_scores, format_table(("image_id", "fold", *scores.by_metric), rows))
     folds = [finite_or_none(score) for score in scores.by_fold]
     tree = cast(StoredScore, {"metric": scores.metric, "folds": folds, **_over_all(scores)})
+    minimised = [metric.label for metric in scores.scored.metrics if metric.direction == "min"]
+    if minimised:
+        tree["minimised"] = minimised
     if rules != NO_RULES:
         tree["rules"] = _plain_rules(rules)
     if optimism is not None:

@@ -53,11 +53,13 @@ class StoredHoldout(OverAll):
 class StoredScore(OverAll):
     """The content of score.json.
 
-    `folds` are by the primary `metric`. `optimism` is how much too good the score is because it chose the epochs.
+    `folds` are by the primary `metric`. `minimised` are the labels of the metrics of which less is better. `optimism`
+    is how much too good the score is because it chose the epochs.
     """
 
     metric: str
     folds: list[Number]
+    minimised: NotRequired[list[str]]
     rules: NotRequired[CountedRules]
     optimism: NotRequired[Number]
     constant: NotRequired[StoredConstant]
