@@ -127,3 +127,10 @@ def test_the_networks_of_all_sizes_are_built_and_no_other(tmp_path: Path, monkey
     path.write_text(CONFIG[: CONFIG.index("stages")].replace("weights: null", "weights: imagenet") + sizes)
     plan_training(load_config(path), {})
     assert built == [((64, 64), "imagenet"), ((96, 64), None)]
+
+
+def test_a_batch_that_no_memory_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "has_gpu", lambda: False)
+    monkeypatch.setattr(planning, "free_memory", lambda: 1 << 28)
+    with pytest.raises(ConfigError, match=r"shape: a batch of 4096 images of 32×32 takes at least 512 MiB of memory"):
+        planned(tmp_path, "    batch: 4096")

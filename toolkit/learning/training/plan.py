@@ -16,6 +16,8 @@ from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.metrics.registry import ALWAYS_RECORDED, MetricSpec, build_metric, build_metrics
 from toolkit.core.metrics.stateful import StatefulMetric
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
+from toolkit.files.datasets.keeping import size_text
+from toolkit.files.disk.free_space import free_memory
 from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.losses.registry import build_loss
@@ -26,8 +28,9 @@ from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.optimizing.schedules import build_schedule
 from toolkit.learning.plugins import check_call
 from toolkit.learning.reading.sample_reader import SampleReader, Where, build_reader
-from toolkit.learning.runtime import compiled, take_memory_by_need, tf, training_devices
+from toolkit.learning.runtime import compiled, has_gpu, take_memory_by_need, tf, training_devices
 
+_BYTES_A_PIXEL = 128  # of features and their gradients, at the least
 _CHECKED_KEYS = ("loss", "optimizer", "schedule", "callbacks", "batch")
 """Keys of a stage whose errors show only when something is built from them, or on this machine."""
 
@@ -77,6 +80,8 @@ def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
         return loaded.where(*key)
 
     stages = [read_stage(config, number, plugins) for number in range(len(config.stages))]
+    for stage in stages:
+        _refuse_too_large(stage, where)
     metrics = _metrics(config, where, plugins)
     for stage in stages:
         _check_stage(config, stage, metrics, plugins, where)
@@ -91,6 +96,18 @@ def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
         plugins=plugins,
         notes=_check_networks(config, where, plugins),  # last, because it takes longest
     )
+
+
+def _refuse_too_large(stage: Stage, where: Where) -> None:
+    """Refuse a batch that cannot fit in the memory of a machine without a GPU: the system would end the program."""
+    height, width, _ = stage.shape
+    needed, free = stage.batch * height * width * _BYTES_A_PIXEL, free_memory()
+    if needed > free and not has_gpu():
+        raise ConfigError(
+            f"{where(('shape',))}: a batch of {stage.batch} images of {height}×{width} takes at least "
+            f"{size_text(needed)} of memory, and {size_text(free)} are free",
+            "Choose a smaller batch or shape, for example patches: {per_image: 4} with shape: [512, 512, 3].",
+        )
 
 
 def build_augmentation(config: Config, stage: Stage, where: Where, plugins: Mapping[str, Any]) -> Augmentation:
