@@ -14,7 +14,7 @@ from tests.faults.conftest import KINDS, VERBS, Disk, Kind, Scenario, results_of
 
 pytestmark = pytest.mark.train
 
-SAMPLE = 4
+SAMPLE = 2
 STORAGE = 16
 
 
