@@ -245,3 +245,10 @@ def test_files_that_are_named_as_in_the_competition_are_read_so() -> None:
     assert config.data.image_name == "{id}/surface_volume/{channel}.tif"
     new("exp043", *DATA, "--competition", "tgs-salt")
     assert load_config(Path("experiments/exp043/config.yaml")).config.data.image_name is None
+
+
+def test_a_title_above_a_table_of_labels_is_refused() -> None:
+    Path("data/train.csv").write_text("Labels of 2024\nid,rle_mask\nt0,1 1\nt1,\n")
+    told = " ".join(new("exp042", *DATA, code=DataError.exit_code).split())
+    assert "data/train.csv:1: 1 line stands above the names of the columns (id, rle_mask, line 2)" in told
+    assert "Remove line 1 of" in told
