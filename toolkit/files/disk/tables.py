@@ -105,10 +105,9 @@ def _form_of(path: Path) -> tuple[str, str, list[str]]:
 def _refuse_titles(path: Path, lines: Sequence[str], separator: str, key: str, error: type[ToolkitError]) -> None:
     """Refuse a title or comment above the names of the columns: it would be read as these names."""
     filled = [number for number, line in enumerate(lines, start=1) if line.strip()][: _TITLE_LINES + 1]
+    looked_at = [lines[number - 1] for number in filled]
     for mark in dict.fromkeys((separator, *_SEPARATORS)):
-        cells = [
-            [cell.strip() for cell in row] for row in csv.reader([lines[one - 1] for one in filled], delimiter=mark)
-        ]
+        cells = [[cell.strip() for cell in row] for row in csv.reader(looked_at, delimiter=mark)]
         if len(cells) != len(filled):  # a cell with a line break
             return
         for place in range(1, len(cells)):
@@ -116,7 +115,7 @@ def _refuse_titles(path: Path, lines: Sequence[str], separator: str, key: str, e
                 above, header = filled[place] - 1, listing(cells[place], 20)
                 raise error(
                     f"{key}: {path}:1: {counted(above, 'line stands', 'lines stand')} above the names of the columns "
-                    f"({header}, line {above + 1}): {lines[filled[0] - 1].strip()[:60]}",
+                    f"({header}, line {above + 1}): {looked_at[0].strip()[:60]}",
                     f"Remove {'line 1' if above == 1 else f'the lines 1 to {above}'} of {path}, so that it begins with "
                     "the names of the columns.",
                 )
