@@ -110,6 +110,8 @@ def test_any_number_of_columns_is_read_if_none_is_required(tmp_path: Path) -> No
         ("Labels; second version\nid,rle\na,1 1\n", 1),
         ("Labels\nid;rle\na;1 1\n", 1),
         ("# by me, for you\n# 2024\nid,rle\na,1 1\n", 2),
+        ("Labels of the clinic, 2024\nid,rle_mask\na,1 1\n", 1),
+        ("Labels of the clinic, 2024\nImageId,EncodedPixels\na,1 1\n", 1),
         ("Labels\nbild,maske\na,1 1\n", 1),
         ("Labels,,\nimage,mask,site\na.png,a_mask.png,x\n", 1),
     ],
@@ -134,6 +136,7 @@ def test_lines_above_the_header_are_refused(tmp_path: Path, content: str, lines:
         "0,image_0\n1,image_1\n",
         "text\nred; blue\n",
         "patient,date\nmask,x\n",
+        "id,patient\nmy id,p1\nother id,p2\n",
     ],
 )
 def test_a_first_line_that_may_be_a_header_or_a_row_is_read(tmp_path: Path, content: str) -> None:

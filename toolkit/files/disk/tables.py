@@ -17,8 +17,11 @@ _START, _LINES = 1 << 16, 50
 _SEPARATORS = (",", ";", "\t", "|")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _TITLE_LINES = 10
-_NAME_OF_COLUMN = re.compile(r"(\w+[_ ])?(id|image|img|file_?name|file|mask|rle|path|pixels)s?", re.IGNORECASE)
-_NO_NAME = re.compile(r"[\d\s.,;|\t-]*|.*[;|\t,].*|.*\.[a-z]\w{1,3}", re.IGNORECASE)
+_NO_VALUE = re.compile(
+    r"(\w+[_ ])?ids?|(image|img|file)_?(id|name|path)s?|(\w+[_ ])?rles?|rle[_ ]\w+|encoded_?pixels", re.I
+)
+_NAME_OF_COLUMN = re.compile(rf"{_NO_VALUE.pattern}|(\w+[_ ])?(image|img|file|mask|path|pixel|annotation)s?", re.I)
+_NO_NAME = re.compile(r"[\d\s.,;|\t-]*|.*[;|\t,].*|.*\.[a-z]\w{1,3}", re.I)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def _is_title(cells: Sequence[str], names: Sequence[str], is_separated: bool) ->
 
     Where cells are surely separated as these are, a line of a single cell is one above any names. Otherwise, and for a
     line of several cells, such as a title that a spreadsheet padded with separators, one of the names must be like id
-    or mask: the line may itself be the header or a row.
+    or mask: the line may itself be the header or a row. If it has as many cells, the name must be one that no row has.
     """
     if len(names) < 2 or len(set(names)) < len(names):
         return False
@@ -137,7 +140,7 @@ def _is_title(cells: Sequence[str], names: Sequence[str], is_separated: bool) ->
     filled = [cell for cell in cells if cell]
     return (
         bool(cells[0])
-        and (len(filled) < len(names) or cells[0].startswith("#"))
+        and (len(filled) < len(names) or cells[0].startswith("#") or any(map(_NO_VALUE.fullmatch, names)))
         and any(map(_NAME_OF_COLUMN.fullmatch, names))
         and not any(_NAME_OF_COLUMN.fullmatch(cell.lstrip("# ")) for cell in filled)
     )
