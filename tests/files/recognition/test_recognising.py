@@ -80,6 +80,10 @@ def test_a_list_of_other_pairs_is_refused(draw: Draw, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train.txt pairs img_0.png with lab_3.png, .* its mask is lab_0.png") as told:
         recognise(tmp_path, Silent())
     assert "masks: train.csv" in told.value.advice
+    draw("masks/lab_9.png", np.eye(6, 9, dtype=np.uint8) * 255)
+    listed.write_text("images/img_0.png masks/lab_9.png\n")
+    with pytest.raises(DataError, match=r"pairs img_0.png with lab_9.png"):  # a mask of no image by its name
+        recognise(tmp_path, Silent())
 
 
 def test_a_title_above_a_table_of_labels_is_the_reason(draw: Draw, tmp_path: Path) -> None:

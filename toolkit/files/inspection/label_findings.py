@@ -53,12 +53,14 @@ def listed_pairs(data: LabelledImages) -> Iterator[DataFinding]:
     sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
     for source in sources:
         images, masks = source.images, source.masks
-        if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles) or not masks.paths:
+        if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles):
+            continue
+        if not images.paths or not masks.paths:
             continue
         first = [next(iter(files.values())).parent for files in (images.paths, masks.paths)]
         folders = dict.fromkeys(folder for one in first for folder in (one, one.parent))
         texts = [path for folder in folders for path in sorted(folder.glob("*.txt"))]
-        other = other_pair(texts, images.paths, masks.paths)
+        other = other_pair(texts, images.paths, masks.paths, masks.paths.values())
         if other is not None:
             yield DataFinding(
                 "warning",

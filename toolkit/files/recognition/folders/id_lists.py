@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -57,7 +57,7 @@ def refuse_other_pairs(scan: FolderScan, pairing: Pairing) -> None:
         return
     masks, start, end = pairing.masks.paths, pairing.prefix, pairing.suffix
     named = {one: masks[name] for one in pairing.images.paths if (name := f"{start}{one}{end}") in masks}
-    other = other_pair(scan.texts, pairing.images.paths, named)
+    other = other_pair(scan.texts, pairing.images.paths, named, masks.values())
     if other is not None:
         raise DataError(
             f"{scan.name(other.path)} pairs {other.image} with {other.listed}, but by their names its mask is "
@@ -78,12 +78,20 @@ class OtherPair:
     used: str
 
 
-def other_pair(texts: Sequence[Path], images: Mapping[str, Path], masks: Mapping[str, Path]) -> OtherPair | None:
+def other_pair(
+    texts: Sequence[Path], images: Mapping[str, Path], masks: Mapping[str, Path], every_mask: Iterable[Path]
+) -> OtherPair | None:
     """The first pair of text files with an image and a mask in each line that is not one of these; by names of files.
 
     At most 200 files are read. Images or masks whose names occur in several folders cannot be compared.
+
+    Args:
+        texts: the text files.
+        images: the file of each id.
+        masks: the mask that is used for each id.
+        every_mask: all mask files, also those of no image.
     """
-    every = Counter(path.name for path in masks.values())
+    every = Counter(path.name for path in every_mask)
     times = Counter(path.name for path in images.values())
     named = {path.name: masks[one].name for one, path in images.items() if one in masks and times[path.name] == 1}
     for path in texts[:_AT_MOST]:
