@@ -630,3 +630,15 @@ def test_only_unreadable_images_are_refused_with_the_reason(unknown: Path) -> No
     with pytest.raises(DataError, match=r"none of the 12 images in .* can be read") as told:
         init(Session(Workspace(unknown.parent / "work")), unknown)
     assert "s00.png is not an image" in told.value.advice
+
+
+def test_masks_that_all_have_another_size_are_refused(unknown: Path) -> None:
+    with_images(unknown)
+    with_masks(unknown, draw=lambda mask: np.kron(mask, np.full((2, 2), 255, np.uint8)))
+    with pytest.raises(DataError, match=r"none of the masks has the size of its image .* the mask is 80×112"):
+        recognised(unknown)
+    work = Workspace(unknown.parent / "work")
+    assert not list(work.experiments.glob("*/config.yaml"))
+    save(unknown / "train/masks/s05.png", PICTURES["s05"][1].astype(np.uint8) * 255)
+    result = init(Session(work), unknown)
+    assert any("11 masks have another size than the image" in line for line in result.not_used)

@@ -245,3 +245,60 @@ def test_files_that_are_named_as_in_the_competition_are_read_so() -> None:
     assert config.data.image_name == "{id}/surface_volume/{channel}.tif"
     new("exp043", *DATA, "--competition", "tgs-salt")
     assert load_config(Path("experiments/exp043/config.yaml")).config.data.image_name is None
+
+
+def test_a_title_above_a_table_of_labels_is_refused() -> None:
+    Path("data/train.csv").write_text("Labels of 2024\nid,rle_mask\nt0,1 1\nt1,\n")
+    told = " ".join(new("exp042", *DATA, code=DataError.exit_code).split())
+    assert "data/train.csv:1: 1 line stands above the names of the columns (id, rle_mask, line 2)" in told
+    assert "Remove line 1 of" in told
+
+
+def with_mask_files(count: int, size: tuple[int, int] = (12, 16)) -> tuple[str, ...]:
+    """Images u0, u1 … of 12×16 with a mask file of a size each; the options that name them."""
+    for folder, shape in (("u/images", (12, 16)), ("u/masks", size)):
+        Path(folder).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(np.eye(*shape, dtype=np.uint8) * 255).save(f"{folder}/u{number}.png")
+    return ("--images", "u/images", "--masks", "u/masks")
+
+
+def test_few_images_get_fewer_folds() -> None:
+    data = with_mask_files(4)
+
+    def folds(name: str, *options: str) -> tuple[int, bool]:
+        told = new(name, *options)
+        config = load_config(Path("experiments", name, "config.yaml")).config
+        return config.folds_count, f"config.yaml has folds_count: {config.folds_count}" in " ".join(told.split())
+
+    assert folds("four", *data) == (4, True)
+    assert folds("two", *DATA) == (2, True)
+    assert folds("own", *data, "--set", "folds_count=3") == (3, False)
+    assert folds("single", *data, "--set", "folds_count=1", "--set", "validationSplit=0.5") == (1, False)
+    assert folds("variant", "--extends", "four") == (4, False)
+    Image.fromarray(np.zeros((12, 16), np.uint8)).save("u/images/u4.png")
+    Image.fromarray(np.zeros((12, 16), np.uint8)).save("u/masks/u4.png")
+    assert folds("five", *data) == (5, False)
+
+
+def test_masks_that_all_have_another_size_are_refused() -> None:
+    data = with_mask_files(3, (24, 32))
+    told = " ".join(new("exp042", *data, code=DataError.exit_code).split())
+    assert "none of the masks has the size of its image (3 compared); the first: u0: the mask is 24×32" in told
+    assert "scale the mask to its image" in told
+    Image.fromarray(np.eye(12, 16, dtype=np.uint8) * 255).save("u/masks/u2.png")
+    new("exp042", *data)
+
+
+def test_a_list_of_other_pairs_is_a_warning() -> None:
+    data = with_mask_files(3)
+    for number in range(3):
+        Path(f"u/masks/u{number}.png").rename(f"u/masks/u{number}_mask.png")
+    named = (*data, "--set", 'data.mask_name="{id}_mask.png"')
+    listed = Path("u/train.txt")
+    listed.write_text("".join(f"images/u{number}.png masks/u{number}_mask.png\n" for number in range(3)))
+    assert "train.txt" not in new("same", *named)
+    listed.write_text("".join(f"images/u{number}.png masks/u{2 - number}_mask.png\n" for number in range(3)))
+    told = " ".join(new("other", *named).split())
+    assert "train.txt pairs u0.png with u2_mask.png, but the mask that is read is u0_mask.png" in told
+    assert "save it as a CSV with the header image,mask" in told

@@ -99,3 +99,48 @@ def test_any_number_of_columns_is_read_if_none_is_required(tmp_path: Path) -> No
         table = read_table(path, None, "history", DataError)
         assert table.columns == columns
         assert table.rows == (columns, columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ("Labels of 2024\nid,rle\na,1 1\n", 1),
+        ("Labels of 2024\n\nid,rle\na,1 1\n", 2),
+        ("Labels of 2024;\nid;rle\na;1 1\n", 1),
+        ("Labels; second version\nid,rle\na,1 1\n", 1),
+        ("Labels\nid;rle\na;1 1\n", 1),
+        ("# by me, for you\n# 2024\nid,rle\na,1 1\n", 2),
+        ("Labels of the clinic, 2024\nid,rle_mask\na,1 1\n", 1),
+        ("Labels of the clinic, 2024\nImageId,EncodedPixels\na,1 1\n", 1),
+        ("Labels\nbild,maske\na,1 1\n", 1),
+        ("Labels,,\nimage,mask,site\na.png,a_mask.png,x\n", 1),
+    ],
+)
+def test_lines_above_the_header_are_refused(tmp_path: Path, content: str, lines: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=f"above the names of the columns .*, line {lines + 1}") as told:
+        read_table(path, None, "data.masks", DataError)
+    assert f"{path}:1: " in told.value.message
+    assert f"Remove {'line 1' if lines == 1 else f'the lines 1 to {lines}'} of {path}" in told.value.advice
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",patient\na,p1\nb,p2\n",
+        "# id,patient\na,p1\nb,p2\n",
+        "id,\na,p1\n",
+        "a,\nb,1 1\n",
+        "a.png,\nb.png,b_mask.png\n",
+        "0,image_0\n1,image_1\n",
+        "text\nred; blue\n",
+        "patient,date\nmask,x\n",
+        "id,patient\nmy id,p1\nother id,p2\n",
+    ],
+)
+def test_a_first_line_that_may_be_a_header_or_a_row_is_read(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    table = read_table(path, None, "data.masks", DataError)
+    assert 1 + len(table.rows) == len(content.splitlines())

@@ -60,6 +60,23 @@ def test_ids_and_coverage_are_in_the_order_of_the_ids(sound: Path) -> None:
     assert index.constant == ()
 
 
+def test_a_list_with_other_pairs_is_a_warning(sound: Path) -> None:
+    def warnings(folder: str) -> list[str]:
+        progress = Warned()
+        check(sound, folder, progress)
+        return [line for line in progress.warnings if "train.txt" in line]
+
+    (sound / "train.txt").write_text("images/a.png masks/a.png\nimages/b.png masks/b.png\n")
+    assert warnings("masks") == []
+    (sound / "masks").rename(sound / "labels")
+    for path in (sound / "labels").iterdir():
+        path.rename(path.with_suffix(".bmp"))
+    (sound / "train.txt").write_text("images/a.png labels/b.bmp\nimages/b.png labels/a.bmp\n")
+    (line,) = warnings("labels")
+    assert "pairs a.png with b.bmp, but the mask that is read is a.bmp" in line
+    assert warnings("train.csv") == []
+
+
 def test_all_problems_are_reported_at_once(sound: Path, draw: Draw) -> None:
     for image_id in "defgh":
         draw(f"images/{image_id}.png")

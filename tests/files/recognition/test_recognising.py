@@ -80,3 +80,16 @@ def test_a_list_of_other_pairs_is_refused(draw: Draw, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train.txt pairs img_0.png with lab_3.png, .* its mask is lab_0.png") as told:
         recognise(tmp_path, Silent())
     assert "masks: train.csv" in told.value.advice
+    draw("masks/lab_9.png", np.eye(6, 9, dtype=np.uint8) * 255)
+    listed.write_text("images/img_0.png masks/lab_9.png\n")
+    with pytest.raises(DataError, match=r"pairs img_0.png with lab_9.png"):  # a mask of no image by its name
+        recognise(tmp_path, Silent())
+
+
+def test_a_title_above_a_table_of_labels_is_the_reason(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"images/s{number}.png")
+    (tmp_path / "train.csv").write_text("Labels,\nid,rle\ns0,1 2\ns1,3 2\ns2,1 1\ns3,\n")
+    with pytest.raises(NothingToLearnError, match=r"train.csv: unknown: .* above the names of the columns") as told:
+        recognise(tmp_path, Silent())
+    assert told.value.advice.startswith("Remove line 1 of ")

@@ -13,6 +13,7 @@ from toolkit.commands.starting.starting_point import (
     HEADER,
     STARTING_POINT,
     check_data,
+    folds_for,
     naming_origins,
     relative_path,
     warn_of_labels,
@@ -24,7 +25,7 @@ from toolkit.config.models import Config
 from toolkit.config.stage_values import dotted_names
 from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.config.yaml.yaml_files import write_yaml
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, counted
 from toolkit.files.code.own_modules import sources_of
 from toolkit.files.data.as_unpacked import channels_as_unpacked, keys_as_unpacked
 from toolkit.files.datasets.dataset import find_labelled
@@ -37,6 +38,7 @@ from toolkit.messages import Progress, Table
 
 _DECIDES_CLASSES = {"classes", "activation", "loss", "stages"}
 """Keys that would be chosen for the classes in the masks; who sets one of them chooses the classes too."""
+_DECIDES_FOLDS = {"folds_count", "folds", "validationSplit"}
 _GIVEN = "# Images and masks: the dataset that Experiment(path).fit(dataset) is given in Python\n"
 
 
@@ -180,6 +182,11 @@ def _write_checked(
             write_text(experiment.config, header + write_yaml(tree))
             loaded = load_experiment(experiment, overrides)
         training, tests = check_data(loaded.config)
+        folds = folds_for(training)
+        if recognise and folds != tree["folds_count"] and not _DECIDES_FOLDS & given.keys():
+            session.progress.say(f"there are only {counted(training, 'image')}: config.yaml has folds_count: {folds}")
+            tree = tree | {"folds_count": folds}
+            write_text(experiment.config, header + write_yaml(tree))
         if recognise:
             warn_of_labels(loaded.config, session.progress)
         if overrides:

@@ -11,15 +11,17 @@ from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError, listing
 from toolkit.files.data.finding import find_test_images
-from toolkit.files.data.sources import LabelledImages
+from toolkit.files.data.sources import Images, LabelledImages, other_size
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.changes import delete
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.decoding import MASK_ARRAYS, read_size
 from toolkit.files.images.image_files import PATHS_OF_CONFIG
 from toolkit.files.inspection.checking import misplaced
 from toolkit.files.inspection.data_findings import warn_of
-from toolkit.files.inspection.label_findings import missing_labels, remarks
+from toolkit.files.inspection.label_findings import listed_pairs, missing_labels, remarks
+from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.files.masks.shapes.drawings import Shapes
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.messages import Progress
@@ -51,10 +53,15 @@ STARTING_POINT: dict[str, Any] = {
 DEFINED_BY_COMPETITION = ("classes", "activation", "primary_metric")
 """Keys that are left out if a competition is named, because it defines them."""
 
-
 _LOOKED_AT = 5
 
 NO_CODE: Mapping[Path, str] = MappingProxyType({})
+
+
+def folds_for(images: int) -> int:
+    """The number of folds to start with: that of the defaults, or fewer for fewer images, but at least two."""
+    most: int = STARTING_POINT["folds_count"]
+    return max(2, min(most, images))
 
 
 def relative_path(path: Path, experiment: Experiment) -> str:
@@ -127,18 +134,22 @@ def check_data(config: Config) -> tuple[int, int]:
 
 
 def warn_of_labels(config: Config, progress: Progress) -> None:
-    """Warn of what was settled in a table and of images without a label; and, as far as some of the images show it, of
-    masks that are transposed, moved or of other images, as `tk data` does."""
+    """Warn of what was settled in a table, of lists with other pairs and of images without a label; and, as far as some
+    of the images show it, of masks that are transposed, moved or of other images, as `tk data` does."""
     data = find_labelled(config)
-    warn_of([*remarks(data), *missing_labels(data), *misplaced(data)], progress)
+    warn_of([*remarks(data), *listed_pairs(data), *missing_labels(data), *misplaced(data)], progress)
 
 
 def refuse_other_sizes(training: LabelledImages) -> None:
-    """Check that shapes were not drawn on images of another size; the first few images tell.
+    """Check that masks have the size of their images: shapes those on which they were drawn, files their own.
+
+    Of shapes the first few images tell. Of files, headers are read until one has the size of its image.
 
     Raises:
         DataError: all of these have another size.
     """
+    if isinstance(training.masks, MaskFiles):
+        _refuse_files_of_other_sizes(training.images, training.masks)
     problems: list[DataError] = []
     if not isinstance(training.masks, Shapes):
         return
@@ -151,6 +162,32 @@ def refuse_other_sizes(training: LabelledImages) -> None:
             problems.append(error)
     if problems:
         raise problems[0]
+
+
+def _refuse_files_of_other_sizes(images: Images, masks: MaskFiles) -> None:
+    differing: list[str] = []
+    for image_id in images.ids:
+        if image_id not in masks.paths:
+            continue
+        try:
+            if read_size(masks.paths[image_id], MASK_ARRAYS) == images.size(image_id):
+                return
+            differing.append(image_id)
+        except DataError:  # tk data lists files that cannot be read
+            continue
+    if not differing:
+        return
+    size = images.size(differing[0])
+    try:
+        own = masks.read(differing[0], size).shape[:2]
+    except DataError:
+        return
+    if own != size:  # of arrays of planes the header does not tell
+        error = other_size(differing[0], own, size)
+        raise DataError(
+            f"none of the masks has the size of its image ({len(differing)} compared); the first: {error.message}",
+            error.advice,
+        )
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:

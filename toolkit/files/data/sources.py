@@ -154,7 +154,7 @@ class LabelledImages:
         Raises:
             DataError: as `read_labels`.
         """
-        height, width = size = self.images.size(image_id)
+        size = self.images.size(image_id)
         stored = None
         files, coding = self.masks, getattr(self.masks, "coding", None)
         if isinstance(files, MaskFiles) and isinstance(coding, ByValue) and image_id not in files.empty:
@@ -163,10 +163,7 @@ class LabelledImages:
         else:
             raw = self._read(self.masks.read, image_id, size)
         if raw.shape[:2] != size:
-            raise DataError(
-                f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, but the image is {height}×{width}",
-                _TURNED if raw.shape[:2] == (width, height) else _OTHER_SIZE,
-            )
+            raise other_size(image_id, raw.shape[:2], size)
         values = raw if stored is None else stored
         return self._labels(image_id, raw), values if raw.ndim == 2 else None
 
@@ -240,3 +237,12 @@ def find_negatives(
     """List images without any foreground, with empty masks; raises as `find_image_files`."""
     found = find_images(folder, key, channels, ranges)
     return LabelledImages(found, EmptyMasks(found.ids), Classes(classes.names, classes.activation))
+
+
+def other_size(image_id: str, mask: tuple[int, ...], image: tuple[int, int]) -> DataError:
+    """The error about a mask of another (height, width) than its image."""
+    height, width = image
+    return DataError(
+        f"{image_id}: the mask is {mask[0]}×{mask[1]}, but the image is {height}×{width}",
+        _TURNED if mask == (width, height) else _OTHER_SIZE,
+    )

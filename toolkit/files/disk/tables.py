@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,18 @@ from pathlib import Path
 import pandas as pd
 
 from toolkit.config.yaml.file_paths import regular
-from toolkit.errors import MissingFileError, ToolkitError, listing
+from toolkit.errors import MissingFileError, ToolkitError, counted, listing
 
 _LONGEST_CELL = 2**31 - 1
 _START, _LINES = 1 << 16, 50
 _SEPARATORS = (",", ";", "\t", "|")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_TITLE_LINES = 10
+_NO_VALUE = re.compile(
+    r"(\w+[_ ])?ids?|(image|img|file)_?(id|name|path)s?|(\w+[_ ])?rles?|rle[_ ]\w+|encoded_?pixels", re.I
+)
+_NAME_OF_COLUMN = re.compile(rf"{_NO_VALUE.pattern}|(\w+[_ ])?(image|img|file|mask|path|pixel|annotation)s?", re.I)
+_NO_NAME = re.compile(r"[\d\s.,;|\t-]*|.*[;|\t,].*|.*\.[a-z]\w{1,3}", re.I)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ def read_table(
         MissingFileError: the file does not exist or cannot be read.
     """
     try:
-        encoding, separator = _form_of(path)
+        encoding, separator, start = _form_of(path)
+        _refuse_titles(path, start, separator, key, error)
         cells = pd.read_csv(
             regular(path),
             sep=separator,
@@ -82,8 +90,8 @@ def read_table(
     return TextTable(path, header, tuple(cells.iloc[1:].itertuples(index=False, name=None)))
 
 
-def _form_of(path: Path) -> tuple[str, str]:
-    """Encoding and separator of a CSV file, from its first lines."""
+def _form_of(path: Path) -> tuple[str, str, list[str]]:
+    """Encoding and separator of a CSV file, from its first lines; and these lines."""
     with regular(path).open("rb") as file:
         start = file.read(_START)
     encoding = "utf-16" if start.startswith(_UTF16_MARKS) else "utf-8-sig"
@@ -92,8 +100,50 @@ def _form_of(path: Path) -> tuple[str, str]:
     for separator in _SEPARATORS:
         counts = {len(cells) for cells in csv.reader(shown[:_LINES], delimiter=separator)}
         if len(counts) == 1 and counts != {1}:
-            return encoding, separator
-    return encoding, next((separator for separator in _SEPARATORS if shown and separator in shown[0]), ",")
+            return encoding, separator, lines[:_LINES]
+    separator = next((separator for separator in _SEPARATORS if shown and separator in shown[0]), "")
+    return encoding, separator or ",", lines[:_LINES]
+
+
+def _refuse_titles(path: Path, lines: Sequence[str], separator: str, key: str, error: type[ToolkitError]) -> None:
+    """Refuse a title or comment above the names of the columns: it would be read as these names."""
+    filled = [number for number, line in enumerate(lines, start=1) if line.strip()][: _TITLE_LINES + 1]
+    looked_at = [lines[number - 1] for number in filled]
+    for mark in dict.fromkeys((separator, *_SEPARATORS)):
+        cells = [[cell.strip() for cell in row] for row in csv.reader(looked_at, delimiter=mark)]
+        if len(cells) != len(filled):  # a cell with a line break
+            return
+        for place in range(1, len(cells)):
+            if all(_is_title(one, cells[place], mark == separator) for one in cells[:place]):
+                above, header = filled[place] - 1, listing(cells[place], 20)
+                raise error(
+                    f"{key}: {path}:1: {counted(above, 'line stands', 'lines stand')} above the names of the columns "
+                    f"({header}, line {above + 1}): {looked_at[0].strip()[:60]}",
+                    f"Remove {'line 1' if above == 1 else f'the lines 1 to {above}'} of {path}, so that it begins with "
+                    "the names of the columns.",
+                )
+
+
+def _is_title(cells: Sequence[str], names: Sequence[str], is_separated: bool) -> bool:
+    """Whether a line is a title or comment, if the cells of a later line are names of columns.
+
+    Where cells are surely separated as these are, a line of a single cell is one above any names. Otherwise, and for a
+    line of several cells, such as a title that a spreadsheet padded with separators, one of the names must be like id
+    or mask: the line may itself be the header or a row. If it has as many cells, the name must be one that no row has.
+    """
+    if len(names) < 2 or len(set(names)) < len(names):
+        return False
+    if any(_NO_NAME.fullmatch(name) or not name.isprintable() for name in names):
+        return False
+    if len(cells) == 1 and is_separated:
+        return True
+    filled = [cell for cell in cells if cell]
+    return (
+        bool(cells[0])
+        and (len(filled) < len(names) or cells[0].startswith("#") or any(map(_NO_VALUE.fullmatch, names)))
+        and any(map(_NAME_OF_COLUMN.fullmatch, names))
+        and not any(_NAME_OF_COLUMN.fullmatch(cell.lstrip("# ")) for cell in filled)
+    )
 
 
 def numbered_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -123,6 +123,7 @@ def training_findings(
     found = [
         *label_findings.without_image(data),
         *label_findings.remarks(data),
+        *label_findings.listed_pairs(data),
         *image_findings.unusable(facts, data.images.origin, coloured),
     ]
     found += chain(value_findings.unknown_labels(data), value_findings.lossy_levels(data))

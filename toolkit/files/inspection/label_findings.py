@@ -17,9 +17,12 @@ from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
 from toolkit.files.data.merging import MergedMasks
 from toolkit.files.data.sources import NO_MASK, LabelledImages
+from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
+from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
+from toolkit.files.recognition.folders.id_lists import other_pair
 
 _PARTS, _FEWEST = 4, 4
 
@@ -43,6 +46,29 @@ def remarks(data: LabelledImages) -> Iterator[DataFinding]:
         if isinstance(source.masks, MaskTable):
             for message, ids in source.masks.remarks:
                 yield DataFinding("warning", "table", message, ids)
+
+
+def listed_pairs(data: LabelledImages) -> Iterator[DataFinding]:
+    """A text file beside the images or the masks, or above them, that pairs them otherwise."""
+    sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
+    for source in sources:
+        images, masks = source.images, source.masks
+        if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles):
+            continue
+        if not images.paths or not masks.paths:
+            continue
+        first = [next(iter(files.values())).parent for files in (images.paths, masks.paths)]
+        folders = dict.fromkeys(folder for one in first for folder in (one, one.parent))
+        texts = [path for folder in folders for path in sorted(folder.glob("*.txt"))]
+        other = other_pair(texts, images.paths, masks.paths, masks.paths.values())
+        if other is not None:
+            yield DataFinding(
+                "warning",
+                "pairs",
+                f"{other.path} pairs {other.image} with {other.listed}, but the mask that is read is {other.used}",
+                advice="If the list is right, save it as a CSV with the header image,mask and a comma between the two "
+                "paths of a line, and name it as data.masks. Otherwise move the list away.",
+            )
 
 
 def missing_labels(data: LabelledImages) -> Iterator[DataFinding]:

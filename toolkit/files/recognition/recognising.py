@@ -139,7 +139,9 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     if masks is None and labels is None and document is None:
         raise NothingToLearnError(
             "\n".join([_nothing(scan, tables, roles), *(f"  {note}" for note in documents.notes)]),
-            advice_about_tools(scan) or no_masks(scan, roles),
+            next((table.advice for table in tables if table.advice), "")
+            or advice_about_tools(scan)
+            or no_masks(scan, roles),
         )
     rle = None if labels is None else _read_labels(labels, roles)
     fitting = matching_competitions(labels, sample, rle, frozenset(sizes), roles.images.pattern)
@@ -244,7 +246,8 @@ def _nothing(scan: FolderScan, tables: Sequence[RecognisedTable], roles: Roles |
     reasons = {} if roles is None else {id(folder): f"; not used: {what}" for folder, what in roles.unreadable}
     lines += [_described_folder(folder) + reasons.get(id(folder), "") for folder in scan.folders[:_SHOWN]]
     lines += [
-        f"  {scan.name(table.table.path)}: {table.role}: {table.why}; columns {', '.join(table.table.columns)}"
+        f"  {scan.name(table.table.path)}: {table.role}: {table.why}"
+        + (f"; columns {', '.join(table.table.columns)}" if table.table.columns else "")
         + _guess(table)
         for table in tables[:_SHOWN]
     ]

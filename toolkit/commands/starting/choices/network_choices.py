@@ -8,7 +8,7 @@ from typing import Any
 from toolkit.commands.starting.choices.backbone_choice import backbone_choices
 from toolkit.commands.starting.choices.choice import Choice
 from toolkit.commands.starting.mask_classes import EXCLUSIVE_LOSS, EXCLUSIVE_METRIC, exclusive_stages
-from toolkit.commands.starting.starting_point import STARTING_POINT
+from toolkit.commands.starting.starting_point import STARTING_POINT, folds_for
 from toolkit.errors import listing
 from toolkit.files.recognition.recognising import Recognised
 
@@ -99,7 +99,7 @@ def _channels(found: Recognised) -> int:
 
 def _folds(found: Recognised) -> list[Choice]:
     count = len(found.images.paths)
-    folds = max(2, min(STARTING_POINT["folds_count"], count))
+    folds = folds_for(count)
     choices = []
     if folds != STARTING_POINT["folds_count"]:
         choices.append(Choice(("folds_count",), folds, f"there are only {count} images"))

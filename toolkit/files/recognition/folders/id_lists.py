@@ -1,7 +1,8 @@
 """Finds text files that list ids of images, such as train.txt and val.txt."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -55,18 +56,50 @@ def refuse_other_pairs(scan: FolderScan, pairing: Pairing) -> None:
     if "*" in pairing.masks.pattern:
         return
     masks, start, end = pairing.masks.paths, pairing.prefix, pairing.suffix
-    named = {path.name: masks.get(f"{start}{one}{end}") for one, path in pairing.images.paths.items()}
-    every = {path.name for path in masks.values()}
-    for path in scan.texts[:_AT_MOST]:
-        for image, mask in _pairs_in(path):
-            own = named.get(image)
-            if own is not None and mask in every and mask != own.name:
-                raise DataError(
-                    f"{scan.name(path)} pairs {image} with {mask}, but by their names its mask is {own.name}",
-                    "If the list is right, save it as a CSV with the header image,mask and a comma between the two "
-                    f"paths of a line, for example as {path.stem}.csv beside it; tk init then reads it, and by hand "
-                    f"write under data: masks: {path.stem}.csv. If the names are right, move the list away.",
-                )
+    named = {one: masks[name] for one in pairing.images.paths if (name := f"{start}{one}{end}") in masks}
+    other = other_pair(scan.texts, pairing.images.paths, named, masks.values())
+    if other is not None:
+        raise DataError(
+            f"{scan.name(other.path)} pairs {other.image} with {other.listed}, but by their names its mask is "
+            f"{other.used}",
+            "If the list is right, save it as a CSV with the header image,mask and a comma between the two "
+            f"paths of a line, for example as {other.path.stem}.csv beside it; tk init then reads it, and by hand "
+            f"write under data: masks: {other.path.stem}.csv. If the names are right, move the list away.",
+        )
+
+
+@dataclass(frozen=True)
+class OtherPair:
+    """A text file, the name of an image in it, the mask that it lists for the image, and the one that is used."""
+
+    path: Path
+    image: str
+    listed: str
+    used: str
+
+
+def other_pair(
+    texts: Sequence[Path], images: Mapping[str, Path], masks: Mapping[str, Path], every_mask: Iterable[Path]
+) -> OtherPair | None:
+    """The first pair of text files with an image and a mask in each line that is not one of these; by names of files.
+
+    At most 200 files are read. Images or masks whose names occur in several folders cannot be compared.
+
+    Args:
+        texts: the text files.
+        images: the file of each id.
+        masks: the mask that is used for each id.
+        every_mask: all mask files, also those of no image.
+    """
+    every = Counter(path.name for path in every_mask)
+    times = Counter(path.name for path in images.values())
+    named = {path.name: masks[one].name for one, path in images.items() if one in masks and times[path.name] == 1}
+    for path in texts[:_AT_MOST]:
+        for image, listed in _pairs_in(path):
+            used = named.get(image)
+            if used is not None and every[listed] == 1 and listed != used:
+                return OtherPair(path, image, listed, used)
+    return None
 
 
 def _pairs_in(path: Path) -> list[tuple[str, str]]:

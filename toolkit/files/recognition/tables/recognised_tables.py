@@ -44,6 +44,7 @@ class RecognisedTable:
         template: the form of ids, for example `{id}`, `{id}.jpg` or `{id}.jpg_{class}`.
         classes: in the order of their first rows; numbers are sorted.
         alike: ids that are spelt otherwise than those of the images, each with that of the image.
+        advice: what to do about a table that cannot be read.
     """
 
     table: TextTable
@@ -55,6 +56,7 @@ class RecognisedTable:
     template: str = "{id}"
     classes: tuple[str, ...] = ()
     alike: Mapping[str, str] = field(default_factory=dict)
+    advice: str = ""
 
     @property
     def columns_used(self) -> tuple[str, ...]:
@@ -108,7 +110,8 @@ def recognise_table(path: Path, train_ids: Collection[str], test_ids: Collection
     try:
         table = read_table(path, None, path.name, DataError)
     except (DataError, MissingFileError) as error:
-        return RecognisedTable(TextTable(path, (), ()), "unknown", f"{error.message}. {error.advice}".rstrip(". "))
+        why = f"{error.message}. {error.advice}".rstrip(". ")
+        return RecognisedTable(TextTable(path, (), ()), "unknown", why, advice=error.advice)
     if not table.rows:
         return RecognisedTable(table, "unknown", "it has no rows")
     known = {*train_ids, *test_ids}
