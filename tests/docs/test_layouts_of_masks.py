@@ -104,6 +104,10 @@ def in_alpha(path: Path, number: int, found: np.ndarray) -> None:
     save(path.with_suffix(".png"), np.dstack([picture, (found > 0) * np.uint8(255)]))
 
 
+def one_hot(path: Path, number: int, found: np.ndarray) -> None:
+    np.save(path.with_suffix(".npy"), np.eye(4, dtype=np.uint8)[np.minimum(found, 3)])
+
+
 def fractions(path: Path, number: int, found: np.ndarray) -> None:
     np.save(path.with_suffix(".npy"), np.where(found > 0, 0.9, 0.1).astype(np.float32))
 
@@ -125,6 +129,7 @@ ROWS: dict[str, tuple[Save, bool]] = {
     "1 is background and 2": (from_1, True),
     "trimaps": (trimap, True),
     "the mask in the alpha channel": (in_alpha, True),
+    "a channel of 0 and 1 for each class": (one_hot, True),
     "fractions from 0 to 1": (fractions, False),
 }
 """By the beginning of a row: what writes a mask, and whether `tk init` reads it."""
@@ -199,6 +204,8 @@ def test_masks_are_read_as_the_page_says(tmp_path: Path, row: str) -> None:
     names = next((list(value) for value in lines.values() if isinstance(value, dict)), [])
     if isinstance(lines.get("mask_values"), list) and len(lines["mask_values"]) > 1:
         names = ["background", "a", "b"]
+    if write is one_hot:
+        names = ["background", "a", "b", "c"]
     assert_right(by_hand(tmp_path, lines, tuple(names) if len(names) > 1 else ()))
 
 

@@ -153,6 +153,28 @@ def test_an_alpha_channel_that_is_the_mask_is_told(keys: SourceKeys, draw: Draw,
     assert told.level == "warning"
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_channel_for_each_class_is_told(
+    keys: SourceKeys, binary: list[np.ndarray], activation: Activation, tmp_path: Path
+) -> None:
+    for number, mask in enumerate(binary):
+        (tmp_path / f"masks/{number}.png").unlink()
+        mask[0] = 2
+        mask[1] = 3
+        planes = np.eye(4, dtype=np.uint8)[mask]
+        planes[..., 0] |= np.uint8(activation == "sigmoid")
+        np.save(tmp_path / f"masks/{number}.npy", planes)
+    (told,) = of(findings(keys), "values")
+    assert told.level == "error"
+    assert "4 channels" in told.message
+    assert "mask_encoding: channels" in told.advice
+    assert f"classes: [class_0, class_1, class_2, class_3]; activation: {activation}" in told.advice
+    names = ("a", "b", "c", "d")
+    (told,) = of(findings(keys, names, activation), "values")
+    assert "read as numbers of classes" in told.message
+    assert not of(findings(keys.model_copy(update={"mask_encoding": "channels"}), names, activation), "values")
+
+
 def test_a_background_that_is_not_0_is_told(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
     (told,) = written(keys, draw, [mask + 1 for mask in binary])
     assert "mask_values: [2]" in told.advice

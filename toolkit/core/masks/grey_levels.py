@@ -13,6 +13,9 @@ _MOST_LEVELS = 8
 _EXTREME = 0.9
 _MANY_BETWEEN = 8
 _BLURRED = 32
+_MOST_OF_FRAME = 0.5
+_NEARLY_ALL = 0.9
+_FEWEST_OF_FRAME = 0.01
 
 
 def grey_levels(counts: Mapping[int, int]) -> tuple[int, ...]:
@@ -43,6 +46,25 @@ def ranges_of(levels: Sequence[int], top: int) -> tuple[tuple[int, int], ...]:
     """The range of values of each level: from half way to the level below up to half way to the one above."""
     ends = [(low + high + 1) // 2 for low, high in pairwise(levels)]
     return tuple(zip([0, *ends], [*(end - 1 for end in ends), top], strict=True))
+
+
+def background_of(values: Sequence[int], frame: Mapping[int, int], *, drawn: bool) -> int | None:
+    """The value that fills most of the image borders, if it is the background instead of 0, or of the first value.
+
+    Where 0 occurs it is the background, but not in drawings whose borders nearly all have another value.
+
+    Args:
+        values: of the classes, ascending.
+        frame: pixels of each value in the outermost rows and columns of all masks.
+        drawn: whether values are far apart, as in drawings.
+    """
+    total = sum(frame.values())
+    with_zero = 0 in values
+    if not total or (with_zero and (not drawn or frame.get(0, 0) > _FEWEST_OF_FRAME * total)):
+        return None
+    background = max(values, key=lambda value: frame.get(value, 0))
+    least = (_NEARLY_ALL if with_zero else _MOST_OF_FRAME) * total
+    return None if background == values[0] or frame.get(background, 0) < least else background
 
 
 def is_soft(counts: Mapping[int, int]) -> bool:

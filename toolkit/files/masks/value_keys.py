@@ -22,7 +22,7 @@ def names_of(reading: MaskReading) -> tuple[str, ...]:
 def are_several(reading: MaskReading) -> bool:
     """Whether each value, level or colour is one of several exclusive classes."""
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    return reading.code in ("index", "coded", "colours", "levels") and count > 2
+    return reading.code in ("index", "coded", "colours", "levels", "one_hot") and count > 2
 
 
 def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -41,6 +41,9 @@ def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
         return {"value_ranges": dict(zip(names, map(list, shown), strict=True))}
     if reading.code == "alpha":
         return {"mask_encoding": "channels", "mask_values": reading.values}
+    if reading.code in ("one_hot", "planes"):
+        keys["mask_encoding"] = "channels"
+        return keys if len(reading.values) > 2 else keys | {"mask_values": reading.values[1:]}
     if reading.code == "instances":
         keys["mask_encoding"] = "instances"
     if reading.code == "colours":
