@@ -91,6 +91,10 @@ def levels(path: Path, number: int, found: np.ndarray) -> None:
     save(path.with_suffix(".jpg"), np.array([0, 128, 255], np.uint8)[np.minimum(found, 2)], quality=95)
 
 
+def white_levels(path: Path, number: int, found: np.ndarray) -> None:
+    save(path.with_suffix(".jpg"), np.array([255, 128, 0], np.uint8)[np.minimum(found, 2)], quality=95)
+
+
 def from_1(path: Path, number: int, found: np.ndarray) -> None:
     save(path.with_suffix(".png"), (found > 0) * np.uint8(1) + np.uint8(1))
 
@@ -126,6 +130,7 @@ ROWS: dict[str, tuple[Save, bool]] = {
     "0 and 1, and 255": (with_ignored, True),
     "masks that were JPEG once": (once_jpeg, True),
     "grey levels 0, 128 and 255": (levels, True),
+    "the same with a white background": (white_levels, True),
     "1 is background and 2": (from_1, True),
     "trimaps": (trimap, True),
     "the mask in the alpha channel": (in_alpha, True),

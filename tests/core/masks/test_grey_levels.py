@@ -33,10 +33,17 @@ def test_ranges_meet_half_way_and_cover_all_values() -> None:
 
 
 def test_the_background_fills_the_borders_where_0_does_not() -> None:
-    assert background_of((1, 2), {1: 10, 2: 30}, drawn=False) == 2
-    assert background_of((1, 2), {1: 30, 2: 10}, drawn=False) is None
-    assert background_of((0, 128, 255), {255: 400}, drawn=False) is None
-    assert background_of((0, 128, 255), {255: 396, 0: 4}, drawn=True) == 255
-    assert background_of((0, 128, 255), {255: 395, 0: 5}, drawn=True) is None
-    assert background_of((0, 128, 255), {255: 200, 128: 200}, drawn=True) is None
-    assert background_of((1, 2), {}, drawn=False) is None
+    assert background_of((1, 2), {1: 10, 2: 30}, drawn=False) == (2, "none is 0")
+    assert background_of((1, 2), {1: 30, 2: 10}, drawn=False) == (1, "")
+    assert background_of((0, 128, 255), {255: 400}, drawn=False) == (0, "")
+    assert background_of((0, 128, 255), {255: 396, 0: 4}, drawn=True) == (255, "0 hardly any")
+    assert background_of((0, 128, 255), {255: 395, 0: 5}, drawn=True) == (0, "")
+    assert background_of((0, 128, 255), {255: 200, 128: 200}, drawn=True) == (0, "")
+    assert background_of((1, 2), {}, drawn=False) == (1, "")
+
+
+def test_values_at_the_borders_count_for_the_nearest_level() -> None:
+    frame = {255: 300, 250: 96, 7: 4}
+    assert background_of((2, 128, 255), frame, drawn=True, levels=True) == (255, "2 hardly any")
+    assert background_of((2, 128, 255), frame | {60: 1}, drawn=True, levels=True) == (2, "")
+    assert background_of((2, 128, 255), frame, drawn=False, levels=True) == (2, "")

@@ -269,3 +269,17 @@ def test_a_channel_for_each_class_is_told_from_alpha() -> None:
     overlapping[:6, :6, 3] = 1
     assert (read(overlapping, one_hot).code, read(overlapping, one_hot * 0).code) == ("planes", "planes")
     assert read(overlapping, square(255)).code != "planes"
+
+
+def test_the_background_of_a_drawing_saved_as_jpeg_is_white_too() -> None:
+    drawn = np.full((96, 96), 255, np.uint8)
+    cv2.circle(drawn, (48, 48), 30, 128, -1)
+    cv2.circle(drawn, (48, 48), 14, 0, -1)
+
+    def saved(mask: np.ndarray) -> np.ndarray:
+        return cv2.imdecode(cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_UNCHANGED)
+
+    found = read(saved(drawn))
+    assert (found.code, found.values) == ("levels", (255, 0, 128))
+    assert "255 fills most of the image borders" in found.why
+    assert read(saved(np.uint8(255) - drawn)).values[0] in range(3)

@@ -34,6 +34,10 @@ BLACK, RED, BLUE = (0, 0, 0), (255, 0, 0), (0, 0, 255)
         (MaskReading("colours", colours=(BLACK, RED)), {}),
         (MaskReading("colours", colours=(BLUE, RED)), {"colors": {"foreground": [255, 0, 0]}}),
         (
+            MaskReading("levels", (255, 0, 128)),
+            {"value_ranges": {"level_255": [192, 255], "level_0": [0, 63], "level_128": [64, 191]}},
+        ),
+        (
             MaskReading("levels", (0, 128, 255)),
             {"value_ranges": {"level_0": [0, 63], "level_128": [64, 191], "level_255": [192, 255]}},
         ),

@@ -137,7 +137,8 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
     found = {int(values[place]): int(counts[place]) for place in order}
     pieces = pieces_of(plane, values.astype(np.int64)) if with_components else {}
     edges = np.concatenate([plane[[0, -1]].ravel(), plane[1:-1, [0, -1]].ravel()])
-    framed, of_frame = np.unique(edges, return_counts=True) if len(values) <= _MOST_VALUES else ((), ())
+    are_few = len(values) <= _MOST_VALUES or plane.dtype == np.uint8
+    framed, of_frame = np.unique(edges, return_counts=True) if are_few else ((), ())
     return MaskValues(
         values=found,
         components={value: pieces[value] for value in found if value in pieces},
@@ -201,7 +202,7 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
             why += f"; {_listed(ignored)} is far above the others, so it is read as ignored" if ignored else ""
             return MaskReading("instances", (), ignored, why=why, other="index masks, in which each number is a class")
     if (levels := _levels(counts)) is not None:
-        return levels
+        return _background_first(masks, levels)
     if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not is_soft(counts):
         reading = _background_first(masks, _few_values(masks, every))
         if not reading.other and len(every) > 2 and are_whole(numbers):
@@ -349,11 +350,13 @@ def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReadin
 
 def _background_first(masks: Sequence[MaskValues], reading: MaskReading) -> MaskReading:
     """The reading with the background as its first value, if the image borders show that it is not 0."""
-    background = background_of(reading.values, _summed([mask.frame for mask in masks]), drawn=reading.code == "coded")
-    if background is None:
+    frame = _summed([mask.frame for mask in masks])
+    levels = reading.code == "levels"
+    drawn = reading.code == "coded" or (levels and len(reading.values) > 2)
+    background, told = background_of(reading.values, frame, drawn=drawn, levels=levels)
+    if not told:
         return reading
     values = (background, *(value for value in reading.values if value != background))
-    told = "0 hardly any" if 0 in reading.values else "none is 0"
     why = f"{reading.why}; {background} fills most of the image borders, and {told}, so it is the background"
     return replace(reading, values=values, why=why)
 

@@ -36,8 +36,9 @@ def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
     names = names or (names_of(reading) if several else ("foreground",))
     keys: dict[str, Any] = {}
     if reading.code in ("soft", "levels"):
-        ranges = ranges_of(reading.values, 65535 if max(reading.values) > 255 else 255)
-        shown = ranges if several else ranges[1:]
+        levels = sorted(reading.values)
+        ranges = dict(zip(levels, ranges_of(levels, 65535 if levels[-1] > 255 else 255), strict=True))
+        shown = [ranges[level] for level in (reading.values if several else reading.values[1:])]
         return {"value_ranges": dict(zip(names, map(list, shown), strict=True))}
     if reading.code == "alpha":
         return {"mask_encoding": "channels", "mask_values": reading.values}
