@@ -164,7 +164,7 @@ def several_files(data: LabelledImages) -> Iterator[DataFinding]:
     paths = [path for files in data.masks.paths.values() for _, path in files]
     examined = examine_mask_files(paths[:: -(-len(paths) // _FILES_READ) or 1], data.masks.palettes)
     reading = examined.reading() if examined.values else None
-    if reading is not None and reading.code in ("soft", "levels", "alpha", "unknown"):
+    if reading is not None and reading.code in ("soft", "levels", "alpha", "unknown", *_CHANNELS):
         message = f"{reading.why}, but everything above 0 belongs to the class of the file"
         advice = "Save each file with 0 and one other value, cut at half, and without an alpha channel."
         yield DataFinding("warning", "values", message, advice=advice)
