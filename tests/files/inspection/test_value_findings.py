@@ -206,6 +206,15 @@ def test_files_of_each_class_with_blurred_values_are_told(keys: SourceKeys, draw
     assert "belongs to the class of the file" in told.message
 
 
+def test_files_of_each_class_with_a_channel_for_each_class_are_told(keys: SourceKeys, tmp_path: Path) -> None:
+    (tmp_path / "masks/cell").mkdir()
+    for number in range(4):
+        planes = np.eye(4, dtype=np.uint8)[np.indices((8, 16))[0] // 2]
+        np.save(tmp_path / f"masks/cell/{number}.npy", planes)
+    found = of(findings(keys.model_copy(update={"mask_name": "{class}/{id}.npy"}), ("cell",)), "values")
+    assert any("belongs to the class of the file" in one.message for one in found)
+
+
 def test_labels_that_no_class_has_are_reported_with_the_nearest(draw: Draw, tmp_path: Path) -> None:
     for number in range(4):
         draw(f"images/{number}.png", np.random.default_rng(number).integers(0, 256, (8, 16), np.uint8))
