@@ -91,6 +91,10 @@ def levels(path: Path, number: int, found: np.ndarray) -> None:
     save(path.with_suffix(".jpg"), np.array([0, 128, 255], np.uint8)[np.minimum(found, 2)], quality=95)
 
 
+def white_levels(path: Path, number: int, found: np.ndarray) -> None:
+    save(path.with_suffix(".jpg"), np.array([255, 128, 0], np.uint8)[np.minimum(found, 2)], quality=95)
+
+
 def from_1(path: Path, number: int, found: np.ndarray) -> None:
     save(path.with_suffix(".png"), (found > 0) * np.uint8(1) + np.uint8(1))
 
@@ -102,6 +106,10 @@ def trimap(path: Path, number: int, found: np.ndarray) -> None:
 def in_alpha(path: Path, number: int, found: np.ndarray) -> None:
     picture = np.random.default_rng(number).integers(0, 256, (*SIZE, 3), np.uint8)
     save(path.with_suffix(".png"), np.dstack([picture, (found > 0) * np.uint8(255)]))
+
+
+def one_hot(path: Path, number: int, found: np.ndarray) -> None:
+    np.save(path.with_suffix(".npy"), np.eye(4, dtype=np.uint8)[np.minimum(found, 3)])
 
 
 def fractions(path: Path, number: int, found: np.ndarray) -> None:
@@ -122,9 +130,11 @@ ROWS: dict[str, tuple[Save, bool]] = {
     "0 and 1, and 255": (with_ignored, True),
     "masks that were JPEG once": (once_jpeg, True),
     "grey levels 0, 128 and 255": (levels, True),
+    "the same with a white background": (white_levels, True),
     "1 is background and 2": (from_1, True),
     "trimaps": (trimap, True),
     "the mask in the alpha channel": (in_alpha, True),
+    "a channel of 0 and 1 for each class": (one_hot, True),
     "fractions from 0 to 1": (fractions, False),
 }
 """By the beginning of a row: what writes a mask, and whether `tk init` reads it."""
@@ -199,6 +209,8 @@ def test_masks_are_read_as_the_page_says(tmp_path: Path, row: str) -> None:
     names = next((list(value) for value in lines.values() if isinstance(value, dict)), [])
     if isinstance(lines.get("mask_values"), list) and len(lines["mask_values"]) > 1:
         names = ["background", "a", "b"]
+    if write is one_hot:
+        names = ["background", "a", "b", "c"]
     assert_right(by_hand(tmp_path, lines, tuple(names) if len(names) > 1 else ()))
 
 

@@ -236,6 +236,21 @@ def test_index_masks_with_ignored_become_exclusive_classes(unknown: Path) -> Non
     assert config.primary_metric == "miou"
 
 
+@pytest.mark.parametrize(("overlap", "activation"), [(False, "softmax"), (True, "sigmoid")])
+def test_each_channel_of_masks_becomes_a_class(unknown: Path, overlap: bool, activation: str) -> None:
+    with_images(unknown)
+    for image_id in IDS:
+        mask = PICTURES[image_id][1]
+        planes = np.eye(4, dtype=np.uint8)[np.where(mask, 3, np.indices(mask.shape)[0] // 14 % 3)]
+        planes[..., 1] |= np.uint8(overlap) & mask
+        path = unknown / f"train/masks/{image_id}.npy"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, planes)
+    _, config, why = recognised(unknown)
+    assert (config.class_count, config.activation, config.data.mask_encoding) == (4, activation, "channels")
+    assert why["data.mask_encoding"] == "each channel is a class"
+
+
 def test_two_values_and_ignored_are_one_class(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown, draw=lambda mask: np.where(np.indices(mask.shape)[1] < 5, 255, mask).astype(np.uint8))

@@ -111,6 +111,20 @@ def test_several_values_of_masks_become_classes() -> None:
     assert "objects of one class" in told
 
 
+@pytest.mark.parametrize(("overlap", "activation"), [(False, "softmax"), (True, "sigmoid")])
+def test_each_channel_of_masks_becomes_a_class(overlap: bool, activation: str) -> None:
+    Path("data/planes").mkdir()
+    planes = np.eye(4, dtype=np.uint8)[np.tile(np.arange(4).repeat(2), (12, 2))]
+    planes[0, :, 1] |= np.uint8(overlap)
+    for number in range(2):
+        np.save(f"data/planes/t{number}.npy", planes)
+    told = new("planes", "--images", "data/train/images", "--masks", "data/planes")
+    config = load_config(Path("experiments/planes/config.yaml")).config
+    assert config.classes == ("class_0", "class_1", "class_2", "class_3")
+    assert (config.activation, config.data.mask_encoding) == (activation, "channels")
+    assert "give names to class_0, class_1, class_2, class_3" in told
+
+
 def test_a_variation_is_written_as_it_was_checked() -> None:
     new("base", *DATA)
     new("one", "--extends", "base", "--set", "stages.0.epochs=3")

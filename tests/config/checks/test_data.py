@@ -134,8 +134,12 @@ def test_contradictory_keys_are_rejected(tmp_path: Path, data: str, more: str, t
 def test_the_first_class_may_be_background_where_it_has_0(tmp_path: Path) -> None:
     for key in ("mask_values: {a: 0, b: 1, c: 2}", "colors: {a: '#000000', b: '#010203', c: '#000001'}"):
         assert load(tmp_path, f"{FILES}, {key}", "classes: [a, b]\n").task_classes.names == ("a", "b")
-    config = load(tmp_path, f"{FILES}, value_ranges: {{a: [0, 3], b: [5, 9]}}", "classes: [a, b]\n")
-    assert config.task_classes.names == ("a", "b")
+    for ranges in ("{a: [0, 3], b: [5, 9]}", "{a: [128, 255], b: [0, 127]}"):
+        config = load(tmp_path, f"{FILES}, value_ranges: {ranges}", "classes: [a, b]\n")
+        assert config.task_classes.names == ("a", "b")
+    for ranges in ("{a: [129, 255], b: [0, 127]}", "{a: [128, 254], b: [0, 127]}", "{a: [128, 255], b: [1, 127]}"):
+        with pytest.raises(ConfigError, match="values outside all ranges would count as a"):
+            load(tmp_path, f"{FILES}, value_ranges: {ranges}", "classes: [a, b]\n")
 
 
 def test_some_classes_of_a_competition_may_be_chosen(tmp_path: Path) -> None:

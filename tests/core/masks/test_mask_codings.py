@@ -12,6 +12,8 @@ from toolkit.core.masks.mask_codings import (
     ByObject,
     ByRange,
     ByValue,
+    alpha_tells_more,
+    class_planes,
     overlap,
     whole_numbers,
 )
@@ -103,3 +105,33 @@ def test_the_nearest_colour_counts_if_it_is_asked_for() -> None:
     with pytest.raises(UnknownValuesError) as told:
         exact.decode(stored)
     assert "nearest_color: true" in told.value.advice
+
+
+def test_channels_of_0_and_1_may_be_classes() -> None:
+    one_hot = np.eye(4, dtype=np.uint8)[np.indices((8, 8))[0] // 2]
+    overlapping = one_hot.copy()
+    overlapping[0] = (1, 0, 1, 0)
+    for dtype in (np.uint8, bool, np.float32):
+        assert class_planes(one_hot.astype(dtype)) == (4, True)
+        assert class_planes(overlapping.astype(dtype)) == (4, False)
+    assert class_planes(np.eye(2)[np.indices((8, 8))[0] // 4]) == (2, True)
+
+
+def test_colours_and_alpha_are_no_classes() -> None:
+    one_hot = np.eye(4, dtype=np.uint8)[np.indices((8, 8))[0] // 2]
+    opaque = one_hot.copy()
+    opaque[..., 3] = 1
+    grey = np.repeat(one_hot[..., :1], 4, axis=2)
+    for pixels in (one_hot[..., 0], one_hot[..., :3], one_hot[..., :2], one_hot * 255, opaque, grey):
+        assert class_planes(pixels) == (0, False)
+
+
+def test_alpha_tells_more_if_it_hides_other_pixels_than_black_ones() -> None:
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:4, :, :3] = 200
+    pixels[:4, :, 3] = 255
+    assert not alpha_tells_more(pixels)
+    pixels[..., 3] = 255
+    assert not alpha_tells_more(pixels)
+    pixels[:, :3, 3] = 0
+    assert alpha_tells_more(pixels)

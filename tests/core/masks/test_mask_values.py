@@ -146,9 +146,10 @@ def test_the_background_is_what_fills_the_borders_where_no_value_is_0() -> None:
     assert read(np.uint8(2) - square(1)).values == (2, 1)
 
 
-@pytest.mark.parametrize("colour", [0, 255, 128])
-def test_alpha_is_the_mask_where_colours_say_nothing(colour: int) -> None:
-    pixels = np.full((12, 12, 4), colour, np.uint8)
+@pytest.mark.parametrize("colour", [0, 255, 128, (255, 0, 0)])
+def test_alpha_is_the_mask_where_colours_say_nothing(colour: int | tuple[int, int, int]) -> None:
+    pixels = np.zeros((12, 12, 4), np.uint8)
+    pixels[..., :3] = colour
     pixels[..., 3] = square(255)
     assert (read(pixels).code, read(pixels).values) == ("alpha", (3,))
     assert (read(pixels[..., 2:]).code, read(pixels[..., 2:]).values) == ("alpha", (1,))
@@ -258,3 +259,27 @@ def test_numbers_of_objects_need_0_as_background() -> None:
     assert "1 fills the image borders" in found.why
     assert "value_ranges: {foreground: [2, 65535]}" in found.other
     assert read(*(mask - 1 for mask in masks)).code == "instances"
+
+
+def test_a_channel_for_each_class_is_told_from_alpha() -> None:
+    one_hot = np.eye(4, dtype=np.uint8)[np.indices((12, 12))[0] // 3]
+    found = read(one_hot, np.roll(one_hot, 1, axis=0))
+    assert (found.code, found.values) == ("one_hot", (0, 1, 2, 3))
+    overlapping = one_hot.copy()
+    overlapping[:6, :6, 3] = 1
+    assert (read(overlapping, one_hot).code, read(overlapping, one_hot * 0).code) == ("planes", "planes")
+    assert read(overlapping, square(255)).code != "planes"
+
+
+def test_the_background_of_a_drawing_saved_as_jpeg_is_white_too() -> None:
+    drawn = np.full((96, 96), 255, np.uint8)
+    cv2.circle(drawn, (48, 48), 30, 128, -1)
+    cv2.circle(drawn, (48, 48), 14, 0, -1)
+
+    def saved(mask: np.ndarray) -> np.ndarray:
+        return cv2.imdecode(cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_UNCHANGED)
+
+    found = read(saved(drawn))
+    assert (found.code, found.values) == ("levels", (255, 0, 128))
+    assert "255 fills most of the image borders" in found.why
+    assert read(saved(np.uint8(255) - drawn)).values[0] in range(3)

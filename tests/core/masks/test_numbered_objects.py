@@ -3,7 +3,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, why_objects
+from toolkit.core.masks.numbered_objects import Numbers, are_whole, pieces_of, torn_value, why_objects
 
 
 def numbers(found: Iterable[int], pieces: int = 1, pixels: int = 20) -> Numbers:
@@ -56,3 +56,9 @@ def test_without_counted_components_nothing_is_known() -> None:
     assert not are_whole(files)
     assert why_objects(files) == ""
     assert are_whole([*files, numbers([1, 2])])
+
+
+def test_the_largest_value_is_torn_if_it_has_far_more_components() -> None:
+    assert torn_value([{0: 1, 1: 1, 2: 2, 3: 90}, {0: 1, 3: 110}], (0, 1, 2, 3)) == (100, 2)
+    assert torn_value([{0: 1, 1: 1, 2: 2, 3: 7}], (0, 1, 2, 3)) is None
+    assert torn_value([{0: 1, 1: 1, 2: 90}], (0, 1, 2)) is None

@@ -153,6 +153,28 @@ def test_an_alpha_channel_that_is_the_mask_is_told(keys: SourceKeys, draw: Draw,
     assert told.level == "warning"
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_channel_for_each_class_is_told(
+    keys: SourceKeys, binary: list[np.ndarray], activation: Activation, tmp_path: Path
+) -> None:
+    for number, mask in enumerate(binary):
+        (tmp_path / f"masks/{number}.png").unlink()
+        mask[0] = 2
+        mask[1] = 3
+        planes = np.eye(4, dtype=np.uint8)[mask]
+        planes[..., 0] |= np.uint8(activation == "sigmoid")
+        np.save(tmp_path / f"masks/{number}.npy", planes)
+    (told,) = of(findings(keys), "values")
+    assert told.level == "error"
+    assert "4 channels" in told.message
+    assert "mask_encoding: channels" in told.advice
+    assert f"classes: [class_0, class_1, class_2, class_3]; activation: {activation}" in told.advice
+    names = ("a", "b", "c", "d")
+    (told,) = of(findings(keys, names, activation), "values")
+    assert "read as numbers of classes" in told.message
+    assert not of(findings(keys.model_copy(update={"mask_encoding": "channels"}), names, activation), "values")
+
+
 def test_a_background_that_is_not_0_is_told(keys: SourceKeys, draw: Draw, binary: list[np.ndarray]) -> None:
     (told,) = written(keys, draw, [mask + 1 for mask in binary])
     assert "mask_values: [2]" in told.advice
@@ -182,6 +204,15 @@ def test_files_of_each_class_with_blurred_values_are_told(keys: SourceKeys, draw
         draw(f"masks/cell/{number}.png", random.integers(0, 256, (8, 16), np.uint8))
     (told,) = of(findings(keys.model_copy(update={"mask_name": "{class}/{id}.png"}), ("cell",)), "values")
     assert "belongs to the class of the file" in told.message
+
+
+def test_files_of_each_class_with_a_channel_for_each_class_are_told(keys: SourceKeys, tmp_path: Path) -> None:
+    (tmp_path / "masks/cell").mkdir()
+    for number in range(4):
+        planes = np.eye(4, dtype=np.uint8)[np.indices((8, 16))[0] // 2]
+        np.save(tmp_path / f"masks/cell/{number}.npy", planes)
+    found = of(findings(keys.model_copy(update={"mask_name": "{class}/{id}.npy"}), ("cell",)), "values")
+    assert any("belongs to the class of the file" in one.message for one in found)
 
 
 def test_labels_that_no_class_has_are_reported_with_the_nearest(draw: Draw, tmp_path: Path) -> None:

@@ -27,9 +27,16 @@ BLACK, RED, BLUE = (0, 0, 0), (255, 0, 0), (0, 0, 255)
         (MaskReading("index", (2, 1, 3)), {"mask_values": (2, 1, 3)}),
         (MaskReading("index", (0, 1, 2), (254, 255)), {"ignore": (254, 255)}),
         (MaskReading("alpha", (3,)), {"mask_encoding": "channels", "mask_values": (3,)}),
+        (MaskReading("one_hot", (0, 1, 2, 3)), {"mask_encoding": "channels"}),
+        (MaskReading("one_hot", (0, 1)), {"mask_encoding": "channels", "mask_values": (1,)}),
+        (MaskReading("planes", (0, 1, 2, 3)), {"mask_encoding": "channels"}),
         (MaskReading("instances"), {"mask_encoding": "instances"}),
         (MaskReading("colours", colours=(BLACK, RED)), {}),
         (MaskReading("colours", colours=(BLUE, RED)), {"colors": {"foreground": [255, 0, 0]}}),
+        (
+            MaskReading("levels", (255, 0, 128)),
+            {"value_ranges": {"level_255": [192, 255], "level_0": [0, 63], "level_128": [64, 191]}},
+        ),
         (
             MaskReading("levels", (0, 128, 255)),
             {"value_ranges": {"level_0": [0, 63], "level_128": [64, 191], "level_255": [192, 255]}},

@@ -33,7 +33,7 @@ from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment
 from toolkit.files.inspection.value_findings import labels_of, reading_of
-from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
+from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, names_of, refuse_unclear
 from toolkit.messages import Progress, Table
 
 _DECIDES_CLASSES = {"classes", "activation", "loss", "stages"}
@@ -222,6 +222,13 @@ def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> d
             f"{', '.join(keys['classes'])}. For a single class of all values above 0: --set classes=1"
         )
         return tree | keys | {"data": tree["data"] | below}
+    if reading.code == "planes":
+        names = names_of(reading)
+        progress.say(
+            f"{reading.why}: each channel is read as a class of its own, and classes may overlap. In config.yaml give "
+            f"names to {', '.join(names)}"
+        )
+        return tree | {"classes": names, "data": tree["data"] | below}
     if reading.code == "instances":
         progress.say(f"{reading.why}: they are read as objects of one class")
     elif below:

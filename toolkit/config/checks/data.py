@@ -1,6 +1,6 @@
 """Checks of keys of `data` that are valid by themselves but contradict each other or the classes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from toolkit.config.data.classes import task_classes
@@ -11,6 +11,8 @@ from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.mask_codings import overlap
 
 _OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "nearest_color", "value_ranges")
+
+_LARGEST = 255
 
 _Found = Iterator[tuple[KeyPath, ValueError]]
 
@@ -125,7 +127,7 @@ def _of_classes(keys: SourceKeys, config: Config) -> _Found:
         if (
             exclusive
             and names[0] in named
-            and (dropped or key == "value_ranges")
+            and (dropped or (key == "value_ranges" and not _cover_all(named.values())))
             and not _has_zero(key, named[names[0]])
         ):
             rest = f"pixels of {', '.join(dropped)}" if dropped else "values outside all ranges"
@@ -154,6 +156,14 @@ def _has_zero(key: str, value: Any) -> bool:
     if key == "value_ranges":
         return bool(value[0] <= 0)
     return 0 in (value if isinstance(value, tuple) else (value,))
+
+
+def _cover_all(ranges: Iterable[tuple[float, float]]) -> bool:
+    """Whether ranges have all whole numbers of 8 bits, so that no value is left for the first class."""
+    reached = -1.0
+    for low, high in sorted(ranges):
+        reached = max(reached, high) if low <= reached + 1 else reached
+    return reached >= _LARGEST
 
 
 def _of_numbers(keys: SourceKeys, config: Config) -> _Found:

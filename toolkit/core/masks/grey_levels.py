@@ -13,6 +13,9 @@ _MOST_LEVELS = 8
 _EXTREME = 0.9
 _MANY_BETWEEN = 8
 _BLURRED = 32
+_MOST_OF_FRAME = 0.5
+_NEARLY_ALL = 0.9
+_FEWEST_OF_FRAME = 0.01
 
 
 def grey_levels(counts: Mapping[int, int]) -> tuple[int, ...]:
@@ -43,6 +46,37 @@ def ranges_of(levels: Sequence[int], top: int) -> tuple[tuple[int, int], ...]:
     """The range of values of each level: from half way to the level below up to half way to the one above."""
     ends = [(low + high + 1) // 2 for low, high in pairwise(levels)]
     return tuple(zip([0, *ends], [*(end - 1 for end in ends), top], strict=True))
+
+
+def background_of(
+    values: Sequence[int], frame: Mapping[int, int], *, drawn: bool, levels: bool = False
+) -> tuple[int, str]:
+    """The value that fills most of the image borders, and why it is the background instead of 0 or the first value.
+
+    Where 0 occurs it is the background, but not in drawings whose borders nearly all have another value.
+
+    Args:
+        values: of the classes, ascending.
+        frame: pixels of each value in the outermost rows and columns of all masks.
+        drawn: whether values are far apart, as in drawings.
+        levels: whether other values count for the nearest one, and a first value that is nearly black as 0.
+
+    Returns:
+        the value and the reason; the first value and an empty text if it is the background.
+    """
+    counts = dict.fromkeys(values, 0)
+    for value, count in frame.items():
+        nearest = min(values, key=lambda one: (abs(one - value), -one)) if levels else value
+        counts[nearest] = counts.get(nearest, 0) + count
+    total = sum(counts.values())
+    black = values[0] if levels and values[0] < near_black(255) else 0
+    if not total or (black in values and (not drawn or counts[black] > _FEWEST_OF_FRAME * total)):
+        return values[0], ""
+    background = max(values, key=lambda value: counts[value])
+    least = (_NEARLY_ALL if black in values else _MOST_OF_FRAME) * total
+    if background == values[0] or counts[background] < least:
+        return values[0], ""
+    return background, f"{black} hardly any" if black in values else "none is 0"
 
 
 def is_soft(counts: Mapping[int, int]) -> bool:

@@ -17,6 +17,8 @@ from toolkit.core.masks.labels import IGNORE, UnknownValuesError, check_whole_nu
 from toolkit.errors import listing
 
 _LISTED = 10
+_MOST_PLANES = 64
+_OTHER_ALPHA = 0.02
 _OTHER_COLOURS = (
     "Compare the colours in data.colors with those in the files, and add a class for each that is missing. If the "
     "others are shades of these, as in files that once were JPEG: data.nearest_color: true"
@@ -182,6 +184,33 @@ class ByChannel:
         for channel in self.ignored:
             planes[values[:, :, channel] > 0] = IGNORE
         return planes
+
+
+def class_planes(stored: npt.NDArray[Any]) -> tuple[int, bool]:
+    """The number of channels if each may be a class, else 0; and whether exactly one is set in each pixel.
+
+    Such channels hold only 0 and 1. Three may be colours. Two, or four that overlap, may be grey or colours with an
+    alpha channel: two must exclude each other, and of four the first three must differ and the last must not be full.
+
+    Args:
+        stored: bool or numbers, (height, width) or (height, width, channels).
+    """
+    count = stored.shape[2] if stored.ndim == 3 else 0
+    if count not in (2, *range(4, _MOST_PLANES + 1)) or not ((stored == 0) | (stored == 1)).all():
+        return 0, False
+    if bool((stored.sum(axis=2, dtype=np.int64) == 1).all()):
+        return count, True
+    is_picture = bool((stored[..., :3] == stored[..., :1]).all()) or (count == 4 and bool(stored[..., 3].all()))
+    return (0 if count == 2 or is_picture else count), False
+
+
+def alpha_tells_more(pixels: npt.NDArray[Any]) -> bool:
+    """Whether alpha, the last channel, hides other pixels than those that are black."""
+    shown = pixels[..., -1] > 0
+    if shown.all() or not shown.any():
+        return False
+    differ = np.count_nonzero(shown != (pixels[..., :-1] > 0).any(axis=2))
+    return bool(differ > _OTHER_ALPHA * min(shown.sum(), shown.size - shown.sum()))
 
 
 @dataclass(frozen=True)

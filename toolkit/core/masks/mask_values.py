@@ -9,29 +9,34 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Colour
 from toolkit.core.images.chunks import count_values
-from toolkit.core.masks.grey_levels import grey_levels, is_soft, near_black, share_of_extremes, white_of
+from toolkit.core.masks.grey_levels import background_of, grey_levels, is_soft, near_black, share_of_extremes, white_of
+from toolkit.core.masks.mask_codings import alpha_tells_more, class_planes
 from toolkit.core.masks.misplaced_masks import are_alike, place_of
-from toolkit.core.masks.numbered_objects import Numbers, are_whole, numbered_background, pieces_of, why_objects
+from toolkit.core.masks.numbered_objects import (
+    Numbers,
+    are_whole,
+    numbered_background,
+    pieces_of,
+    torn_value,
+    why_objects,
+)
 from toolkit.core.masks.pure_colours import pure_colours
 from toolkit.errors import counted, listing
 
-Code = Literal["empty", "binary", "soft", "levels", "index", "coded", "instances", "colours", "alpha", "unknown"]
+_OfValues = Literal["empty", "binary", "soft", "levels", "index", "coded", "instances"]
+Code = Literal[_OfValues, "colours", "alpha", "one_hot", "planes", "unknown"]
 """`binary`: 0 and one other value in each file; `soft`: the same with blurred borders; `levels`: several grey levels
 with values around them; `index`: consecutive numbers from 0; `coded`: a few values far apart; `instances`: a number for
-each object; `colours`: a colour for each class; `alpha`: the alpha channel is the mask."""
+each object; `colours`: a colour for each class; `alpha`: the alpha channel is the mask; `one_hot`: a channel for each
+class, one of them set in each pixel; `planes`: a channel for each class, which may overlap."""
 
 _MOST_VALUES = 64
 _MOST_SHADES = 512
 _LARGEST_INDEX = 64
-_TORN = 4.0  # times the components of any other value
 _PURE = 0.98
-_OTHER_ALPHA = 0.02
 _SCATTERED = 24
 _FREQUENT = 8
 _LISTED = 20
-_MOST_OF_FRAME = 0.5
-_NEARLY_ALL = 0.9
-_FEWEST = 0.01
 _IGNORE_CODES = (255, 254, 65535)
 
 
@@ -53,6 +58,9 @@ class MaskValues:
         is_whole: whether all values are whole numbers.
         place: where values are above 0, or colours not black; see `place_of`.
         pixels: the number of all pixels.
+        planes: the number of channels, if each may be a class; see `class_planes`. The values are then the numbers of
+            the channels if one is set in each pixel; otherwise 1 where any is set.
+        is_one_hot: whether exactly one of these channels is set in each pixel.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
@@ -68,6 +76,8 @@ class MaskValues:
     is_whole: bool = True
     place: str = ""
     pixels: int = 0
+    planes: int = 0
+    is_one_hot: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,9 +115,12 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
     """
     plane = raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
     alpha = -1
+    planes, is_one_hot = class_planes(plane)
+    if planes:
+        plane = np.asarray(plane.argmax(axis=2) if is_one_hot else plane.any(axis=2)).astype(np.uint8)
     if plane.ndim == 3:
         kept = plane[..., : plane.shape[2] - (plane.shape[2] in (2, 4))]
-        alpha = kept.shape[2] if kept.shape[2] < plane.shape[2] and _tells_more(plane) else -1
+        alpha = kept.shape[2] if kept.shape[2] < plane.shape[2] and alpha_tells_more(plane) else -1
         if kept.shape[2] == 3 and (kept != kept[..., :1]).any():
             return _of_colours(kept, alpha, with_components=with_components)
         plane = kept[..., 0]
@@ -124,7 +137,8 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
     found = {int(values[place]): int(counts[place]) for place in order}
     pieces = pieces_of(plane, values.astype(np.int64)) if with_components else {}
     edges = np.concatenate([plane[[0, -1]].ravel(), plane[1:-1, [0, -1]].ravel()])
-    framed, of_frame = np.unique(edges, return_counts=True) if len(values) <= _MOST_VALUES else ((), ())
+    are_few = len(values) <= _MOST_VALUES or plane.dtype == np.uint8
+    framed, of_frame = np.unique(edges, return_counts=True) if are_few else ((), ())
     return MaskValues(
         values=found,
         components={value: pieces[value] for value in found if value in pieces},
@@ -137,16 +151,9 @@ def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> M
         is_whole=is_whole,
         place=place_of(plane > 0),
         pixels=plane.size,
+        planes=planes,
+        is_one_hot=is_one_hot,
     )
-
-
-def _tells_more(pixels: npt.NDArray[Any]) -> bool:
-    """Whether alpha, the last channel, hides other pixels than those that are black."""
-    shown = pixels[..., -1] > 0
-    if shown.all() or not shown.any():
-        return False
-    differ = np.count_nonzero(shown != (pixels[..., :-1] > 0).any(axis=2))
-    return bool(differ > _OTHER_ALPHA * min(shown.sum(), shown.size - shown.sum()))
 
 
 def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading:
@@ -162,7 +169,7 @@ def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading
 
 
 def _interpreted(masks: Sequence[MaskValues], named: int) -> MaskReading:
-    if (special := _fractions_or_alpha(masks)) is not None:
+    if (special := _fractions_or_alpha(masks) or _planes(masks)) is not None:
         return special
     if any(mask.colours for mask in masks):
         return _colour_code(masks)
@@ -195,7 +202,7 @@ def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], ever
             why += f"; {_listed(ignored)} is far above the others, so it is read as ignored" if ignored else ""
             return MaskReading("instances", (), ignored, why=why, other="index masks, in which each number is a class")
     if (levels := _levels(counts)) is not None:
-        return levels
+        return _background_first(masks, levels)
     if all(mask.is_complete for mask in masks) and len(every) <= _MOST_VALUES and not is_soft(counts):
         reading = _background_first(masks, _few_values(masks, every))
         if not reading.other and len(every) > 2 and are_whole(numbers):
@@ -234,7 +241,7 @@ def _fractions_or_alpha(masks: Sequence[MaskValues]) -> MaskReading | None:
     if not with_alpha:
         return None
     told = f"in {counted(len(with_alpha), 'mask')} the alpha channel tells other pixels apart than the colours do"
-    plain = all(len(mask.values) == 1 for mask in with_alpha)
+    plain = all(len(mask.values or mask.colours) == 1 for mask in with_alpha)
     if plain or not all(mask.is_complete for mask in with_alpha):
         what = "the colours are the same everywhere" if plain else "the colours are those of a picture"
         other = "the colours: save the masks without the alpha channel"
@@ -242,6 +249,19 @@ def _fractions_or_alpha(masks: Sequence[MaskValues]) -> MaskReading | None:
     lines = f"mask_encoding: channels and mask_values: [{with_alpha[0].alpha}]"
     other = f"If the alpha channel is the mask, write under data: {lines}. If not, save the masks without it."
     return MaskReading("unknown", why=f"{told}, and the colours differ too", other=other)
+
+
+def _planes(masks: Sequence[MaskValues]) -> MaskReading | None:
+    """The reading of masks with a channel for each class; beside them, only empty masks may be without."""
+    counts = {mask.planes for mask in masks if mask.planes}
+    others = [mask for mask in masks if not mask.planes]
+    if len(counts) != 1 or any(mask.distinct or mask.alpha >= 0 for mask in others):
+        return None
+    (count,) = counts
+    told = f"masks have {count} channels of 0 and 1"
+    if not others and all(mask.is_one_hot for mask in masks):
+        return MaskReading("one_hot", tuple(range(count)), why=f"{told}, and one of them is set in each pixel")
+    return MaskReading("planes", tuple(range(count)), why=f"{told}, which are not the same")
 
 
 def _of_colours(pixels: npt.NDArray[Any], alpha: int, *, with_components: bool) -> MaskValues:
@@ -316,7 +336,7 @@ def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReadin
         why = f"{told}; {_listed(ignored)} is far above the class numbers, so it is read as ignored"
         other = f"{_listed(ignored)} is one more class"
         return MaskReading("index", tuple(classes), ignored, why=why, other=other)
-    torn = _torn_value(masks, classes)
+    torn = torn_value([mask.components for mask in masks], classes)
     if torn is not None:
         components, others = torn
         why = (
@@ -329,21 +349,14 @@ def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReadin
 
 
 def _background_first(masks: Sequence[MaskValues], reading: MaskReading) -> MaskReading:
-    """The reading with the background as its first value: where none is 0, the value of most of the image borders.
-
-    Where values are far apart, as in drawings, 0 is no background either if nearly all borders have another value, and
-    hardly any has 0.
-    """
-    framed = _summed([mask.frame for mask in masks])
-    with_zero = 0 in reading.values
-    if not framed or (with_zero and (reading.code != "coded" or framed.get(0, 0) > _FEWEST * sum(framed.values()))):
-        return reading
-    background = max(reading.values, key=lambda value: framed.get(value, 0))
-    least = (_NEARLY_ALL if with_zero else _MOST_OF_FRAME) * sum(framed.values())
-    if background == reading.values[0] or framed.get(background, 0) < least:
+    """The reading with the background as its first value, if the image borders show that it is not 0."""
+    frame = _summed([mask.frame for mask in masks])
+    levels = reading.code == "levels"
+    drawn = reading.code == "coded" or (levels and len(reading.values) > 2)
+    background, told = background_of(reading.values, frame, drawn=drawn, levels=levels)
+    if not told:
         return reading
     values = (background, *(value for value in reading.values if value != background))
-    told = "0 hardly any" if with_zero else "none is 0"
     why = f"{reading.why}; {background} fills most of the image borders, and {told}, so it is the background"
     return replace(reading, values=values, why=why)
 
@@ -356,18 +369,6 @@ def _levels(counts: Mapping[int, int]) -> MaskReading | None:
     told = f"masks hold {len(counts)} values, nearly all close to {listing(levels)}"
     why = f"{told}, as compression or blurring leaves them"
     return MaskReading("soft" if levels == (0, 255) else "levels", levels, why=why)
-
-
-def _torn_value(masks: Sequence[MaskValues], classes: Sequence[int]) -> tuple[float, float] | None:
-    """Mean components of the largest value in an image and the most of any other value, if those are far fewer."""
-    if len(classes) < 4:
-        return None
-    means = {}
-    for value in classes:
-        counts = [mask.components[value] for mask in masks if value in mask.components]
-        means[value] = float(np.mean(counts)) if counts else 0.0
-    largest, others = means[classes[-1]], max(means[value] for value in classes[:-1])
-    return (largest, others) if largest >= _TORN * max(1.0, others) else None
 
 
 def _many_values(counts: Mapping[int, int]) -> MaskReading:

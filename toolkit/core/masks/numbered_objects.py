@@ -20,6 +20,8 @@ _COMMON = 2 / 3
 _ONCE = 1.1
 _PIXELS = 4  # of most objects; specks of compression are smaller
 _FEW_VALUES = 8
+_FEWEST_CLASSES = 4
+_TORN = 4.0  # times the components of any other value
 _PIXELS_AT_MOST = 16_000_000
 
 
@@ -96,6 +98,23 @@ def _why_others(files: Sequence[Numbers], counts: Sequence[int]) -> str:
     if recurring <= _ONCE or (seldom and max(uses.values()) <= _COMMON * len(files)):
         return f"files hold different numbers, {len(uses)} in all, one component each"
     return ""
+
+
+def torn_value(components: Sequence[Mapping[int, int]], classes: Sequence[int]) -> tuple[float, float] | None:
+    """Mean components of the largest value in an image and the most of any other value, if those are far fewer.
+
+    Args:
+        components: of each value, in each mask where they were counted.
+        classes: the values, ascending.
+    """
+    if len(classes) < _FEWEST_CLASSES:
+        return None
+    means = {}
+    for value in classes:
+        counts = [mask[value] for mask in components if value in mask]
+        means[value] = float(np.mean(counts)) if counts else 0.0
+    largest, others = means[classes[-1]], max(means[value] for value in classes[:-1])
+    return (largest, others) if largest >= _TORN * max(1.0, others) else None
 
 
 def numbered_background(frames: Sequence[Mapping[int, int]], files: int) -> tuple[str, str]:

@@ -135,6 +135,7 @@ def training_findings(
         found += label_findings.absent_classes(usable, data.classes, folds_count)
         found += label_findings.polarity(usable, data.classes)
     found += chain(value_findings.united_values(data, usable), value_findings.hidden_alpha(data, usable))
+    found += value_findings.unread_planes(data, usable)
     found += chain(value_findings.several_files(data), value_findings.palettes(data))
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)

@@ -19,12 +19,13 @@ from toolkit.files.masks.palette_files import palette_advice
 from toolkit.files.masks.shapes.coco_files import CocoFile
 from toolkit.files.masks.shapes.drawings import LabelmeFiles, Shapes
 from toolkit.files.masks.shapes.yolo_files import YoloFiles
-from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, refuse_unclear
+from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, names_of, refuse_unclear
 
 _FILES_READ = 400
 _MUCH = 0.5
 _OBJECTS = {"mask_encoding": "instances"}
 _SHOWN = 12
+_CHANNELS = ("one_hot", "planes")
 
 
 ALIKE = "masks are nearly the same in all images, as a field of view or a margin is: they are hardly labels"
@@ -36,7 +37,7 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
     if data.classes.values is not None:
         return
     known = [one.values for one in facts if one.values is not None]
-    if not any(one.distinct or one.alpha >= 0 for one in known):
+    if not any(one.distinct or one.alpha >= 0 or one.planes for one in known):
         return
     reading = _with_palettes(interpret_values(known), data)
     name, top = data.classes.names[0], max(max(one.values, default=0) for one in known)
@@ -47,6 +48,9 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
         yield DataFinding("note", "objects", message)
     if unclear := refuse_unclear(reading, _where(data)):
         yield DataFinding("error", "values", unclear.message, advice=unclear.advice)
+    elif reading.code in _CHANNELS:
+        told = f"{reading.why}, but there is one class, {name}: everything above 0 belongs to it"
+        yield DataFinding("error", "values", told, advice=_planes_advice(reading))
     elif are_several(reading):
         void = set(reading.ignored) - set(data.classes.ignore)
         yield _several(replace(reading, ignored=tuple(sorted(void))), name)
@@ -55,6 +59,28 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
         every = f"If everything above 0 is right: value_ranges: {{{name}: [1, {'255' if top < 256 else '65535'}]}}"
         level: Level = "warning" if reading.code == "soft" and not _changes_much(known, reading) else "error"
         yield DataFinding(level, "values", told, advice=f"Write under data: {as_lines(keys)}. {every}")
+
+
+def _planes_advice(reading: MaskReading) -> str:
+    """The lines for masks with a channel for each class."""
+    lines = f"Write under data: {as_lines(keys_for(reading))}"
+    if len(reading.values) == 2:
+        return lines
+    form = "softmax" if reading.code == "one_hot" else "sigmoid"
+    names = ", ".join(names_of(reading))
+    return f"{lines}. One class for each channel, with your names: classes: [{names}]; activation: {form}"
+
+
+def unread_planes(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Masks with a channel for each class that are read as numbers of classes."""
+    known = [one.values for one in facts if one.values is not None]
+    by_value = isinstance(data.masks, MaskFiles) and isinstance(data.masks.coding, ByValue)
+    if not by_value or data.classes.values is None or not any(one.planes for one in known):
+        return
+    reading = interpret_values(known)
+    if reading.code in _CHANNELS:
+        told = f"{reading.why}, but they are read as numbers of classes"
+        yield DataFinding("error", "values", told, advice=_planes_advice(reading))
 
 
 def palettes(data: LabelledImages) -> Iterator[DataFinding]:
@@ -138,7 +164,7 @@ def several_files(data: LabelledImages) -> Iterator[DataFinding]:
     paths = [path for files in data.masks.paths.values() for _, path in files]
     examined = examine_mask_files(paths[:: -(-len(paths) // _FILES_READ) or 1], data.masks.palettes)
     reading = examined.reading() if examined.values else None
-    if reading is not None and reading.code in ("soft", "levels", "alpha", "unknown"):
+    if reading is not None and reading.code in ("soft", "levels", "alpha", "unknown", *_CHANNELS):
         message = f"{reading.why}, but everything above 0 belongs to the class of the file"
         advice = "Save each file with 0 and one other value, cut at half, and without an alpha channel."
         yield DataFinding("warning", "values", message, advice=advice)

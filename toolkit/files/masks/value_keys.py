@@ -22,7 +22,7 @@ def names_of(reading: MaskReading) -> tuple[str, ...]:
 def are_several(reading: MaskReading) -> bool:
     """Whether each value, level or colour is one of several exclusive classes."""
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    return reading.code in ("index", "coded", "colours", "levels") and count > 2
+    return reading.code in ("index", "coded", "colours", "levels", "one_hot") and count > 2
 
 
 def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -36,11 +36,15 @@ def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
     names = names or (names_of(reading) if several else ("foreground",))
     keys: dict[str, Any] = {}
     if reading.code in ("soft", "levels"):
-        ranges = ranges_of(reading.values, 65535 if max(reading.values) > 255 else 255)
-        shown = ranges if several else ranges[1:]
+        levels = sorted(reading.values)
+        ranges = dict(zip(levels, ranges_of(levels, 65535 if levels[-1] > 255 else 255), strict=True))
+        shown = [ranges[level] for level in (reading.values if several else reading.values[1:])]
         return {"value_ranges": dict(zip(names, map(list, shown), strict=True))}
     if reading.code == "alpha":
         return {"mask_encoding": "channels", "mask_values": reading.values}
+    if reading.code in ("one_hot", "planes"):
+        keys["mask_encoding"] = "channels"
+        return keys if len(reading.values) > 2 else keys | {"mask_values": reading.values[1:]}
     if reading.code == "instances":
         keys["mask_encoding"] = "instances"
     if reading.code == "colours":

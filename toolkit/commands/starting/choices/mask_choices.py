@@ -16,6 +16,8 @@ _WHY_OF: Mapping[str, str] = {
     "soft": "pixels nearer to white than to black are foreground",
     "levels": "each pixel belongs to the nearest of the grey levels",
     "instances": "each value is one object; all are of one class",
+    "one_hot": "each channel is a class",
+    "planes": "each channel is a class",
     "alpha": "the alpha channel, counted from 0, is the mask",
 }
 
@@ -31,6 +33,8 @@ def class_choices(found: Recognised) -> list[Choice]:
         names = () if found.document is None else found.document.names
         return _independent(names, "the names of the labelled objects")
     reading = found.mask_files.reading
+    if reading.code == "planes":
+        return _independent(names_of(reading), "no file holds the names of the classes; replace these placeholders")
     if not are_several(reading) or cut_in_the_middle(found):
         return [Choice(("classes",), 1, "foreground against background")]
     names, why = _names(found, reading)
