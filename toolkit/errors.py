@@ -9,6 +9,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import ClassVar
 
+_NOT_FOUND = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EINVAL)
+_LONGEST_NAME = 100
+
 
 class ToolkitError(Exception):
     """An error that a user can fix.
@@ -153,9 +156,6 @@ def as_told(error: BaseException) -> ToolkitError | None:
     return None
 
 
-_NOT_FOUND = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EINVAL)
-
-
 def raised_by(error: BaseException) -> str:
     """The last line of the user's own code that an error went through, and the error: `mine.py:7: ValueError: …`."""
     others = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
@@ -172,9 +172,6 @@ def raised_by(error: BaseException) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun: `1 image`, `3 images`; `plural` is for nouns that do not just add an s."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
-
-
-_LONGEST_NAME = 100
 
 
 def listing(names: Iterable[object], at_most: int = 5) -> str:

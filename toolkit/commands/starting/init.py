@@ -18,6 +18,7 @@ from toolkit.commands.starting.starting_point import (
     written_if_sound,
 )
 from toolkit.config.loading import load_config
+from toolkit.config.yaml.key_differences import written
 from toolkit.errors import NothingToLearnError, counted, listing
 from toolkit.files.images.names.image_folder import ImageFolder
 from toolkit.files.inspection.value_findings import ALIKE
@@ -216,13 +217,5 @@ def _channels_too(found: Recognised, folder: ImageFolder) -> str:
 
 
 def _statement(choice: Choice) -> Statement:
-    value = _written(choice.value) if choice.has_value else ""
+    value = written(choice.value) if choice.has_value else ""
     return Statement(".".join(choice.key), value, choice.why, choice.other)
-
-
-def _written(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(_written, value)) + "]"
-    return "null" if value is None else str(value)

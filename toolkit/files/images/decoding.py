@@ -223,13 +223,18 @@ def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
         return read()
     except FileNotFoundError as error:
-        raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+        raise UnreadableImageError(path, f"cannot be opened ({_reason(error)})") from error
     except ArrayShapeError as error:
         raise UnreadableImageError(path, str(error), _OF_ARRAYS) from error
     except DicomError as error:
         raise UnreadableImageError(path, str(error), _OF_DICOM) from error
     except (OSError, ValueError, EOFError) as error:
-        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
+        raise UnreadableImageError(path, f"is truncated or damaged ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, without the number of the error and the path, which messages have already."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArray[Any]:
@@ -250,7 +255,7 @@ def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArra
     except UnidentifiedImageError:
         return _decode_with_opencv(path)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
+        raise UnreadableImageError(path, f"is truncated or damaged ({_reason(error)})") from error
 
 
 def _png_depth(path: Path) -> int:
@@ -270,7 +275,7 @@ def open_header(path: Path) -> PillowImage.Image:
         except UnidentifiedImageError:
             raise
         except (OSError, SyntaxError, ValueError) as error:
-            raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+            raise UnreadableImageError(path, f"cannot be opened ({_reason(error)})") from error
     problem = _problem_of(image)
     if problem:
         image.close()

@@ -6,6 +6,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toolkit.config.yaml.key_differences import written
 from toolkit.core.masks.grey_levels import ranges_of
 from toolkit.core.masks.mask_values import MaskReading
 from toolkit.errors import DataError
@@ -61,7 +62,7 @@ def keys_for(reading: MaskReading, names: Sequence[str] = ()) -> dict[str, Any]:
 
 def as_lines(keys: Mapping[str, Any]) -> str:
     """Keys as one reads them in config.yaml, separated by `; `."""
-    return "; ".join(f"{key}: {_text(value)}" for key, value in keys.items())
+    return "; ".join(f"{key}: {written(value)}" for key, value in keys.items())
 
 
 def refuse_unclear(reading: MaskReading, where: object) -> DataError | None:
@@ -85,11 +86,3 @@ _UNCLEAR_COLOURS = (
     '"#000000", car: "#ff0000"}. For white and everything close to it: value_ranges: {foreground: [128, 255]}. For a '
     "colour of each object: mask_encoding: instances. See docs/data.md."
 )
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_text(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return str(value)
-    return "[" + ", ".join(map(_text, value)) + "]"

@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.config.data.competitions import find_competition
 from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Mask
-from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, counted, listing
 from toolkit.files.images.channel_files import FileNames
 from toolkit.files.images.decoding import image_id_of, read_image, read_mask_values
 from toolkit.files.images.names.image_folder import ImageFolder
@@ -98,24 +98,16 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         DataError: none of the images can be read, or a list pairs them with other masks than names do.
     """
     scan = regrouped(scan_folder(root))
-    progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
+    folders = counted(len(scan.folders), "folder of images", "folders of images")
+    progress.say(f"examining {root}: {folders}, {counted(len(scan.tables), 'table')}")
     every = {image_id for folder in scan.folders for image_id in folder.paths}
     first = [recognise_table(path, every, ()) for path in scan.tables]
     if not scan.folders:
         raise NothingToLearnError(
             _nothing(scan, first), "Unpack or convert the images into this folder, then run tk init again."
         )
-    labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
-    wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
-    usable, refused = without_unreadable(scan.folders)
-    roles = find_roles(usable, labelled - wanted, wanted - labelled, are_masks=are_masks, are_binary=are_binary_masks)
-    roles = replace(roles, unreadable=tuple(refused))
-    if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
-        roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
     documents = find_documents(scan)
-    if roles.pairing is None and (roles.images is None or labelled.isdisjoint(roles.images.paths)):
-        roles = roles_by_documents(documents, roles)
-    roles = _paired_by_table(without_fields_of_view(roles), first)
+    roles = _roles(scan, first, documents)
     if roles.images is None:
         raise NothingToLearnError(_nothing(scan, first), NO_IMAGES)
     if roles.pairing is not None and not roles.class_folders:
@@ -172,6 +164,20 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         class_names=names,
         class_names_from=names_from,
     )
+
+
+def _roles(scan: FolderScan, tables: Sequence[RecognisedTable], documents: Documents) -> Roles:
+    """The role of each folder, by names, by what files hold, and by tables and documents that name images."""
+    labelled = {one for table in tables if table.role == "labels" for one in table.image_ids}
+    wanted = {one for table in tables if table.role == "sample" for one in table.image_ids}
+    usable, refused = without_unreadable(scan.folders)
+    roles = find_roles(usable, labelled - wanted, wanted - labelled, are_masks=are_masks, are_binary=are_binary_masks)
+    roles = replace(roles, unreadable=tuple(refused))
+    if roles.pairing is not None and are_of_tasks(roles.pairing.masks):
+        roles = replace(roles, pairing=None)  # equal numbers of tasks and images prove nothing
+    if roles.pairing is None and (roles.images is None or labelled.isdisjoint(roles.images.paths)):
+        roles = roles_by_documents(documents, roles)
+    return _paired_by_table(without_fields_of_view(roles), tables)
 
 
 def _paired_by_table(roles: Roles, tables: Sequence[RecognisedTable]) -> Roles:

@@ -9,17 +9,6 @@ from toolkit.files.recognition.folders.folder_scan import FolderScan, scan_folde
 Touch = Callable[..., Path]
 
 
-@pytest.fixture
-def touch(tmp_path: Path) -> Touch:
-    def touch(*names: str) -> Path:
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).touch()
-        return tmp_path
-
-    return touch
-
-
 def names(scan: FolderScan) -> dict[tuple[str, str], int]:
     return {(folder.name, folder.pattern): len(folder.paths) for folder in scan.folders}
 

@@ -10,17 +10,6 @@ from toolkit.files.recognition.folders.roles import Roles, find_roles, is_mask_f
 Touch = Callable[..., Path]
 
 
-@pytest.fixture
-def touch(tmp_path: Path) -> Touch:
-    def touch(*names: str) -> Path:
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).touch()
-        return tmp_path
-
-    return touch
-
-
 def roles(root: Path, labelled: tuple[str, ...] = (), asked: tuple[str, ...] = ()) -> Roles:
     return find_roles(scan_folder(root).folders, labelled, asked)
 

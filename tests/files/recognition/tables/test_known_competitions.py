@@ -11,15 +11,6 @@ Table = Callable[..., Path]
 TRAIN, TEST = ("a1", "b2", "c3"), ("x1", "y2")
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Table:
-    def table(*lines: str, name: str = "t.csv") -> Path:
-        (tmp_path / name).write_text("\n".join(lines) + "\n", "utf-8")
-        return tmp_path / name
-
-    return table
-
-
 def recognise(path: Path) -> RecognisedTable:
     return recognise_table(path, TRAIN, TEST)
 
