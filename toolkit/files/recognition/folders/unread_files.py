@@ -104,8 +104,9 @@ def no_masks(scan: FolderScan, roles: Roles) -> str:
     if masks:
         return names_advice(images, masks)
     return (
-        "Masks may be images, a CSV of run-length encodings, or shapes of COCO, labelme or YOLO. If they are in another "
-        f"place: tk new NAME --images {roles.images.folder} --masks FOLDER_OR_FILE. The mask of {images[0].name} is called "
+        "Masks may be images, a CSV of run-length encodings, or shapes of COCO, labelme or YOLO. If they are in "
+        f"another place: tk new NAME --images {roles.images.folder} --masks FOLDER_OR_FILE. "
+        f"The mask of {images[0].name} is called "
         f"{images[0].stem}.png; for other names, write under data, where {{id}} is what names of images and masks "
         f'share:\n  image_name: "{{id}}{images[0].suffix}"\n  mask_name: "{{id}}_mask.png"'
     )
