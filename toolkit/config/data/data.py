@@ -126,7 +126,7 @@ Folders = Annotated[FilePath | tuple[FilePath, ...], Field(union_mode="left_to_r
 ImageId = Annotated[str, AfterValidator(_id_of_parts)]
 ImageName = Annotated[str, _pattern("{channel}")]
 MaskName = Annotated[str, _pattern("{class}")]
-FileNames = Annotated[str | tuple[str, ...], Field(union_mode="left_to_right")]
+Patterns = Annotated[str | tuple[str, ...], Field(union_mode="left_to_right")]
 ChannelName = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Encoding = Literal["values", "bits", "channels", "instances"]
 
@@ -161,7 +161,7 @@ class SourceKeys(ClosedModel):
         description="Which channels of each image file are used, counted from 0, in this order: bands of a TIFF file, "
         "or times in an array. Default: all.",
     )
-    exclude: FileNames | None = Field(
+    exclude: Patterns | None = Field(
         None,
         description="Pattern, or a list of patterns, of files in the folders of images that are no images to train "
         'on or to predict, where `*` stands for any text: `"*_superpixels.png"`. It applies to the names of '
