@@ -22,12 +22,13 @@ ARROWS = {
     "core": {"core"},
     "config": {"config", "core"},
     "files": {"files", "config", "core"},
+    "cluster": {"cluster", "files", "config", "core"},
     "learning": {"learning", "files", "config", "core"},
     "report": {"report", "files", "config", "core"},
-    "commands": {"commands", "learning", "report", "files", "config", "core"},
-    "api": {"api", "console", "commands", "learning", "report", "files", "config", "core"},
+    "commands": {"commands", "cluster", "learning", "report", "files", "config", "core"},
+    "api": {"api", "console", "commands", "cluster", "learning", "report", "files", "config", "core"},
     "console": set(),
-    "cli": {"cli", "console", "commands", "files", "config"},
+    "cli": {"cli", "console", "commands", "cluster", "files", "config"},
     "__main__": {"cli"},
     "__init__": {"api", "config", "console", "core", "learning"},
     "errors": set(),
@@ -90,7 +91,7 @@ def name_of(module: Path) -> str:
 
 def entries(folder: Path) -> list[str]:
     """What lies in a room: its modules and sub-rooms."""
-    return [path.name for path in folder.iterdir() if not path.name.startswith("__")]
+    return [path.name for path in folder.iterdir() if not path.name.startswith("__") and path.name != "py.typed"]
 
 
 def texts_in(module: Path) -> Iterator[str]:

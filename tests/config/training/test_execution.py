@@ -4,7 +4,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.config.training.execution import PLAIN, READING_KEYS, Compilation, parse_engine
+from toolkit.config.training.execution import PLAIN, READING_KEYS, Compilation, Resources, parse_engine
 from toolkit.errors import ConfigError
 
 
@@ -31,12 +31,14 @@ def loaded(tmp_path: Path, *overrides: str) -> object:
 
 
 def test_by_default_the_machine_decides(tmp_path: Path) -> None:
-    assert loaded(tmp_path) == ["auto", "auto"]
+    assert loaded(tmp_path) == ["auto", "auto", None]
 
 
-def test_both_may_be_set(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "cache=disk", "workers=3") == ["disk", 3]
-    assert loaded(tmp_path, "cache=off", "workers=0") == ["off", 0]
+def test_all_may_be_set(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "cache=disk", "workers=3") == ["disk", 3, None]
+    assert loaded(tmp_path, "cache=off", "workers=0", "resources={cpus: 4, gpus: 0.5}") == [
+        "off", 0, Resources(cpus=4, gpus=0.5),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("override", ["cache=ram", "workers=-1", "workers=many", "workers=1.5"])

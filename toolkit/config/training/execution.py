@@ -14,8 +14,8 @@ EngineChoice = Literal["auto", EngineName]
 """An engine, or `auto`: whichever suits the machine, the experiment and its networks."""
 
 Cache = Literal["auto", "off", "memory", "disk"]
-READING_KEYS = ("cache", "workers")
-"""The keys that say how samples are read; results do not depend on them."""
+READING_KEYS = ("cache", "workers", "resources")
+"""The keys that say how samples are read and by which machine; results do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ class Compilation:
 
 
 PLAIN = Compilation()
+
+
+class Resources(ClosedModel):
+    """What one task on a cluster needs."""
+
+    cpus: Annotated[float, Field(gt=0, le=4096)] | None = Field(
+        None, description="Processor cores of a task; by default all of a node, or its share for one GPU."
+    )
+    gpus: Annotated[float, Field(ge=0, le=64)] | None = Field(
+        None,
+        description="GPUs of a task, for example `0.5` for two tasks on one; by default 1 where a node has GPUs, "
+        "otherwise 0.",
+    )
 
 
 class ExecutionConfig(ClosedModel):
@@ -64,6 +77,10 @@ class ExecutionConfig(ClosedModel):
         description="Number of processes that read and augment training images; 0 for threads of the process that "
         "trains. `auto`: threads without a GPU or with fewer than four processor cores, otherwise a process for each "
         "core but one. Results are the same. See docs/training.md.",
+    )
+    resources: Resources | None = Field(
+        None,
+        description="What each task needs with `--on ray`, for example `{cpus: 4, gpus: 1}`. See docs/cluster.md.",
     )
 
     @property

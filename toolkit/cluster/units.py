@@ -1,0 +1,54 @@
+"""What a cluster runs: units of work that can be repeated, because what they finish is in the experiment's folder."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.workspace import Workspace
+from toolkit.messages import Progress
+
+if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
+    from toolkit.config.training.execution import Resources
+
+Duty = Callable[[Workspace, Progress, Mapping[str, Any]], None]
+"""What a unit does in a workspace: a function of a module. It skips what is finished, and raises what a user can fix.
+
+Its progress opens one task of the unit's steps; each time that this task advances, everything in the folder of the
+experiment is whole and may be sent to the folder of the user.
+"""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work for one machine.
+
+    Attributes:
+        name: for people, for example `fold 0 · stage 1`.
+        duty: what it does.
+        arguments: plain values for the duty, as JSON has them.
+        steps: how many steps the duty reports, for example epochs or images.
+        after: names of the units that are finished before it begins.
+    """
+
+    name: str
+    duty: Duty
+    arguments: Mapping[str, Any]
+    steps: int
+    after: tuple[str, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        """The name as files have it: `fold0-stage1`."""
+        return "-".join(part.replace(" ", "") for part in self.name.split(" · "))
+
+
+class Machines(Protocol):
+    """Other machines, or all devices of this one, that run units."""
+
+    def run(self, experiment: Experiment, units: Sequence[Unit], resources: "Resources", progress: Progress) -> None:
+        """Run units on an experiment whose lock this process holds; returns when all are finished.
+
+        Raises:
+            UnitsFailedError: some units could not be finished; all others are.
+        """
