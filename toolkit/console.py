@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
@@ -88,6 +88,20 @@ def show_interrupted() -> None:
         "interrupted; finished work is kept, and the same command without --restart resumes from there",
         soft_wrap=True,
     )
+
+
+def ask_about_tasks(tasks: str) -> Literal["stop", "leave", "go on"]:
+    """Ask what becomes of tasks on a cluster after Ctrl-C; where nobody can answer, they are stopped."""
+    console = Console(stderr=True, highlight=False)
+    if not (console.is_terminal and sys.stdin.isatty()):
+        return "stop"
+    console.print(f"\n{tasks}", soft_wrap=True)
+    answers: dict[str, Literal["stop", "leave", "go on"]] = {"s": "stop", "l": "leave", "g": "go on"}
+    try:
+        found = console.input("[s]top them, [l]eave them running on the cluster, or [g]o on watching? ", markup=False)
+    except (KeyboardInterrupt, EOFError):
+        return "stop"
+    return answers.get(found.strip().lower()[:1], "go on")
 
 
 def progress_if_watched() -> Progress:

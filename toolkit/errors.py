@@ -127,6 +127,12 @@ class UploadError(ToolkitError):
     exit_code = 18
 
 
+class ClusterError(ToolkitError):
+    """A cluster cannot be reached or used, or could not finish its tasks; what it finished is kept."""
+
+    exit_code = 19
+
+
 def as_told(error: BaseException) -> ToolkitError | None:
     """The error that tells what the machine refused, or how a user's own code tried to end the program.
 

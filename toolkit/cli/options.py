@@ -15,6 +15,13 @@ Engine = Annotated[
     str | None,
     typer.Option(help="What predicts: tensorflow, openvino, or auto; default: as the configuration says."),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the work runs: ray (all devices of this machine, or the cluster at RAY_ADDRESS), HOST:PORT or "
+        "ray://HOST:PORT of a Ray cluster; default: in this process.",
+    ),
+]
 NO_OVERRIDES: list[str] = []
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
 Competition = Annotated[

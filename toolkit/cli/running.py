@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
 import typer
 
 from toolkit import console
+from toolkit.cluster.units import Machines
 from toolkit.commands.session import Session
 from toolkit.errors import ToolkitError, as_told
 from toolkit.files.experiment.workspace import Workspace
@@ -19,12 +21,19 @@ _Value = TypeVar("_Value")
 _Result = TypeVar("_Result", bound=console.Result)
 
 
-def run(command: Callable[[Session], _Result], as_json: bool, engine: str | None = None) -> _Result:
-    """Call a command and show its result; `engine` is what should predict."""
-    return guarded(command, lambda result: console.show_result(result, as_json), engine)
+def run(
+    command: Callable[[Session], _Result], as_json: bool, engine: str | None = None, on: str | None = None
+) -> _Result:
+    """Call a command and show its result; `engine` is what should predict, `on` where the work runs."""
+    return guarded(command, lambda result: console.show_result(result, as_json), engine, on)
 
 
-def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None], engine: str | None = None) -> _Value:
+def guarded(
+    command: Callable[[Session], _Value],
+    show: Callable[[_Value], None],
+    engine: str | None = None,
+    on: str | None = None,
+) -> _Value:
     """Call a command for the current folder and show what it returns.
 
     Errors that a user can fix become one message and an exit code.
@@ -34,8 +43,8 @@ def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]
     for library in _LIBRARIES:  # what they find matters to the user only as a message of the toolkit
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        with console.progress_on_screen() as progress:
-            result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress))
+        with console.progress_on_screen() as progress, _cluster(on) as cluster:
+            result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress, cluster))
         show(result)
     except ToolkitError as error:
         console.show_error(error)
@@ -50,3 +59,13 @@ def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]
         console.show_interrupted()
         raise typer.Exit(_INTERRUPTED) from None
     return result
+
+
+def _cluster(on: str | None) -> AbstractContextManager[Machines | None]:
+    """The machines that the option `--on` names; None for this process."""
+    if on is None:
+        return nullcontext()
+    from toolkit.cluster.places import parse_place
+    from toolkit.cluster.ray_cluster import RayCluster
+
+    return RayCluster(parse_place(on), console.ask_about_tasks)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides, parse_numbers, parse_time
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, On, Overrides, parse_numbers, parse_time
 from toolkit.cli.running import run
 
 app = typer.Typer()
@@ -33,6 +33,7 @@ def fit(
         bool, typer.Option("--save", help="Write what --set gives, now or before, into config.yaml; comments stay.")
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the seconds of the run went.")] = False,
+    on: On = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, and score. Resumes where it was stopped."""
@@ -56,6 +57,7 @@ def fit(
             ),
         ),
         as_json,
+        on=on,
     )
 
 

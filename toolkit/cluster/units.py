@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
@@ -11,11 +11,14 @@ from toolkit.messages import Progress
 if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
     from toolkit.config.training.execution import Resources
 
+Value = TypeVar("Value")
+
 Duty = Callable[[Workspace, Progress, Mapping[str, Any]], None]
 """What a unit does in a workspace: a function of a module. It skips what is finished, and raises what a user can fix.
 
-Its progress opens one task of the unit's steps; each time that this task advances, everything in the folder of the
-experiment is whole and may be sent to the folder of the user.
+The argument `experiment` names the experiment, as `Workspace.find` takes it. Its progress opens one task of the unit's
+steps. Each time that an outermost task advances, everything in the folder of the experiment is whole, and may be sent
+to the folder of the user.
 """
 
 
@@ -26,7 +29,7 @@ class Unit:
     Attributes:
         name: for people, for example `fold 0 · stage 1`.
         duty: what it does.
-        arguments: plain values for the duty, as JSON has them.
+        arguments: plain values for the duty, as JSON has them, without `experiment`.
         steps: how many steps the duty reports, for example epochs or images.
         after: names of the units that are finished before it begins.
     """
@@ -50,5 +53,12 @@ class Machines(Protocol):
         """Run units on an experiment whose lock this process holds; returns when all are finished.
 
         Raises:
-            UnitsFailedError: some units could not be finished; all others are.
+            ConfigError: no machine has what a task needs.
+            ClusterError: some units could not be finished; all others are.
         """
+
+    def call(self, resources: "Resources", function: Callable[..., Value], *arguments: Any) -> Value:
+        """What a function of a module returns on a machine that can run units; for plain values. Raises as `run`."""
+
+    def stop(self, experiment: Experiment) -> int:
+        """End all units of an experiment, also those that an earlier process has begun; returns how many."""

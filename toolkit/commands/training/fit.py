@@ -2,10 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,32 +23,24 @@ from toolkit.commands.session import Session
 from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
-from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.loading import Loaded, plain_config, with_defaults
+from toolkit.commands.training.made_from import begin_results, code_and_weights
+from toolkit.commands.training.training_job import TrainingJob, find_job
+from toolkit.commands.training.training_units import training_units
+from toolkit.config.loading import plain_config
 from toolkit.config.models import Config
-from toolkit.config.training.execution import READING_KEYS
-from toolkit.config.training.networks import has_backbone
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.errors import ChangedError, ConfigError, out_of_range
+from toolkit.errors import ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
-from toolkit.files.disk.digests import digest, file_digest
-from toolkit.files.disk.installed_weights import installed_weights
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
-from toolkit.files.experiment.initial_weights import check_initial_weights, fold_with_weights, refuse_fold_weights
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import (
     Resolved,
-    changed_code,
-    changed_keys,
-    digests_of_code,
     read_resolved,
     versions,
-    write_resolved,
 )
 from toolkit.files.experiment.score_json import read_score
 from toolkit.files.experiment.trained import read_state, untrained_folds
@@ -59,36 +49,6 @@ from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.messages import Profiled, Progress, phase
-
-# Compared by their content instead: the data, the folds, the precision and the engine that were chosen. How samples are
-# read has no influence on results.
-_FREE_TO_CHANGE = (
-    "data.images",
-    "data.masks",
-    "data.competition",
-    "data.test",
-    "data.sample_submission",
-    "data.external_negatives",
-    "data.extra_train_data",
-    "data.merge",
-    "data.metadata",
-    "data.source.file",
-    "data.test_source.file",
-    "folds:",
-    "precision:",
-    "engine:",
-    *(f"{key}:" for key in READING_KEYS),
-)
-_CONTENTS = {
-    "training_data": "the content of the training images or masks",
-    "extra_data": "the content of the extra training images or masks",
-    "weights": "the weights of the images",
-    "positives": "the images with foreground, as your data source reports them",
-    "folds": "the folds, so that images would be scored by networks that were trained on them",
-    "backgrounds": "the images of a BackgroundReplacer",
-    "encoder_weights": "the content of the file with the encoder's weights",
-    "initial_weights": "the weights that a stage starts from",
-}
 
 
 @dataclass(frozen=True)
@@ -148,16 +108,13 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             "--restart discards the results of all folds and stages, so it cannot be combined with --folds or --stages",
             f"To start over, run: tk fit {experiment.name} --restart",
         )
-    with experiment.locked():
-        with loaded.naming_places(), phase(progress, "checks of the data"):
-            dataset = find_dataset(loaded.config, progress, experiment.cache)
-        table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
-        warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
+    with experiment.locked(with_tasks=session.cluster is not None):
+        job = find_job(experiment, loaded, progress, restart=options.restart)
+        warn_of(duplicate_findings_of(job.dataset.index.facts, job.table.folds, ()), progress)
         if options.save:
             save_settings(experiment, loaded, settings, progress)
             settings = {}
-        job = _Job(experiment, loaded, dataset, table, settings)
-        scored = _train_predict_score(job, options, started, progress)
+        scored = _train_predict_score(session, replace(job, settings=settings), options, started)
     result = _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
     if isinstance(progress, Profiled):
         return replace(result, profile={name: round(seconds, 2) for name, seconds in progress.seconds().items()})
@@ -198,19 +155,9 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
     )
 
 
-@dataclass(frozen=True)
-class _Job:
-    """An experiment with its configuration, data and folds, and the settings that config.yaml does not have."""
-
-    experiment: Experiment
-    loaded: Loaded[Config]
-    dataset: Dataset
-    table: FoldTable
-    settings: Mapping[str, Any]
-
-
-def _train_predict_score(job: _Job, options: FitOptions, started: float, progress: Progress) -> bool:
+def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions, started: float) -> bool:
     """Train; predict and score with the folds that are finished; returns whether there are any."""
+    progress, cluster = session.progress, session.cluster
     # TensorFlow is slow to import, so bad input is reported first.
     with phase(progress, "import of TensorFlow"):
         from toolkit.learning.plugins import Plugins
@@ -229,24 +176,31 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
     fold_numbers, stage_numbers = options.check(config)
-    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(job, progress)
+    digests = dataset.digests | {"folds": folds_digest(folds)} | code_and_weights(job, progress)
     with phase(progress, "building networks"):
         plan = plan_training(loaded, plugins)
-    precision = choose_precision(config.precision)
+    needed = config.task_resources
+    if cluster is None:
+        precision = choose_precision(config.precision)
+    else:
+        precision = cluster.call(needed, choose_precision, config.precision)
+        if options.restart:
+            cluster.stop(experiment)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
-    _begin(experiment, resolved, options.restart)
+    begin_results(experiment, resolved, options.restart)
     # A folds.csv of the user is kept, unless columns are missing.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
-    spent = time.perf_counter() - started
-    deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
-    work = Work(fold_numbers, stage_numbers, deadline)
+    left = None if options.max_seconds is None else options.max_seconds - (time.perf_counter() - started)
+    work = Work(fold_numbers, stage_numbers, Deadline.after(left))
     pool = dataset.pool(folds, table.group_numbers)
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
     images, scoring = dataset.labelled.images, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins)
     scored = at_scored_size(dataset.labelled, config.data.competition)
     pictures = FoldPictures(fitted, images, scored, table, scoring, plan.is_better, progress)
     with pictures.drawn_at_the_end():
+        if cluster is not None:
+            cluster.run(experiment, training_units(job, fold_numbers, stage_numbers, left), needed, progress)
         fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
     if not fitted.fold_numbers:
         return False
@@ -269,92 +223,7 @@ def _is_scored(experiment: Experiment, config: Config) -> bool:
     return experiment.score.is_file() and counts_as(read_score(experiment), config.scoring_rules)
 
 
-def _code_and_weights(job: _Job, progress: Progress) -> dict[str, str]:
-    """Digests of the user's code, background images, and the weights that training starts from.
-
-    Warns of weights that were trained on images that other folds hold out.
-    """
-    experiment, loaded, config = job.experiment, job.loaded, job.loaded.config
-    digests = digests_of_code(experiment, config)
-    backgrounds = background_digest(config)
-    if backgrounds:
-        digests["backgrounds"] = backgrounds
-    if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
-        refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
-        digests["encoder_weights"] = file_digest(config.encoder_weights)
-    elif isinstance(config.encoder_weights, str) and has_backbone(config.architecture):
-        file = installed_weights(str(config.backbone))
-        if file is not None:
-            digests["encoder_weights"] = file_digest(file)
-    given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
-    for number, value in given:
-        copied = fold_with_weights(experiment, Path(value)) if Path(value).is_file() else None
-        if copied is not None:
-            where = loaded.where("stages", number, "initial_weights")
-            progress.warn(
-                f"{where}: {value} is a copy of {copied}, which was trained on images that other folds hold out: "
-                "scores are too high. With initial_weights: EXPERIMENT each fold starts from its own weights"
-            )
-    if given:
-        found = [
-            check_initial_weights(
-                experiment,
-                value,
-                loaded.where("stages", number, "initial_weights"),
-                ids=job.dataset.index.ids,
-                folds=job.table.folds,
-                wanted=range(config.folds_count),
-                num_seeds=config.num_seeds,
-            )
-            for number, value in given
-        ]
-        digests["initial_weights"] = digest(" ".join(found).encode())
-    return digests
-
-
-def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
-    """Write resolved.yaml, unless earlier results were made with a different configuration."""
-    if restart:
-        experiment.forget_results()
-    _refuse_changed(experiment, resolved)
-    if experiment.has_training():
-        # The versions are those that the earlier results were trained with.
-        before = read_resolved(experiment)
-        resolved = replace(resolved, versions=before.versions)
-        if resolved == before:
-            return
-    write_resolved(experiment, resolved)
-
-
-def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
-    """Refuse to resume results of a different configuration or different data."""
-    if not experiment.has_training():
-        return
-    if not experiment.resolved.is_file():
-        raise ChangedError(
-            f"{experiment.folder} holds trained folds, but their configuration, {experiment.resolved.name}, is missing",
-            f"Restore it, or discard the folds: tk fit {experiment.name} --restart",
-        )
-    before = read_resolved(experiment)
-    changes = changed_keys(with_defaults(before.config), resolved.config)
-    changes = [change for change in changes if not change.startswith(_FREE_TO_CHANGE)]
-    changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
-    changes += changed_code(before.digests, resolved.digests)
-    if before.precision != resolved.precision:
-        changes.append(
-            f"the precision chosen by auto on this machine: {before.precision} → {resolved.precision}; to keep the "
-            f"earlier one: --set precision={before.precision}"
-        )
-    if changes:
-        listed = "\n".join(f"  {change}" for change in changes)
-        raise ChangedError(
-            f"{experiment.folder} holds results of a different configuration; changed since:\n{listed}",
-            f"Undo the change, make a new experiment (tk new NAME --extends {experiment.name}), or discard the results "
-            f"with: tk fit {experiment.name} --restart",
-        )
-
-
-def _score(job: _Job, data: LabelledImages, scoring: Scoring, progress: Progress) -> None:
+def _score(job: TrainingJob, data: LabelledImages, scoring: Scoring, progress: Progress) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
     experiment = job.experiment
     table = job.table.predicted(ProbabilityStore(experiment.predictions("oof")).ids)

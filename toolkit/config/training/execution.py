@@ -42,6 +42,9 @@ class Resources(ClosedModel):
     )
 
 
+BY_DEFAULT = Resources(cpus=None, gpus=None)
+
+
 class ExecutionConfig(ClosedModel):
     """The keys of an experiment that say how it is computed."""
 
@@ -82,6 +85,11 @@ class ExecutionConfig(ClosedModel):
         None,
         description="What each task needs with `--on ray`, for example `{cpus: 4, gpus: 1}`. See docs/cluster.md.",
     )
+
+    @property
+    def task_resources(self) -> Resources:
+        """What each task on a cluster needs."""
+        return self.resources or BY_DEFAULT
 
     @property
     def compilation(self) -> Compilation:

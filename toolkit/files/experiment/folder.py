@@ -236,19 +236,33 @@ class Experiment:
         return self.folder / "data.png"
 
     @property
+    def tasks(self) -> Path:
+        """The folder of the tasks that a cluster runs for the experiment: for each its state and its log."""
+        return self.folder / "tasks"
+
+    @property
     def lock(self) -> Path:
         """The file of the lock that a run holds while it works on the experiment."""
         return self.folder / ".lock"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, with_tasks: bool = False) -> Iterator[None]:
         """Hold the lock of the experiment while the block runs; first, what killed runs have left is deleted.
 
+        Tasks of a cluster that an earlier run has begun may go on `with_tasks`.
+
         Raises:
-            LockedError: another run works on the experiment.
+            LockedError: another run works on the experiment, or tasks of a cluster do.
             StorageError: the folder cannot be written.
         """
+        # Slow, and only for commands that write; `tk --help` starts without it.
+        from toolkit.files.experiment.task_files import refuse_running_tasks  # noqa: PLC0415
+
         with locked(self.lock):
+            if with_tasks:
+                yield
+                return
+            refuse_running_tasks(self)
             self._remove_remains()
             yield
 

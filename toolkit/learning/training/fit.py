@@ -19,11 +19,15 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True)
 class Work:
-    """Numbers of the folds and stages to train, and the time by which training stops."""
+    """Numbers of the folds and stages to train, and the time by which training stops.
+
+    `repeats` has the numbers of the seeds; None for all.
+    """
 
     folds: Sequence[int]
     stages: Sequence[int]
     deadline: Deadline = NEVER
+    repeats: Sequence[int] | None = None
 
 
 def fit_folds(
@@ -34,7 +38,7 @@ def fit_folds(
     *,
     precision: Precision,
     progress: Progress,
-    after_fold: Callable[[int], None],
+    after_fold: Callable[[int], None] = lambda fold: None,
 ) -> None:
     """Train folds; finished ones are skipped, and an interrupted one continues after its last finished epoch.
 
@@ -52,7 +56,8 @@ def fit_folds(
     """
     config = plan.config
     wanted = [plan.stages[number] for number in work.stages]
-    runs = [Run(fold, repeat, config.seed + repeat) for fold in work.folds for repeat in range(config.num_seeds)]
+    repeats = range(config.num_seeds) if work.repeats is None else work.repeats
+    runs = [Run(fold, repeat, config.seed + repeat) for fold in work.folds for repeat in repeats]
     unfinished = [run for run in runs if not _is_finished(experiment, run, wanted)]
     if not unfinished:
         for fold in work.folds:

@@ -1,0 +1,28 @@
+import pytest
+
+from toolkit.cluster.places import Place, parse_place
+from toolkit.errors import ConfigError
+
+
+def test_ray_is_this_machine_unless_an_address_is_set() -> None:
+    assert parse_place("ray", {}) == Place()
+    assert parse_place("ray", {"RAY_ADDRESS": "10.0.0.1:6379"}) == Place("10.0.0.1:6379")
+    assert parse_place("ray://head.cluster:10001", {"RAY_ADDRESS": "10.0.0.1:6379"}) == Place(
+        "ray://head.cluster:10001"
+    )
+    assert parse_place("[::1]:6379", {}) == Place("[::1]:6379")
+    assert Place().text == "ray"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "rai", "ray:", "ray://", "http://host:80", "host", "host:port", "host:1 --x", "auto"]
+)
+def test_other_texts_are_refused(text: str) -> None:
+    if text:
+        with pytest.raises(ConfigError, match=r"--on: expected ray, HOST:PORT or ray://HOST:PORT; received"):
+            parse_place(text, {})
+
+
+def test_an_address_of_the_environment_is_named_as_such() -> None:
+    with pytest.raises(ConfigError, match="--on ray, RAY_ADDRESS: expected"):
+        parse_place("ray", {"RAY_ADDRESS": "local"})

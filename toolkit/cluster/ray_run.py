@@ -1,0 +1,266 @@
+"""One run of units on Ray: begins them where there is room, watches them, and begins those again that die."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from toolkit.cluster.nodes import Need, Node, places_for
+from toolkit.cluster.schedule import Schedule
+from toolkit.cluster.units import Unit
+from toolkit.cluster.worker import Look, Order, Worker
+from toolkit.errors import ClusterError, counted
+from toolkit.files.disk.digests import digest
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
+from toolkit.messages import Progress, Task
+
+Answer = Literal["stop", "leave", "go on"]
+Interrupted = Callable[[str], Answer]
+"""Asks the user, who has pressed Ctrl-C, what to do with the tasks that run, which the text describes."""
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+_LAST_LINES = 15
+
+
+@dataclass
+class _Running:
+    """A unit that was begun, and what is known of it."""
+
+    unit: Unit
+    actor: Any
+    holder: str
+    attempt: int
+    pending: Any = None
+    task: Task | None = None
+    shown: int = 0
+    node: str = ""
+
+
+class RayRun:
+    """Runs units, and reports them as one."""
+
+    def __init__(
+        self,
+        ray: Any,
+        experiment: Experiment,
+        units: Sequence[Unit],
+        need: Need,
+        *,
+        progress: Progress,
+        interrupted: Interrupted,
+        nodes: Callable[[], Sequence[Node]],
+    ) -> None:
+        self._ray, self._experiment, self._units, self._need = ray, experiment, units, need
+        self._progress, self._interrupted, self._nodes = progress, interrupted, nodes
+        self._schedule = Schedule(units)
+        self._running: dict[str, _Running] = {}
+        self._most: dict[str, int] = {}
+        self._said: set[str] = set()
+        self._bars: dict[str, AbstractContextManager[Task]] = {}
+        self._overall: Task | None = None
+
+    def go(self) -> None:
+        """Run all units.
+
+        Raises:
+            ClusterError: some could not be finished.
+            KeyboardInterrupt: the user wants to stop, or to leave the tasks to themselves.
+        """
+        total = sum(unit.steps for unit in self._units)
+        title = f"{self._experiment.name}: {counted(len(self._units), 'task')}"
+        with self._progress.task(title, total) as self._overall:
+            try:
+                self._attach()
+                while not self._schedule.is_over:
+                    self._turn()
+            finally:
+                self._close_bars()
+        if self._schedule.failures:
+            self._raise_failures()
+
+    def _turn(self) -> None:
+        try:
+            self._begin_ready()
+            self._look()
+        except KeyboardInterrupt:
+            names = ", ".join(self._running)
+            answer = self._interrupted(f"{counted(len(self._running), 'task')} of {self._experiment.name}: {names}")
+            if answer == "go on":
+                return
+            if answer == "stop":
+                self._stop_all()
+            raise
+
+    def _attach(self) -> None:
+        """Find units that a process before this one has begun, and that still run."""
+        for unit in self._schedule.ready():
+            name = actor_name(self._experiment, unit)
+            try:
+                actor = self._ray.get_actor(name)
+                found: Look = self._ray.get(actor.look.remote(), timeout=30)
+            except (ValueError, self._ray.exceptions.RayError):
+                continue
+            self._schedule.begin(unit)
+            self._progress.say(f"{unit.name} still runs on {found.state.node}, begun by an earlier command")
+            self._running[unit.name] = _Running(unit, actor, found.state.holder, found.state.attempt)
+
+    def _begin_ready(self) -> None:
+        # One more than there is room for, so that a place is taken as soon as it is free.
+        room = places_for(self._need, self._nodes()) + 1
+        for unit in self._schedule.ready():
+            if len(self._running) >= room:
+                return
+            attempt = self._schedule.begin(unit)
+            holder = secrets.token_hex(8)
+            TaskFiles(self._experiment, unit.file_name).write(
+                TaskState(unit.name, holder=holder, attempt=attempt, total=unit.steps)
+            )
+            actor = self._actor(unit, holder, attempt)
+            self._running[unit.name] = _Running(unit, actor, holder, attempt)
+
+    def _actor(self, unit: Unit, holder: str, attempt: int) -> Any:
+        folder = self._experiment.folder.resolve()
+        order = Order(
+            unit.duty, unit.arguments, unit.name, unit.steps, unit.file_name, str(folder.parent.parent), str(folder),
+            experiment_id(self._experiment), holder, attempt, self._need.threads,
+        )  # fmt: skip
+        remote = self._ray.remote(Worker).options(
+            name=actor_name(self._experiment, unit),
+            lifetime="detached",  # goes on without this process
+            max_restarts=0,  # begun again here, where the attempts are counted
+            max_concurrency=4,
+            num_cpus=self._need.cpus,
+            num_gpus=self._need.gpus,
+        )
+        return remote.remote(order)
+
+    def _look(self) -> None:
+        """Ask all running units what they do, and take note of the answers that come within a moment."""
+        for one in self._running.values():
+            if one.pending is None:
+                one.pending = one.actor.look.remote()
+        by_ref = {one.pending: one for one in self._running.values()}
+        if not by_ref:
+            return
+        ready, _ = self._ray.wait(list(by_ref), num_returns=len(by_ref), timeout=_SECONDS_BETWEEN_LOOKS)
+        for ref in ready:
+            one = by_ref[ref]
+            one.pending = None
+            try:
+                found = self._ray.get(ref)
+            except self._ray.exceptions.RayError as error:
+                self._died(one, _cause(error))
+                continue
+            self._saw(one, found)
+        if len(ready) == len(by_ref):
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _saw(self, one: _Running, found: Look) -> None:
+        state = found.state
+        for line in found.lines:
+            self._tell(line.text, is_warning=line.is_warning)
+        self._show(one, state)
+        if state.status == "finished":
+            self._schedule.finish(one.unit)
+            self._end(one, "finished")
+            self._advance(one, one.unit.steps)
+        elif state.status == "failed" and found.exit_code is None:
+            self._died(one, f"of {state.error}")
+        elif state.status == "failed":
+            advice = f"\n{found.advice}" if found.advice else ""
+            self._schedule.fail(one.unit, f"{state.error}{advice}")
+            self._end(one, "failed", state.error)
+
+    def _died(self, one: _Running, why: str) -> None:
+        again = self._schedule.die(one.unit, why)
+        self._end(one, "waiting" if again else "failed", "" if again else why)
+        if again:
+            self._progress.warn(f"{one.unit.name} on {one.node or 'a node'} died, because {why}; it is begun again")
+
+    def _end(self, one: _Running, status: TaskStatus, error: str = "") -> None:
+        """Take a unit off the list and end its process; nothing that it still writes counts any more."""
+        del self._running[one.unit.name]
+        self._ray.kill(one.actor)
+        files = TaskFiles(self._experiment, one.unit.file_name)
+        known = files.read() or TaskState(one.unit.name)
+        done = one.unit.steps if status == "finished" else known.done
+        files.write(replace(known, status=status, holder="", error=error, done=done, doing=""))
+        bar = self._bars.pop(one.unit.name, None)
+        if bar is not None:
+            bar.__exit__(None, None, None)
+
+    def _stop_all(self) -> None:
+        for one in list(self._running.values()):
+            self._end(one, "stopped")
+
+    def _tell(self, text: str, *, is_warning: bool) -> None:
+        """Show a line of a worker; what several say is shown once."""
+        if text not in self._said:
+            self._said.add(text)
+            (self._progress.warn if is_warning else self._progress.say)(text)
+
+    def _show(self, one: _Running, state: TaskState) -> None:
+        if one.task is None:
+            one.node = state.node
+            bar = self._progress.task(f"{one.unit.name} on {state.node}", one.unit.steps)
+            one.task = bar.__enter__()
+            self._bars[one.unit.name] = bar
+        one.task.advance(max(0, state.done - one.shown), state.doing)
+        one.shown = max(one.shown, state.done)
+        self._advance(one, state.done)
+
+    def _advance(self, one: _Running, done: int) -> None:
+        """Count steps of a unit for the whole, once also if they are done again."""
+        before = self._most.get(one.unit.name, 0)
+        if self._overall is not None and done > before:
+            self._overall.advance(done - before)
+            self._most[one.unit.name] = done
+
+    def _close_bars(self) -> None:
+        while self._bars:
+            self._bars.popitem()[1].__exit__(None, None, None)
+
+    def _raise_failures(self) -> None:
+        failures = self._schedule.failures
+        texts = []
+        for failure in failures:
+            log = TaskFiles(self._experiment, failure.unit.file_name)
+            last = [f"    {line}" for line in log.read_log()[-_LAST_LINES:]]
+            texts.append("\n".join([f"  {failure.unit.name}: {failure.reason}", *last]))
+        done = len(self._units) - len(failures)
+        raise ClusterError(
+            f"{len(failures)} of {counted(len(self._units), 'task')} of {self._experiment.name} could not be finished; "
+            f"{done} are:\n" + "\n".join(texts),
+            f"The logs are in {self._experiment.tasks}. What is finished is kept: repeat the command to go on.",
+        )
+
+
+def actor_name(experiment: Experiment, unit: Unit) -> str:
+    """The name that at most one worker of a cluster has: that of a unit of this experiment's folder."""
+    return f"{_prefix(experiment)}{unit.file_name}"
+
+
+def actors_of(ray: Any, experiment: Experiment) -> list[Any]:
+    """All workers of an experiment that the cluster knows."""
+    names = [name for name in ray.util.list_named_actors() if name.startswith(_prefix(experiment))]
+    return [ray.get_actor(name) for name in names]
+
+
+def _prefix(experiment: Experiment) -> str:
+    # A copied folder has the id of the original, so the path belongs to the name.
+    return digest(f"{experiment_id(experiment)} {experiment.folder.resolve()}".encode())[:16] + ":"
+
+
+def _cause(error: Exception) -> str:
+    text = str(error)
+    for word, meaning in (
+        ("out of memory", "the memory of its node was used up"),
+        ("OutOfMemory", "the memory of its node was used up"),
+        ("node", "its node is gone"),
+    ):
+        if word in type(error).__name__ or word in text.splitlines()[0]:
+            return meaning
+    return "its process was killed or crashed"
