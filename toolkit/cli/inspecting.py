@@ -90,3 +90,11 @@ def config_schema() -> None:
     from toolkit.commands.inspecting.config import config_schema as command
 
     console.show_json(command())
+
+
+@app.command()
+def status(experiment: Name, as_json: AsJson = False) -> None:
+    """Show how far the training of an experiment is, also while a cluster works on it."""
+    from toolkit.commands.inspecting.status import status as command
+
+    run(lambda session: command(session, experiment), as_json)

@@ -29,11 +29,16 @@ def training_units(
             for stage in stages:
                 if job.experiment.stage(fold, stage, repeat).is_complete():
                     continue
-                name = f"fold {fold}" + (f" · seed {repeat}" if repeat else "") + f" · stage {stage}"
+                name = unit_name(fold, repeat, stage)
                 arguments = {"fold": fold, "repeat": repeat, "stage": stage, "until": until}
                 units.append(Unit(name, train_unit, arguments, config.stages[stage].epochs, before))
                 before = (name,)
     return units
+
+
+def unit_name(fold: int, repeat: int, stage: int) -> str:
+    """`fold 0 · stage 1`, or `fold 0 · seed 1 · stage 1` for a further seed."""
+    return f"fold {fold}" + (f" · seed {repeat}" if repeat else "") + f" · stage {stage}"
 
 
 def train_unit(workspace: Workspace, progress: Progress, arguments: Mapping[str, Any]) -> None:

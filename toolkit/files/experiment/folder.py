@@ -249,22 +249,24 @@ class Experiment:
     def locked(self, *, with_tasks: bool = False) -> Iterator[None]:
         """Hold the lock of the experiment while the block runs; first, what killed runs have left is deleted.
 
-        Tasks of a cluster that an earlier run has begun may go on `with_tasks`.
+        `with_tasks`, tasks of a cluster that an earlier run has begun may go on, and what killed ones have left is also
+        deleted in the end.
 
         Raises:
             LockedError: another run works on the experiment, or tasks of a cluster do.
             StorageError: the folder cannot be written.
         """
         # Slow, and only for commands that write; `tk --help` starts without it.
-        from toolkit.files.experiment.task_files import refuse_running_tasks  # noqa: PLC0415
+        from toolkit.files.experiment.task_files import refuse_running_tasks, running_tasks  # noqa: PLC0415
 
         with locked(self.lock):
-            if with_tasks:
-                yield
-                return
-            refuse_running_tasks(self)
-            self._remove_remains()
+            if not with_tasks:
+                refuse_running_tasks(self)
+            if not running_tasks(self):
+                self._remove_remains()
             yield
+            if with_tasks and not running_tasks(self):
+                self._remove_remains()
 
     def stage(self, fold: int, stage: int, repeat: int = 0) -> StageFolder:
         """The folder of one stage of one fold; `repeat` numbers the seeds of the fold from 0."""

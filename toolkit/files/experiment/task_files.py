@@ -111,20 +111,26 @@ def task_states(experiment: Experiment) -> dict[str, TaskState]:
     return {path.stem: _read(path) for path in sorted(experiment.tasks.glob("*.json"))}
 
 
+def running_tasks(experiment: Experiment) -> list[TaskState]:
+    """The tasks that have shown themselves within the last minute; raises StorageError as `task_states`."""
+    now = time.time()
+    return [state for state in task_states(experiment).values() if state.is_alive(now)]
+
+
 def refuse_running_tasks(experiment: Experiment) -> None:
     """Refuse to work on an experiment while tasks of a cluster still write into its folder.
 
     Raises:
         LockedError: a task has shown itself within the last minute.
     """
-    now = time.time()
-    alive = [state for state in task_states(experiment).values() if state.is_alive(now)]
+    alive = running_tasks(experiment)
     if alive:
-        first = alive[0]
+        first, more = alive[0], f", and {len(alive) - 1} more" if len(alive) > 1 else ""
+        ago = max(0, time.time() - first.seen)
         raise LockedError(
-            f"a cluster is working on {experiment.folder}: {first.name} on {first.node}, seen "
-            f"{max(0, now - first.seen):.0f} s ago" + (f", and {len(alive) - 1} more" if len(alive) > 1 else ""),
-            f"To follow or to stop it: tk fit {experiment.name} --on ADDRESS. To see it: tk status {experiment.name}",
+            f"a cluster is working on {experiment.folder}: {first.name} on {first.node}, seen {ago:.0f} s ago{more}",
+            f"To follow or to stop it: tk fit {experiment.name} --on ADDRESS. To see it: tk status {experiment.name}. "
+            "If it was killed, wait a minute.",
         )
 
 

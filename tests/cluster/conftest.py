@@ -1,0 +1,97 @@
+"""A Ray cluster of several nodes on this machine, and `tk` as its user starts it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# A schedule of the user whose second epoch waits while a file `hold` exists; `waits` has the number of the process.
+PLUGINS = """\
+import os
+import time
+from pathlib import Path
+
+def held(moment, lr):
+    here = Path(__file__).parent
+    while moment.epoch and (here / "hold").exists():
+        (here / "waits").write_text(str(os.getpid()))
+        time.sleep(0.05)
+    return lr
+"""
+
+
+@dataclass
+class RealCluster:
+    """A cluster of nodes with one core each, and a head without any."""
+
+    ray: Any
+    nodes: list[Any]
+
+    @property
+    def address(self) -> str:
+        return str(self.ray.address)
+
+    def add_node(self) -> Any:
+        self.nodes.append(self.ray.add_node(num_cpus=1, num_gpus=0))
+        return self.nodes[-1]
+
+    def remove(self, node: Any) -> None:
+        self.nodes.remove(node)
+        self.ray.remove_node(node, allow_graceful=False)
+
+
+@pytest.fixture
+def cluster() -> Iterator[RealCluster]:
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # only this machine can reach it
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    found = RealCluster(cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0}), [])
+    try:
+        for _ in range(2):
+            found.add_node()
+        yield found
+    finally:
+        found.ray.shutdown()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `tk` in a folder with one thread, as tasks of one core have; kills what still runs at the end."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+        command = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from toolkit.cli import main; main()"
+        )
+        begun.append(
+            subprocess.Popen(
+                [sys.executable, "-c", command, *words], cwd=folder, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1"},
+            )
+        )  # fmt: skip
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for(path: Path, process: subprocess.Popen[str] | None = None, seconds: float = 120) -> str:
+    """The content of a file that soon exists."""
+    until = time.monotonic() + seconds
+    while not (path.exists() and path.read_text()):
+        if process is not None and process.poll() is not None:
+            raise AssertionError("the process has ended: " + "".join(process.communicate()))
+        if time.monotonic() > until:
+            raise AssertionError(f"there is no {path}")
+        time.sleep(0.1)
+    return path.read_text()

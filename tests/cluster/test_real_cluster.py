@@ -1,0 +1,122 @@
+"""Training on a real Ray cluster, whose folder equals that of one machine, whatever dies.
+
+Covers toolkit/cluster/ray_cluster.py and ray_run.py.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import PLUGINS, RealCluster, wait_for
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.workspace import Workspace
+
+pytestmark = pytest.mark.train
+
+Start = Callable[..., subprocess.Popen[str]]
+
+STAGES = "folds_count: 4\nresources: {cpus: 1}\nstages: [{epochs: 2, schedule: held}]\n"
+DIFFERENT = re.compile(r"(^|/)(tasks|tensorboard)/|(^|/)(hold|waits|\.lock|config\.yaml|resolved\.yaml)$|\.png$")
+
+
+def results_of(experiment: Experiment) -> dict[str, bytes]:
+    """All files that do not name the experiment, without the seconds of epochs."""
+    found = {}
+    for path in sorted(experiment.folder.rglob("*")):
+        name = path.relative_to(experiment.folder).as_posix()
+        if path.is_file() and not DIFFERENT.search(name):
+            content = path.read_bytes()
+            found[name] = re.sub(rb",[^,\n]*$", b"", content, flags=re.M) if name.endswith("history.csv") else content
+    return found
+
+
+def held(workspace: Workspace, write_experiment: Callable[..., Experiment], name: str) -> Experiment:
+    experiment = write_experiment(workspace, name, STAGES)
+    experiment.plugins.write_text(PLUGINS)
+    return experiment
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out + err
+
+
+@pytest.fixture
+def alone(tiny_competition: Workspace, write_experiment: Callable[..., Experiment], start: Start) -> dict[str, bytes]:
+    """The results of one machine."""
+    experiment = held(tiny_competition, write_experiment, "alone")
+    ended(start(tiny_competition.root, "fit", "alone"))
+    return results_of(experiment)
+
+
+def test_a_folder_is_the_same_after_a_worker_and_a_node_died(
+    tiny_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    cluster: RealCluster,
+    start: Start,
+    alone: dict[str, bytes],
+) -> None:
+    experiment = held(tiny_competition, write_experiment, "shared")
+    (experiment.folder / "hold").touch()
+    fit = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    os.kill(int(wait_for(experiment.folder / "waits", fit)), signal.SIGKILL)
+    (experiment.folder / "waits").write_text("")
+    wait_for(experiment.folder / "waits", fit)
+    cluster.add_node()
+    cluster.remove(cluster.nodes[0])
+    (experiment.folder / "hold").unlink()
+    said = ended(fit)
+    assert "died, because its process was killed or crashed; it is begun again" in said
+    assert results_of(experiment) == alone
+    assert "attempt 2" in "".join(path.read_text() for path in experiment.tasks.glob("*.log"))
+
+
+def test_a_command_that_was_killed_finds_its_tasks_again(
+    tiny_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    cluster: RealCluster,
+    start: Start,
+    alone: dict[str, bytes],
+) -> None:
+    experiment = held(tiny_competition, write_experiment, "shared")
+    (experiment.folder / "hold").touch()
+    first = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    worker = int(wait_for(experiment.folder / "waits", first))
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    other = start(tiny_competition.root, "fit", "shared")
+    _, refusal = other.communicate(timeout=120)
+    assert other.returncode == 12, refusal
+    assert "a cluster is working on" in refusal
+    time.sleep(1)
+    os.kill(worker, 0)  # it still runs
+    second = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    (experiment.folder / "hold").unlink()
+    assert "still runs on" in ended(second)
+    assert results_of(experiment) == alone
+
+
+def test_ctrl_c_stops_the_tasks_where_nobody_can_be_asked(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], cluster: RealCluster, start: Start
+) -> None:
+    experiment = held(tiny_competition, write_experiment, "shared")
+    (experiment.folder / "hold").touch()
+    fit = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    worker = int(wait_for(experiment.folder / "waits", fit))
+    fit.send_signal(signal.SIGINT)
+    _, err = fit.communicate(timeout=60)
+    assert fit.returncode == 130, err
+    for _ in range(100):
+        if not Path(f"/proc/{worker}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
+    status = start(tiny_competition.root, "status", "shared")
+    assert "stopped" in ended(status)
