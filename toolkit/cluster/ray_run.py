@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from toolkit.cluster.nodes import Need, Node, places_for
 from toolkit.cluster.schedule import Schedule
+from toolkit.cluster.unit_worker import Look, Order, Worker
 from toolkit.cluster.units import Unit
-from toolkit.cluster.worker import Look, Order, Worker
 from toolkit.errors import ClusterError, counted
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
+from toolkit.files.tasks.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
 from toolkit.messages import Progress, Task
 
 Answer = Literal["stop", "leave", "go on"]

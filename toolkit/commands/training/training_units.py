@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from toolkit.cluster.units import Unit
-from toolkit.commands.session import Session
-from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.made_from import code_and_weights
 from toolkit.commands.training.training_job import TrainingJob, find_job
 from toolkit.errors import ChangedError
 from toolkit.files.experiment.folds_csv import folds_digest
-from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Progress, Silent, Task
 
@@ -50,7 +48,7 @@ def train_unit(workspace: Workspace, progress: Progress, arguments: Mapping[str,
     """
     experiment = workspace.find(arguments["experiment"])
     resolved = read_resolved(experiment)
-    loaded = load_as_run(Session(workspace, Silent()), experiment)
+    loaded = load_experiment(experiment, settings=resolved.settings)
     job = find_job(experiment, loaded, _Tasks(progress))
     folds = job.table.folds
     digests = job.dataset.digests | {"folds": folds_digest(folds)} | code_and_weights(job, Silent())
