@@ -6,7 +6,7 @@ import pytest
 from toolkit.cluster.probes import Probe, code_digest, probe, refuse_different
 from toolkit.errors import ClusterError
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.tasks.task_files import experiment_id
+from toolkit.files.experiment.task_files import experiment_id
 
 HERE = Probe("here", {"python": "3.11.7", "numpy": "2.1.0"}, "abc", True)
 

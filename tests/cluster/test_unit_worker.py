@@ -8,8 +8,8 @@ import pytest
 from toolkit.cluster.unit_worker import Look, Order, Worker
 from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.task_files import TaskFiles, TaskState, experiment_id
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.files.tasks.task_files import TaskFiles, TaskState, experiment_id
 from toolkit.messages import Progress
 
 

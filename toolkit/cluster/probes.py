@@ -10,7 +10,7 @@ from toolkit.errors import ClusterError, listing_lines
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import versions
-from toolkit.files.tasks.task_files import has_id
+from toolkit.files.experiment.task_files import has_id
 
 
 @dataclass(frozen=True)

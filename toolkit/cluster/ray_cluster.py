@@ -17,7 +17,7 @@ from toolkit.config.training.execution import Resources
 from toolkit.errors import ClusterError, counted
 from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.tasks.task_files import experiment_id
+from toolkit.files.experiment.task_files import experiment_id
 from toolkit.messages import Progress
 
 NAMESPACE = "toolkit"

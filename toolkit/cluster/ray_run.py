@@ -14,7 +14,7 @@ from toolkit.cluster.units import Unit
 from toolkit.errors import ClusterError, counted
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.tasks.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
+from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
 from toolkit.messages import Progress, Task
 
 Answer = Literal["stop", "leave", "go on"]

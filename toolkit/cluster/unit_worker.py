@@ -14,8 +14,8 @@ from toolkit.cluster.units import Duty
 from toolkit.cluster.worker_progress import Line, WorkerProgress
 from toolkit.errors import ToolkitError, as_told
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, has_id
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.files.tasks.task_files import TaskFiles, TaskState, TaskStatus, has_id
 
 _SECONDS_BETWEEN_STATES = 5.0
 _SECONDS_BETWEEN_CHECKS = 1.0

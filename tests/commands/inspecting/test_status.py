@@ -7,8 +7,8 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import NotReadyError, ToolkitError
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.task_files import TaskFiles, TaskState
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.files.tasks.task_files import TaskFiles, TaskState
 
 pytestmark = pytest.mark.train
 

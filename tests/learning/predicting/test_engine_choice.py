@@ -11,9 +11,9 @@ from toolkit.commands.training.fit import fit
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.config.training.execution import EngineName
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.engine_checks import Agreement
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.files.predictions.engine_checks import Agreement
 from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.predicting import engine_choice
 from toolkit.learning.predicting.engine_choice import engine_by_auto, engine_that_agrees, unfit

@@ -11,7 +11,7 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.files.tasks.task_files import TaskState, task_states
+from toolkit.files.experiment.task_files import TaskState, task_states
 from toolkit.messages import Table, duration_text
 
 

@@ -257,7 +257,7 @@ class Experiment:
             StorageError: the folder cannot be written.
         """
         # Slow, and only for commands that write; `tk --help` starts without it.
-        from toolkit.files.tasks.task_files import refuse_running_tasks, running_tasks  # noqa: PLC0415
+        from toolkit.files.experiment.task_files import refuse_running_tasks, running_tasks  # noqa: PLC0415
 
         with locked(self.lock):
             if not with_tasks:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolkit.core.arrays import Mask, Probability
-from toolkit.files.experiment.engine_checks import THRESHOLDS, Agreement
+from toolkit.files.predictions.engine_checks import THRESHOLDS, Agreement
 
 
 def agreement_of(some: Sequence[Probability], others: Sequence[Probability]) -> Agreement:

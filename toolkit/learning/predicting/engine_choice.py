@@ -5,8 +5,8 @@ from pathlib import Path
 
 from toolkit.config.training.execution import EngineName
 from toolkit.files.disk.digests import file_digest
-from toolkit.files.experiment.engine_checks import Agreement, read_checks, write_checks
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.predictions.engine_checks import Agreement, read_checks, write_checks
 from toolkit.learning.engines.openvino_package import installed_version, require_openvino
 from toolkit.learning.runtime import has_gpu
 from toolkit.messages import Progress
@@ -61,14 +61,14 @@ def engine_that_agrees(
     """
     require_openvino()
     version = installed_version()
-    checks = read_checks(experiment, version)
+    checks = read_checks(experiment.engine_checks, version)
     engine: EngineName = "openvino"
     for path, ids in weights.items():
         key = file_digest(path)
         if key not in checks:
             checks[key] = compare(path, ids)
             if is_locked:
-                write_checks(experiment, version, checks)
+                write_checks(experiment.engine_checks, version, checks)
         if not checks[key].holds:
             where = path.relative_to(experiment.folder).parent
             progress.say(f"{experiment.name}, {where}: {checks[key].describe()}; TensorFlow predicts instead")
@@ -78,5 +78,5 @@ def engine_that_agrees(
 
 def unfit(experiment: Experiment, weights: Iterable[Path]) -> bool:
     """Whether it is known that OpenVINO may not compute the network with some of these weights."""
-    checks = read_checks(experiment, installed_version())
+    checks = read_checks(experiment.engine_checks, installed_version())
     return any(not checks[key].holds for key in map(file_digest, weights if checks else ()) if key in checks)

@@ -17,8 +17,8 @@ from toolkit.core.recipe.probabilities import count_levels, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread, FoldVotes, Votes
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
-from toolkit.files.experiment.engine_checks import Agreement
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.predictions.engine_checks import Agreement
 from toolkit.learning.engines.agreement import agreement_of
 from toolkit.learning.engines.engine import Engine, build_engine
 from toolkit.learning.engines.openvino_engine import ConversionError

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import TypeAdapter, with_config
 from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.files.disk.json_files import STRICT, read_json, write_json
-from toolkit.files.experiment.folder import Experiment
 
 THRESHOLDS = (0.25, 0.5, 0.75)
 MOST_CHANGED = 0.001
@@ -61,20 +61,20 @@ class StoredChecks(TypedDict):
 _SHAPE = TypeAdapter(StoredChecks)
 
 
-def read_checks(experiment: Experiment, version: str) -> dict[str, Agreement]:
+def read_checks(path: Path, version: str) -> dict[str, Agreement]:
     """What was found with a version of OpenVINO, by the digest of the weights."""
-    if not experiment.engine_checks.is_file():
+    if not path.is_file():
         return {}
-    found = read_json(experiment.engine_checks, _SHAPE, "Delete it: the engines are then compared again.")
+    found = read_json(path, _SHAPE, "Delete it: the engines are then compared again.")
     if found["openvino"] != version:
         return {}
     return {key: Agreement(tuple(one["changed"]), one["failure"]) for key, one in found["weights"].items()}
 
 
-def write_checks(experiment: Experiment, version: str, checks: Mapping[str, Agreement]) -> None:
+def write_checks(path: Path, version: str, checks: Mapping[str, Agreement]) -> None:
     """Write what was found; the caller holds the lock of the experiment."""
     write_json(
-        experiment.engine_checks,
+        path,
         {
             "openvino": version,
             "thresholds": THRESHOLDS,

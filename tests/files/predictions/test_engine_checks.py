@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.files.experiment.engine_checks import Agreement, read_checks, write_checks
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.predictions.engine_checks import Agreement, read_checks, write_checks
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_a_disagreement_says_its_largest_figure_and_a_failure_its_reason() -> No
 
 def test_what_was_found_is_kept_for_one_version_of_openvino(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path)
-    assert read_checks(experiment, "1") == {}
+    assert read_checks(experiment.engine_checks, "1") == {}
     found = {"a": Agreement((0.0, 0.25, 0.0)), "b": Agreement(failure="no such operation")}
-    write_checks(experiment, "1", found)
-    assert read_checks(experiment, "1") == found
-    assert read_checks(experiment, "2") == {}
+    write_checks(experiment.engine_checks, "1", found)
+    assert read_checks(experiment.engine_checks, "1") == found
+    assert read_checks(experiment.engine_checks, "2") == {}

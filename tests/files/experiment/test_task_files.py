@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.errors import LockedError, StorageError
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.tasks.task_files import (
+from toolkit.files.experiment.task_files import (
     TaskFiles,
     TaskState,
     experiment_id,
