@@ -162,7 +162,7 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
 
 def with_relative_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Plain data with every path relative to a folder."""
-    for key, value in _paths_in(tree):
+    for key, value in paths_in(tree):
         tree = replaced(tree, key, Path(os.path.relpath(value, folder)).as_posix(), "")
     return tree
 
@@ -267,7 +267,7 @@ def settings_of(overrides: Sequence[str], folder: Path) -> dict[str, Any]:
     for override in overrides:
         key = override_key(override)
         value = read_value(override.partition("=")[2], f"--set {override}")
-        for at, path in _paths_in(value, key):
+        for at, path in paths_in(value, key):
             seen = os.path.relpath(seen_from(Path.cwd(), path), folder)
             value = replaced(value, at[len(key) :], Path(seen).as_posix(), "")
         name = ".".join(map(str, key))
@@ -331,18 +331,18 @@ def _parts(dotted: str) -> KeyPath:
 def _anchored(document: Document, folder: Path) -> Document:
     """Make relative paths absolute, from the folder of the file that contains them."""
     tree = document.tree
-    for key, value in _paths_in(tree):
+    for key, value in paths_in(tree):
         refuse_impossible(value, f"{nearest_position(document.positions, key) or folder}: {'.'.join(map(str, key))}")
         tree = replaced(tree, key, str(seen_from(folder, value)), "")
     return Document(tree, document.positions, document.notes)
 
 
-def _paths_in(tree: Any, key: KeyPath = ()) -> list[tuple[KeyPath, str]]:
+def paths_in(tree: Any, key: KeyPath = ()) -> list[tuple[KeyPath, str]]:
     """Every path of a file or folder in plain data, with its key."""
     if isinstance(tree, dict):
-        return [found for part, value in tree.items() for found in _paths_in(value, (*key, part))]
+        return [found for part, value in tree.items() for found in paths_in(value, (*key, part))]
     if isinstance(tree, tuple):
-        return [found for part, value in enumerate(tree) for found in _paths_in(value, (*key, part))]
+        return [found for part, value in enumerate(tree) for found in paths_in(value, (*key, part))]
     return [(key, tree)] if isinstance(tree, str) and _is_path(key, tree) else []
 
 

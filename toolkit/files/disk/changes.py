@@ -3,6 +3,7 @@
 So each failure is an error that says what could not be done where, and tests can let any change fail.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 Result = TypeVar("Result")
+
+_NO_LINKS = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""Why a file cannot have a second name: another disk, too many names, or a file system without such names."""
 
 
 def attempt(what: str, path: Path, change: Callable[[], Result]) -> Result:
@@ -68,6 +72,26 @@ def sync(path: Path, shown: Path | None = None) -> None:
 def rename(path: Path, target: Path, shown: Path | None = None) -> None:
     """Give a file or folder, which messages call `shown`, another name; a file of that name is replaced."""
     attempt("write" if shown else "rename", shown or path, partial(path.replace, target))
+
+
+def link(path: Path, target: Path) -> bool:
+    """Give a file a second, new name (a hard link); returns False where the file system cannot."""
+
+    def change() -> bool:
+        try:
+            os.link(path, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return False
+        return True
+
+    return attempt("write", target, change)
+
+
+def protect(path: Path) -> None:
+    """Take away the right to write a file; it can still be replaced and deleted."""
+    attempt("write", path, partial(path.chmod, 0o444))
 
 
 def delete(path: Path) -> None:

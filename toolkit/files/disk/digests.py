@@ -25,6 +25,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def content_address(path: Path) -> str:
+    """The SHA-256 of a file's content, as 64 hexadecimal digits; the file is not loaded as a whole."""
+    with regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def file_stamp(path: Path) -> bytes | None:
     """What changes whenever a file is written: its size, times of change and inode.
 

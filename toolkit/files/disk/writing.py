@@ -44,8 +44,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def new_path(path: Path) -> Iterator[Path]:
     """Like `replacing`, but gives a path instead of an open file; the path has the file's extension."""
-    # Not the number of the process alone: threads have the same one, and so may processes of two containers.
-    temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.{path.name}")
+    temporary = unfinished_name(path)
     try:
         make_folder(path.parent)
         with writing_to(path):
@@ -57,6 +56,12 @@ def new_path(path: Path) -> Iterator[Path]:
         # If the folder cannot be made or written, there is no file to delete; otherwise the next run deletes it.
         with suppress(StorageError):
             delete(temporary)
+
+
+def unfinished_name(path: Path) -> Path:
+    """A new temporary name for a file while it is being written."""
+    # Not the number of the process alone: threads have the same one, and so may processes of two containers.
+    return path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.{path.name}")
 
 
 def remove_unfinished(folder: Path) -> None:

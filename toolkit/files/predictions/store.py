@@ -280,9 +280,14 @@ class ProbabilityStore:
             yield image_id, self.read(image_id)
 
 
+def mark_of(folder: Path) -> Path:
+    """The file that is written last: with it, the folder holds a complete store."""
+    return folder / _MANIFEST
+
+
 def is_made(folder: Path) -> bool:
     """Whether the folder holds a complete store."""
-    return (folder / _MANIFEST).is_file()
+    return mark_of(folder).is_file()
 
 
 def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:

@@ -135,12 +135,13 @@ def class_names_near(folder: Path) -> dict[int, str]:
     Raises:
         DataError: such a file is there, but cannot be read.
     """
-    for place in [folder, *folder.absolute().parents[:_ABOVE]]:
-        for path in (place / name for name in _NAMES_IN):
-            names = _names_in(path) if path.is_file() else {}
-            if names:
-                return names
-    return {}
+    return next((names for path in name_files_near(folder) if (names := _names_in(path))), {})
+
+
+def name_files_near(folder: Path) -> list[Path]:
+    """The files in the folder of labels, and then above it, that may hold the names of the classes."""
+    places = (folder, *folder.absolute().parents[:_ABOVE])
+    return [path for place in places for name in _NAMES_IN if (path := place / name).is_file()]
 
 
 def _names_in(path: Path) -> dict[int, str]:
