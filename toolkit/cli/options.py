@@ -22,6 +22,13 @@ On = Annotated[
         "ray://HOST:PORT of a Ray cluster; default: in this process.",
     ),
 ]
+Files = Annotated[
+    str | None,
+    typer.Option(
+        help="With --on, how nodes get files: shared (they see this folder), sent, or s3://BUCKET/PREFIX, "
+        "gs://BUCKET/PREFIX or file:///FOLDER, a place that all reach; default: shared if they see it, otherwise sent.",
+    ),
+]
 NO_OVERRIDES: list[str] = []
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
 Competition = Annotated[

@@ -11,28 +11,33 @@ import typer
 from toolkit import console
 from toolkit.cluster.units import Machines
 from toolkit.commands.session import Session
-from toolkit.errors import ToolkitError, as_told
+from toolkit.errors import ConfigError, ToolkitError, as_told
 from toolkit.files.experiment.workspace import Workspace
 
 _INTERRUPTED = 130
 _LIBRARIES = ("PIL", "tifffile")
+
+OpenCluster = Callable[[], AbstractContextManager[Machines | None]]
 
 _Value = TypeVar("_Value")
 _Result = TypeVar("_Result", bound=console.Result)
 
 
 def run(
-    command: Callable[[Session], _Result], as_json: bool, engine: str | None = None, on: str | None = None
+    command: Callable[[Session], _Result],
+    as_json: bool,
+    engine: str | None = None,
+    cluster: OpenCluster = nullcontext,
 ) -> _Result:
-    """Call a command and show its result; `engine` is what should predict, `on` where the work runs."""
-    return guarded(command, lambda result: console.show_result(result, as_json), engine, on)
+    """Call a command and show its result; `engine` is what should predict, `cluster` where the work runs."""
+    return guarded(command, lambda result: console.show_result(result, as_json), engine, cluster)
 
 
 def guarded(
     command: Callable[[Session], _Value],
     show: Callable[[_Value], None],
     engine: str | None = None,
-    on: str | None = None,
+    cluster: OpenCluster = nullcontext,
 ) -> _Value:
     """Call a command for the current folder and show what it returns.
 
@@ -43,8 +48,8 @@ def guarded(
     for library in _LIBRARIES:  # what they find matters to the user only as a message of the toolkit
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        with console.progress_on_screen() as progress, _cluster(on) as cluster:
-            result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress, cluster))
+        with console.progress_on_screen() as progress, cluster() as machines:
+            result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress, machines))
         show(result)
     except ToolkitError as error:
         console.show_error(error)
@@ -61,11 +66,17 @@ def guarded(
     return result
 
 
-def _cluster(on: str | None) -> AbstractContextManager[Machines | None]:
-    """The machines that the option `--on` names; None for this process."""
-    if on is None:
-        return nullcontext()
-    from toolkit.cluster.places import parse_place
-    from toolkit.cluster.ray_cluster import RayCluster
+def cluster_at(on: str | None, files: str | None) -> OpenCluster:
+    """Opens the machines that the options `--on` and `--files` name; None, which is this process, without `--on`."""
 
-    return RayCluster(parse_place(on), console.ask_about_tasks)
+    def opened() -> AbstractContextManager[Machines | None]:
+        if on is None:
+            if files is not None:
+                raise ConfigError("--files says how nodes of a cluster get files, so it needs --on")
+            return nullcontext()
+        from toolkit.cluster.places import parse_place
+        from toolkit.cluster.ray_cluster import RayCluster
+
+        return RayCluster(parse_place(on), console.ask_about_tasks, files)
+
+    return opened

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, On, Overrides, parse_numbers, parse_time
-from toolkit.cli.running import run
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Files, Name, On, Overrides, parse_numbers, parse_time
+from toolkit.cli.running import cluster_at, run
 
 app = typer.Typer()
 
@@ -34,6 +34,7 @@ def fit(
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the seconds of the run went.")] = False,
     on: On = None,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, and score. Resumes where it was stopped."""
@@ -57,7 +58,7 @@ def fit(
             ),
         ),
         as_json,
-        on=on,
+        cluster=cluster_at(on, files),
     )
 
 

@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, TypeVar
 
+from toolkit.cluster.delivery import Delivery, SharedFolder, sent
 from toolkit.cluster.nodes import Need, Node, need_of, places_for
 from toolkit.cluster.places import Place
 from toolkit.cluster.probes import Probe, probe, refuse_different
 from toolkit.cluster.ray_package import require_local_ray, require_ray
 from toolkit.cluster.ray_run import Interrupted, RayRun, actors_of
+from toolkit.cluster.transfer.depot import Depot
 from toolkit.cluster.units import Unit
 from toolkit.config.training.execution import Resources
 from toolkit.errors import ClusterError, counted
@@ -21,6 +23,7 @@ from toolkit.files.experiment.task_files import experiment_id
 from toolkit.messages import Progress
 
 NAMESPACE = "toolkit"
+SHARED, SENT = "shared", "sent"
 _PROBE_SECONDS = 120
 
 _Value = TypeVar("_Value")
@@ -32,12 +35,23 @@ class RayCluster:
     Tasks of a cluster go on if this process dies; those of this machine's Ray end with it.
     """
 
-    def __init__(self, place: Place, interrupted: Interrupted) -> None:
-        """`interrupted` is asked what to do when the user presses Ctrl-C."""
-        self._place, self._interrupted = place, interrupted
+    def __init__(self, place: Place, interrupted: Interrupted, files: str | None = None) -> None:
+        """Prepare.
+
+        Args:
+            place: where Ray runs.
+            interrupted: is asked what to do when the user presses Ctrl-C.
+            files: how nodes get files: `shared`, `sent`, or the address of a depot; None for shared if all nodes see
+                the experiment's folder, otherwise sent.
+
+        Raises:
+            ConfigError: `files` is none of these.
+        """
+        self._place, self._interrupted, self._files = place, interrupted, files
+        if files not in (None, SHARED, SENT):
+            Depot(files)
         self._ray: Any = None
         self._open = ExitStack()
-        self._checked: set[str] = set()
 
     def __enter__(self) -> "RayCluster":
         return self
@@ -58,15 +72,22 @@ class RayCluster:
         if not units:
             return
         need = need_of(resources, self.nodes())
-        self._check_nodes(experiment, need)
-        tasks = counted(len(units), "task")
-        progress.say(
-            f"{experiment.name}: {tasks} on {self._described(need)}; all nodes see {experiment.folder}, which takes "
-            "the results"
-        )
+        blind = self._check_nodes(experiment, need)
+        if blind and self._files == SHARED:
+            raise ClusterError(
+                f"--files shared: {', '.join(blind)} cannot see {experiment.folder.resolve()}",
+                "Mount the working folder under the same path on all nodes, or let files be sent: --files sent",
+            )
+        is_shared = not blind and self._files in (None, SHARED)
+        how = f"all nodes see {experiment.folder}"
+        if not is_shared:
+            how = "files are sent to the nodes" + ("" if self._files in (None, SENT) else f" by way of {self._files}")
+        progress.say(f"{experiment.name}: {counted(len(units), 'task')} on {self._described(need)}; {how}")
+        depot = "" if self._files in (None, SHARED, SENT) else self._files
+        delivery: Delivery = SharedFolder() if is_shared else sent(experiment, depot, progress)
         RayRun(
             self._connected(), experiment, units, need,
-            progress=progress, interrupted=self._interrupted, nodes=self.nodes,
+            delivery=delivery, progress=progress, interrupted=self._interrupted, nodes=self.nodes,
         ).go()  # fmt: skip
 
     def call(self, resources: Resources, function: Callable[..., _Value], *arguments: Any) -> _Value:
@@ -107,29 +128,26 @@ class RayCluster:
         where = counted(len(nodes), "node")
         return f"{where}, {places_for(need, nodes)} at once, each with {need.described}"
 
-    def _check_nodes(self, experiment: Experiment, need: Need) -> None:
-        """Compare the packages of all nodes that can run tasks with those of this machine."""
+    def _check_nodes(self, experiment: Experiment, need: Need) -> list[str]:
+        """Compare the packages of all nodes that can run tasks with those of this machine.
+
+        Returns the names of nodes that do not see the folder of the experiment.
+        """
         ray, folder, word = self._connected(), str(experiment.folder.resolve()), experiment_id(experiment)
         remote = ray.remote(num_cpus=0, max_retries=2)(probe)
         strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         asked = []
         for entry in self._alive():
             node = Node("", entry["Resources"].get("CPU", 0), entry["Resources"].get("GPU", 0))
-            if node.fits(need) and entry["NodeID"] not in self._checked:
+            if node.fits(need):
                 where = strategy(entry["NodeID"], soft=False)
                 asked.append(remote.options(scheduling_strategy=where).remote(folder, word))
-                self._checked.add(entry["NodeID"])
         try:
             found: list[Probe] = ray.get(asked, timeout=_PROBE_SECONDS)
         except ray.exceptions.RayError as error:
             raise _unusable(error) from error
         refuse_different(probe(folder, word), found)
-        blind = sorted({one.node for one in found if not one.sees_folder})
-        if blind:
-            raise ClusterError(
-                f"{', '.join(blind)} cannot see {folder}",
-                "Mount the working folder under the same path on all nodes.",
-            )
+        return sorted({one.node for one in found if not one.sees_folder})
 
     def _connected(self) -> Any:
         if self._ray is None:

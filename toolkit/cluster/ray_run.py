@@ -3,13 +3,15 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from toolkit.cluster.delivery import Delivery, SharedFolder
 from toolkit.cluster.nodes import Need, Node, places_for
 from toolkit.cluster.schedule import Schedule
-from toolkit.cluster.unit_worker import Look, Order, Worker
+from toolkit.cluster.unit_worker import Look, Order
 from toolkit.cluster.units import Unit
 from toolkit.errors import ClusterError, counted
 from toolkit.files.disk.digests import digest
@@ -23,6 +25,8 @@ Interrupted = Callable[[str], Answer]
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _LAST_LINES = 15
+_TRANSFERS_AT_ONCE = 4
+_SECONDS_BETWEEN_STATES = 5.0
 
 
 @dataclass
@@ -37,6 +41,8 @@ class _Running:
     task: Task | None = None
     shown: int = 0
     node: str = ""
+    traffic: "Future[None] | None" = None
+    written: float = 0.0
 
 
 class RayRun:
@@ -49,12 +55,13 @@ class RayRun:
         units: Sequence[Unit],
         need: Need,
         *,
+        delivery: Delivery,
         progress: Progress,
         interrupted: Interrupted,
         nodes: Callable[[], Sequence[Node]],
     ) -> None:
         self._ray, self._experiment, self._units, self._need = ray, experiment, units, need
-        self._progress, self._interrupted, self._nodes = progress, interrupted, nodes
+        self._delivery, self._progress, self._interrupted, self._nodes = delivery, progress, interrupted, nodes
         self._schedule = Schedule(units)
         self._running: dict[str, _Running] = {}
         self._most: dict[str, int] = {}
@@ -71,7 +78,7 @@ class RayRun:
         """
         total = sum(unit.steps for unit in self._units)
         title = f"{self._experiment.name}: {counted(len(self._units), 'task')}"
-        with self._progress.task(title, total) as self._overall:
+        with self._progress.task(title, total) as self._overall, ThreadPoolExecutor(_TRANSFERS_AT_ONCE) as self._pool:
             try:
                 self._attach()
                 while not self._schedule.is_over:
@@ -103,6 +110,9 @@ class RayRun:
                 found: Look = self._ray.get(actor.look.remote(), timeout=30)
             except (ValueError, self._ray.exceptions.RayError):
                 continue
+            if found.state.status == "waiting":  # for files that nobody sends any more
+                self._ray.kill(actor)
+                continue
             self._schedule.begin(unit)
             self._progress.say(f"{unit.name} still runs on {found.state.node}, begun by an earlier command")
             self._running[unit.name] = _Running(unit, actor, found.state.holder, found.state.attempt)
@@ -119,7 +129,8 @@ class RayRun:
                 TaskState(unit.name, holder=holder, attempt=attempt, total=unit.steps)
             )
             actor = self._actor(unit, holder, attempt)
-            self._running[unit.name] = _Running(unit, actor, holder, attempt)
+            one = self._running[unit.name] = _Running(unit, actor, holder, attempt)
+            one.traffic = self._pool.submit(self._delivery.prepare, self._ray, actor)
 
     def _actor(self, unit: Unit, holder: str, attempt: int) -> Any:
         folder = self._experiment.folder.resolve()
@@ -127,15 +138,15 @@ class RayRun:
             unit.duty, unit.arguments, unit.name, unit.steps, unit.file_name, str(folder.parent.parent), str(folder),
             experiment_id(self._experiment), holder, attempt, self._need.threads,
         )  # fmt: skip
-        remote = self._ray.remote(Worker).options(
+        remote = self._ray.remote(self._delivery.worker).options(
             name=actor_name(self._experiment, unit),
             lifetime="detached",  # goes on without this process
             max_restarts=0,  # begun again here, where the attempts are counted
-            max_concurrency=4,
+            max_concurrency=8,
             num_cpus=self._need.cpus,
             num_gpus=self._need.gpus,
         )
-        return remote.remote(order)
+        return remote.remote(*self._delivery.adapted(order, unit.reads))
 
     def _look(self) -> None:
         """Ask all running units what they do, and take note of the answers that come within a moment."""
@@ -163,6 +174,8 @@ class RayRun:
         for line in found.lines:
             self._tell(line.text, is_warning=line.is_warning)
         self._show(one, state)
+        if not self._has_arrived(one, found):
+            return
         if state.status == "finished":
             self._schedule.finish(one.unit)
             self._end(one, "finished")
@@ -173,6 +186,20 @@ class RayRun:
             advice = f"\n{found.advice}" if found.advice else ""
             self._schedule.fail(one.unit, f"{state.error}{advice}")
             self._end(one, "failed", state.error)
+
+    def _has_arrived(self, one: _Running, found: Look) -> bool:
+        """Fetch what waits; returns whether everything is in the user's folder that the unit has finished."""
+        if one.traffic is not None and one.traffic.done():
+            traffic, one.traffic = one.traffic, None
+            error = traffic.exception()
+            if isinstance(error, self._ray.exceptions.RayTaskError):
+                self._died(one, f"of {error.cause}")
+                return False
+            if error is not None and not isinstance(error, self._ray.exceptions.RayError):
+                raise error
+        if one.traffic is None and found.has_results:
+            one.traffic = self._pool.submit(self._delivery.fetch, self._ray, one.actor)
+        return one.traffic is None
 
     def _died(self, one: _Running, why: str) -> None:
         again = self._schedule.die(one.unit, why)
@@ -208,6 +235,9 @@ class RayRun:
             bar = self._progress.task(f"{one.unit.name} on {state.node}", one.unit.steps)
             one.task = bar.__enter__()
             self._bars[one.unit.name] = bar
+        if not isinstance(self._delivery, SharedFolder) and time.monotonic() - one.written > _SECONDS_BETWEEN_STATES:
+            one.written = time.monotonic()
+            TaskFiles(self._experiment, one.unit.file_name).write(state)
         one.task.advance(max(0, state.done - one.shown), state.doing)
         one.shown = max(one.shown, state.done)
         self._advance(one, state.done)

@@ -55,22 +55,27 @@ class Order:
 class Look:
     """What a worker tells: its state, and the lines since it was asked last.
 
-    `exit_code` is set if the unit failed by a mistake that a user can fix, which trying again does not mend.
+    `has_results`: something waits to be fetched. `exit_code` is set if the unit failed by a mistake that a user can
+    fix, which trying again does not mend.
     """
 
     state: TaskState
     lines: tuple[Line, ...]
     advice: str = ""
     exit_code: int | None = None
+    has_results: bool = False
 
 
 class Worker:
     """Runs a unit in a folder that the user's machine sees too."""
 
-    def __init__(self, order: Order) -> None:
-        """Begin the work."""
-        self._order = order
-        self._status: TaskStatus = "running"
+    def __init__(self, order: Order, *, begins: bool = True, unwatched: float = _UNWATCHED_SECONDS) -> None:
+        """Begin the work, unless a file has to arrive before; end the process after so many seconds without a look.
+
+        This is only after the work: during it nobody has to look.
+        """
+        self._order, self._unwatched = order, unwatched
+        self._status: TaskStatus = "waiting"
         self._error, self._advice = "", ""
         self._exit_code: int | None = None
         self._asked = self._checked = time.monotonic()
@@ -81,13 +86,19 @@ class Worker:
         self._node = socket.gethostname()
         # Read when TensorFlow is imported.
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(order.threads)
-        threading.Thread(target=self._run, daemon=True).start()
-        threading.Thread(target=self._show, daemon=True).start()
+        if begins:
+            self._start()
 
     def look(self) -> Look:
         """What the unit is doing."""
         self._asked = time.monotonic()
-        return Look(self._state(), tuple(self._progress.new_lines()), self._advice, self._exit_code)
+        lines = tuple(self._progress.new_lines())
+        return Look(self._state(), lines, self._advice, self._exit_code, has_results=self._results_wait())
+
+    def _start(self) -> None:
+        self._status = "running"
+        for work in (self._run, self._show):
+            threading.Thread(target=work, daemon=True).start()
 
     def _run(self) -> None:
         status: TaskStatus = "failed"
@@ -105,6 +116,7 @@ class Worker:
                 self._error, self._advice, self._exit_code = told.message, told.advice, told.exit_code
         # The process may be ended as soon as it says that it is done, so everything is written before.
         self._write(replace(self._state(), status=status))
+        self._at_the_end()
         self._status = status
 
     def _work(self) -> None:
@@ -121,12 +133,23 @@ class Worker:
         """Write the state and the log; the user's machine sees what else the unit has written."""
         self._write(self._state())
 
+    def _at_the_end(self) -> None:
+        """Do nothing: the user's machine sees what was written."""
+
+    def _results_wait(self) -> bool:
+        """Whether something was finished that the user's folder does not have."""
+        return False
+
     def _end_if_superseded(self) -> None:
         now = time.monotonic()
         if now - self._checked > _SECONDS_BETWEEN_CHECKS:
             self._checked = now
-            if self._files.holder() != self._order.holder:
+            if not self._holds():
                 os._exit(0)
+
+    def _holds(self) -> bool:
+        """Whether the task is still that of this process."""
+        return self._files.holder() == self._order.holder
 
     def _state(self) -> TaskState:
         progress, order = self._progress, self._order
@@ -137,7 +160,7 @@ class Worker:
 
     def _write(self, state: TaskState) -> None:
         """Write the state and the log, if the task is still that of this process."""
-        if self._files.holder() == self._order.holder:
+        if self._holds():
             self._files.write(state)
             self._files.write_log(self._log)
 
@@ -146,6 +169,6 @@ class Worker:
         while self._status == "running":
             self._write(self._state())
             time.sleep(_SECONDS_BETWEEN_STATES)
-        while time.monotonic() - self._asked < _UNWATCHED_SECONDS:
+        while time.monotonic() - self._asked < self._unwatched:
             time.sleep(1)
         os._exit(0)

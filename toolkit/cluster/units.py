@@ -32,6 +32,7 @@ class Unit:
         arguments: plain values for the duty, as JSON has them, without `experiment`.
         steps: how many steps the duty reports, for example epochs or images.
         after: names of the units that are finished before it begins.
+        reads: folders in that of the experiment whose results the duty reads; None for all.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Unit:
     arguments: Mapping[str, Any]
     steps: int
     after: tuple[str, ...] = ()
+    reads: tuple[str, ...] | None = None
 
     @property
     def file_name(self) -> str:

@@ -78,6 +78,13 @@ def needed_files(
     return Sending(found.files, overrides_for(loaded, found.targets), tuple(dict.fromkeys(found.folders)))
 
 
+def files_of_progress(workspace: Workspace, experiment: Experiment) -> dict[str, Path]:
+    """What the stages of an experiment have written so far, by its path below the root of the workspace."""
+    found = _Files(Targets.of_workspace(workspace.root), workspace)
+    found.add_progress(experiment)
+    return found.files
+
+
 def _refuse_own_sources(config: Config, loaded: Loaded[Config]) -> None:
     data = config.data
     if data.is_given:

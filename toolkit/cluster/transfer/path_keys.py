@@ -50,15 +50,17 @@ def overrides_for(loaded: Loaded[Config], targets: Targets) -> tuple[str, ...]:
 def adapt_resolved(experiment: Experiment, overrides: Sequence[str]) -> None:
     """Put the values of overrides into the resolved.yaml of an experiment that was laid out on this machine.
 
-    What predicts reads the paths there. The root of the workspace has to be the working folder.
+    What trains takes them from its settings, what predicts from its configuration. The root of the workspace has to be
+    the working folder.
     """
     if not overrides:
         return
     resolved = read_resolved(experiment)
     config = dict(resolved.config)
-    for name, value in settings_of(overrides, experiment.folder).items():
+    new = settings_of(overrides, experiment.folder)
+    for name, value in new.items():
         config = replaced(config, override_key(f"{name}="), value, name)
-    write_resolved(experiment, replace(resolved, config=config))
+    write_resolved(experiment, replace(resolved, config=config, settings={**resolved.settings, **new}))
 
 
 class _Documents:

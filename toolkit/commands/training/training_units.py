@@ -29,7 +29,7 @@ def training_units(
                     continue
                 name = unit_name(fold, repeat, stage)
                 arguments = {"fold": fold, "repeat": repeat, "stage": stage, "until": until}
-                units.append(Unit(name, train_unit, arguments, config.stages[stage].epochs, before))
+                units.append(Unit(name, train_unit, arguments, config.stages[stage].epochs, before, (f"fold{fold}",)))
                 before = (name,)
     return units
 

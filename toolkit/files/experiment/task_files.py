@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import LockedError, StorageError
-from toolkit.files.disk.changes import delete
 from toolkit.files.disk.json_files import read_json, write_json
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -136,21 +135,21 @@ def refuse_running_tasks(experiment: Experiment) -> None:
 
 def experiment_id(experiment: Experiment) -> str:
     """A word that tells this folder from all others, also to machines that see it under another path; kept in it."""
-    path = experiment.tasks / "id"
+    path = id_file(experiment)
     if not path.is_file():
         write_text(path, secrets.token_hex(16))
     return regular(path).read_text("utf-8").strip()
 
 
+def id_file(experiment: Experiment) -> Path:
+    """The file that has the id of the folder."""
+    return experiment.tasks / "id"
+
+
 def has_id(experiment: Experiment, expected: str) -> bool:
     """Whether this is the folder with that id, and not another one of its name."""
-    path = experiment.tasks / "id"
+    path = id_file(experiment)
     return path.is_file() and regular(path).read_text("utf-8").strip() == expected
-
-
-def forget_task(experiment: Experiment, file_name: str) -> None:
-    """Delete the state of a task; the log stays."""
-    delete(experiment.tasks / f"{file_name}.json")
 
 
 def _read(path: Path) -> TaskState:

@@ -1,0 +1,138 @@
+"""How nodes get the files of an experiment, and how results come back: by a shared folder, or sent."""
+
+import shutil
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from toolkit.cluster.sent_worker import Parcel, SentWorker
+from toolkit.cluster.transfer.arrivals import apply
+from toolkit.cluster.transfer.depot import Depot
+from toolkit.cluster.transfer.needed_files import files_of_progress, needed_files
+from toolkit.cluster.transfer.node_files import NodeFiles
+from toolkit.cluster.transfer.packs import packs
+from toolkit.cluster.unit_worker import Order, Worker
+from toolkit.files.disk.digests import content_address
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.resolved import load_experiment, read_resolved
+from toolkit.files.experiment.task_files import id_file
+from toolkit.files.experiment.workspace import Workspace
+from toolkit.messages import Progress
+
+
+class Delivery(Protocol):
+    """What is done before and during the work of a unit on another machine; `ray` is the module."""
+
+    @property
+    def worker(self) -> type[Worker]:
+        """The class of the worker."""
+
+    def adapted(self, order: Order, reads: Collection[str] | None) -> tuple[Any, ...]:
+        """The arguments of a worker whose unit reads these folders of the experiment."""
+
+    def prepare(self, ray: Any, actor: Any) -> None:
+        """Give a worker its files, and let it begin."""
+
+    def fetch(self, ray: Any, actor: Any) -> None:
+        """Put what a worker has finished into the user's folder."""
+
+
+class SharedFolder:
+    """All nodes see the folder of the experiment: nothing has to be sent."""
+
+    worker = Worker
+
+    def adapted(self, order: Order, reads: Collection[str] | None) -> tuple[Any, ...]:
+        """The order as it is."""
+        return (order,)
+
+    def prepare(self, ray: Any, actor: Any) -> None:
+        """Do nothing: the worker has begun."""
+
+    def fetch(self, ray: Any, actor: Any) -> None:
+        """Do nothing: the results are where they belong."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Files are sent once to each node, by Ray or by way of a depot, and results come back after each epoch.
+
+    `sources` has the file of each digest.
+    """
+
+    experiment: Experiment
+    parcel: Parcel
+    sources: dict[str, Path]
+    target: str
+
+    @property
+    def worker(self) -> type[Worker]:
+        """The class of the worker."""
+        return SentWorker
+
+    def adapted(self, order: Order, reads: Collection[str] | None) -> tuple[Any, ...]:
+        """The order for a workspace of the node, and the list of its files, with what is finished by now."""
+        workspace = Workspace(Path(order.workspace))
+        written = {
+            name: path
+            for name, path in files_of_progress(workspace, self.experiment).items()
+            if reads is None or name.removeprefix(f"{self.target}/").split("/")[0] in reads
+        }
+        digests = {name: content_address(path) for name, path in written.items()}
+        for name, path in written.items():
+            self.offer(digests[name], path)
+        return replace(order, experiment=self.target), replace(self.parcel, files={**self.parcel.files, **digests})
+
+    def offer(self, digest: str, path: Path) -> None:
+        """Let nodes get a file."""
+        self.sources[digest] = path
+        if self.parcel.depot:
+            Depot(self.parcel.depot).put(digest, path)
+
+    def prepare(self, ray: Any, actor: Any) -> None:
+        """Send what the node does not have yet; raises RayError if the worker dies."""
+        missing = ray.get(actor.missing.remote())
+        for pack in packs({digest: self.sources[digest] for digest in missing}):
+            ray.get(actor.store.remote(ray.put(pack)))
+        ray.get(actor.begin.remote())
+
+    def fetch(self, ray: Any, actor: Any) -> None:
+        """Fetch and apply one batch; raises RayError if the worker dies, StorageError if it cannot be applied."""
+        batch = ray.get(actor.take.remote())
+        folder = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self.experiment.folder))
+        try:
+            arrived = NodeFiles(folder)
+            while (pack := ray.get(actor.pack.remote())) is not None:
+                arrived.store(pack)
+            if self.parcel.depot:
+                arrived.fetch(Depot(self.parcel.depot), batch.digests)
+            apply(batch, self.experiment, arrived.path_of)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        ray.get(actor.acknowledge.remote(batch))
+
+
+def sent(experiment: Experiment, depot: str, progress: Progress) -> Sent:
+    """Find all files that units of an experiment need; with a depot, upload them there.
+
+    Raises:
+        ConfigError: something that is needed cannot be sent, or the address of the depot is wrong.
+        StorageError: the upload failed.
+    """
+    workspace = Workspace(experiment.folder.resolve().parent.parent)
+    loaded = load_experiment(experiment, settings=read_resolved(experiment).settings)
+    needed = needed_files(workspace, experiment, loaded)
+    target = experiment.folder.resolve().relative_to(workspace.root).as_posix()
+    own = files_of_progress(workspace, experiment)
+    files = {name: path for name, path in needed.files.items() if name not in own}
+    files[f"{target}/{id_file(experiment).relative_to(experiment.folder)}"] = id_file(experiment)
+    found = Sent(experiment, Parcel({}, needed.overrides, needed.folders, depot), {}, target)
+    digests = {}
+    with progress.task(f"{experiment.name}: files for other machines", len(files)) as task:
+        for name, path in files.items():
+            digests[name] = content_address(path)
+            found.offer(digests[name], path)
+            task.advance()
+    return replace(found, parcel=replace(found.parcel, files=digests))
