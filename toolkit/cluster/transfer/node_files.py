@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedWriter
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -16,7 +15,17 @@ from toolkit.cluster.transfer.packs import Pack, Piece
 from toolkit.cluster.transfer.target_paths import inside, refuse_links
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import StorageError
-from toolkit.files.disk.changes import delete, delete_folder, link, make_folder, open_new, protect, rename, sync
+from toolkit.files.disk.changes import (
+    delete,
+    delete_folder,
+    link,
+    make_folder,
+    open_end,
+    open_new,
+    protect,
+    rename,
+    sync,
+)
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import UNFINISHED, new_path, replacing, unfinished_name, write_text
 
@@ -41,7 +50,6 @@ class _Part:
     """A large file of which the first pieces have arrived."""
 
     path: Path
-    file: BufferedWriter
     whole: "hashlib._Hash"
     length: int = 0
 
@@ -150,15 +158,15 @@ class NodeFiles:
         if piece.offset == 0:
             self._forget_part(piece.digest)
             make_folder(path.parent)
-            beginning = unfinished_name(path)
-            part = self._parts[piece.digest] = _Part(beginning, open_new(beginning, path), hashlib.sha256())
+            part = self._parts[piece.digest] = _Part(unfinished_name(path), hashlib.sha256())
         if part is None or part.length != piece.offset:
             self._forget_part(piece.digest)
             raise StorageError(
                 f"a piece of the file {piece.digest[:12]}… arrived out of turn",
                 "Run the command again: it is sent again.",
             )
-        part.file.write(content)
+        with open_end(part.path, path) as file:
+            file.write(content)
         part.whole.update(content)
         part.length += piece.length
         if part.length == piece.size:
@@ -166,7 +174,6 @@ class NodeFiles:
 
     def _finish_part(self, digest: str, path: Path) -> None:
         part = self._parts.pop(digest)
-        part.file.close()
         try:
             if part.whole.hexdigest() != digest:
                 raise _other_content(digest)
@@ -181,7 +188,6 @@ class NodeFiles:
     def _forget_part(self, digest: str) -> None:
         part = self._parts.pop(digest, None)
         if part is not None:
-            part.file.close()
             delete(part.path)
 
     def _make_room(self, size: int) -> None:
