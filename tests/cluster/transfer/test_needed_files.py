@@ -1,4 +1,7 @@
-"""Tests of needed_files.py, path_keys.py and found_files.py: an experiment that was sent is the same experiment."""
+"""Tests of needed_files.py, toolkit/cluster/transfer/path_keys.py and toolkit/cluster/transfer/found_files.py.
+
+An experiment that was sent is the same experiment.
+"""
 
 import json
 import shutil

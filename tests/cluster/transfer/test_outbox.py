@@ -1,10 +1,13 @@
-"""Tests of outbox.py and arrivals.py: whatever part of a worker's results has arrived, the run resumes from it."""
+"""Tests of toolkit/cluster/transfer/outbox.py and toolkit/cluster/transfer/arrivals.py.
+
+Whatever part of a worker's results has arrived, the run resumes from it.
+"""
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +157,15 @@ def test_a_log_that_grows_is_sent_as_it_was(worker: Experiment, user: Experiment
     assert (user.stage(0, 0).tensorboard / "events").read_text() == "one\ntwo\n"
 
 
+def test_a_clock_that_is_set_back_between_two_moments(worker: Experiment, outbox: Outbox) -> None:
+    stage = worker.stage(0, 0)
+    for path, time in ((stage.best_weights, 2_000), (stage.last, 1_000)):
+        write_text(path, "x")
+        changes.os.utime(path, (time, time))
+        outbox.collect()
+    assert paths(outbox.take()) == ["fold0/stage0/best.weights.h5", "fold0/stage0/last/checkpoint.h5"]
+
+
 def test_copies_where_there_are_no_links(
     worker: Experiment, user: Experiment, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +186,7 @@ def make_store(experiment: Experiment, maps: str, shards: int) -> None:
     partial = folder.with_name(".partial")
     for number in range(shards):
         write_text(partial / f"maps-{number}.bin", maps)
+    write_text(partial / "index.csv", maps)
     write_text(mark_of(partial), f"{maps} {shards}")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
@@ -200,8 +213,8 @@ def test_predictions_with_their_mark_are_complete(tmp_path: Path, before: int, a
             mark = mark_of(there.predictions("oof"))
             if mark.is_file():
                 maps, shards = mark.read_text().split()
-                for number in range(int(shards)):
-                    assert (mark.parent / f"maps-{number}.bin").read_text() == maps
+                for name in ("index.csv", *(f"maps-{number}.bin" for number in range(int(shards)))):
+                    assert (mark.parent / name).read_text() == maps
         assert tree(there.folder) == tree(worker.folder)
 
 
@@ -320,7 +333,6 @@ class Ground:
 
     root: Path
     count: int = 0
-    made: list[Path] = field(default_factory=list)
 
     def experiment(self, like: Experiment | None = None) -> Experiment:
         self.count += 1
@@ -329,7 +341,6 @@ class Ground:
             write_text(folder / "config.yaml", "")
         else:
             shutil.copytree(like.folder, folder)
-        self.made.append(folder.parent)
         return Experiment(folder)
 
 
@@ -353,10 +364,17 @@ PLANS = st.builds(
 ACTIONS = st.sampled_from(["nothing", "collect", "send", "send without an answer", "send a part"])
 
 
-@settings(max_examples=150, deadline=None)
-@given(PLANS, st.lists(ACTIONS, max_size=10), st.integers(1, 12), st.integers(0, 9), st.integers(0, 11))
+@settings(max_examples=60, deadline=None)
+@given(
+    plan=PLANS,
+    actions=st.lists(ACTIONS, max_size=10),
+    files_a_tick=st.integers(1, 12),
+    begun=st.integers(0, 9),
+    part=st.integers(0, 11),
+)
 def test_the_run_resumes_from_all_that_may_have_arrived(
     tmp_path_factory: pytest.TempPathFactory,
+    *,
     plan: Plan,
     actions: list[str],
     files_a_tick: int,

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ _ABANDONED_AFTER = 24 * 3600
 """An unfinished file that nobody has written to for so many seconds was left by a process that was killed."""
 _COUNTED_EVERY = 1 << 30
 """After so many new bytes, the files of other processes are counted again."""
+_SYNCED_AT_ONCE = 32
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -106,16 +108,22 @@ class NodeFiles:
             StorageError: a piece is damaged or out of turn, or the disk is full.
         """
         self._make_room(len(pack.content))
-        for piece, content in pack.parts():
-            if piece.length < piece.size:
-                self._store_part(piece, content)
-            elif piece.sum != piece.digest:
-                raise _other_content(piece.digest)
-            elif not self.path_of(piece.digest).is_file():
-                with new_path(self.path_of(piece.digest)) as path:
-                    with open_new(path, self.path_of(piece.digest)) as file:
-                        file.write(content)
-                    protect(path)
+        arrived: dict[Path, Path] = {}
+        try:
+            for piece, content in pack.parts():
+                path = self.path_of(piece.digest)
+                if piece.length < piece.size:
+                    self._store_part(piece, content)
+                elif piece.sum != piece.digest:
+                    raise _other_content(piece.digest)
+                elif not path.is_file():
+                    arrived[path] = unfinished_name(path)
+                    _write(content, arrived[path], path)
+            _keep(arrived)
+        finally:
+            for unfinished in arrived.values():
+                with suppress(StorageError):
+                    delete(unfinished)
 
     def fetch(self, source: Source, digests: Iterable[str]) -> None:
         """Get those of the files that are missing here from another place; raises as its `get`."""
@@ -178,9 +186,7 @@ class NodeFiles:
             if part.whole.hexdigest() != digest:
                 raise _other_content(digest)
             protect(part.path)
-            sync(part.path, path)
-            rename(part.path, path, path)
-            sync(path.parent)
+            _keep({path: part.path})
         finally:
             with suppress(StorageError):
                 delete(part.path)
@@ -233,6 +239,23 @@ def _files_of(folder: Path) -> dict[Path, os.stat_result]:
             elif stat.st_mtime < time.time() - _ABANDONED_AFTER:
                 delete(path)
     return found
+
+
+def _write(content: memoryview, unfinished: Path, path: Path) -> None:
+    with open_new(unfinished, path) as file:
+        file.write(content)
+    protect(unfinished)
+
+
+def _keep(arrived: Mapping[Path, Path]) -> None:
+    """Give files that are complete their names; they are synced together, which takes a fraction of the time."""
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+        for _ in pool.map(sync, arrived.values(), arrived):
+            pass
+    for path, unfinished in arrived.items():
+        rename(unfinished, path, path)
+    for folder in {path.parent for path in arrived}:
+        sync(folder)
 
 
 def _other_content(digest: str) -> StorageError:
