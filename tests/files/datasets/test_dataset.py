@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
-from toolkit.files.datasets.dataset import Dataset, find_dataset
+from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Silent
@@ -215,3 +215,24 @@ def test_the_digest_covers_the_classes_of_extra_masks(
         write_experiment(competition, name, f"data: {{extra_train_data: [{extra}]}}\n")
         found.add(find(competition, name).digests["extra_data"])
     assert len(found) == 3
+
+
+def test_the_digest_of_backgrounds_does_not_depend_on_where_they_are(
+    tiny_competition: Workspace, write_experiment: WriteExperiment
+) -> None:
+    write_experiment(
+        tiny_competition, "replaced", "augmentation: [{BackgroundReplacer: {path: x}}, {HorizontalFlip: 1}]\n"
+    )
+    found = set()
+    for names in (("a", "b"), ("b", "a")):
+        for name, content in zip(names, ("first", "second"), strict=True):
+            folder = tiny_competition.root / "".join(names) / name
+            folder.mkdir(parents=True)
+            (folder / "picture.png").write_text(content)
+        places = [
+            f"{{BackgroundReplacer: {{path: {tiny_competition.root}/{''.join(names)}/{name}}}}}" for name in names
+        ]
+        overrides = [f"augmentation=[{', '.join(places)}]"]
+        config = load_config(tiny_competition.find("replaced").config, overrides).config
+        found.add(background_digest(config))
+    assert len(found) == 1

@@ -8,7 +8,18 @@ import pytest
 
 from toolkit.errors import StorageError
 from toolkit.files.disk import changes
-from toolkit.files.disk.changes import attempt, delete, delete_folder, make_folder, open_new, rename, sync
+from toolkit.files.disk.changes import (
+    attempt,
+    delete,
+    delete_folder,
+    link,
+    make_folder,
+    open_end,
+    open_new,
+    protect,
+    rename,
+    sync,
+)
 
 
 def test_what_is_done_is_done(tmp_path: Path) -> None:
@@ -33,6 +44,33 @@ def test_what_is_done_is_done(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+def test_files_that_grow_and_files_with_two_names(tmp_path: Path) -> None:
+    for text in (b"first", b" second"):
+        with open_end(tmp_path / "a") as file:
+            file.write(text)
+    assert link(tmp_path / "a", tmp_path / "b")
+    protect(tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"first second"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o444
+    delete(tmp_path / "a")
+    assert (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.EXDEV, False), (errno.EPERM, False), (errno.ENOSPC, True)])
+def test_file_systems_without_second_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, refused: bool
+) -> None:
+    def no_link(path: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", no_link)
+    if refused:
+        with pytest.raises(StorageError, match=r"cannot write .*b: No space"):
+            link(tmp_path / "a", tmp_path / "b")
+    else:
+        assert not link(tmp_path / "a", tmp_path / "b")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -42,6 +80,9 @@ def test_what_is_done_is_done(tmp_path: Path) -> None:
         (lambda root: sync(root / "missing"), "cannot write .*missing: No such file"),
         (lambda root: rename(root / "missing", root / "b"), "cannot rename .*missing: No such file"),
         (lambda root: rename(root / "missing", root / "b", root / "b"), "cannot write .*b: No such file"),
+        (lambda root: link(root / "missing", root / "b"), "cannot write .*b: No such file"),
+        (lambda root: protect(root / "missing"), "cannot write .*missing: No such file"),
+        (lambda root: open_end(root / "missing" / "a"), "cannot write .*a: No such file"),
         (lambda root: delete(root / "folder"), "cannot delete .*folder: "),
     ],
 )

@@ -16,6 +16,8 @@ _PACKAGES = {"file": ("fsspec", _INSTALL), "s3": ("s3fs", _INSTALL), "gs": ("gcs
 """The module for each kind of address, and the command that installs it."""
 _WAITS = (0.5, 2.0, 8.0)
 """Seconds before each further attempt."""
+_PARTS_AT_ONCE = 2
+"""Parts of a large file, of 50 MB each, that are in memory at once."""
 _ADVICE = {
     "file": "Check that all machines have this folder and may write it.",
     "s3": "Check the address, the network and the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a "
@@ -107,7 +109,9 @@ class Depot:
     def _system(self) -> Any:
         """The file system; fsspec keeps those that it has made. Lists of files are not kept: others change them."""
         fsspec = importlib.import_module("fsspec")
-        options = {} if self._kind == "file" else {"use_listings_cache": False}
+        options: dict[str, Any] = {} if self._kind == "file" else {"use_listings_cache": False}
+        if self._kind == "s3":
+            options["max_concurrency"] = _PARTS_AT_ONCE
         return fsspec.filesystem(self._kind, **options)
 
     def _name(self, digest: str) -> str:

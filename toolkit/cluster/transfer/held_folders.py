@@ -9,7 +9,7 @@ from toolkit.errors import LockedError
 from toolkit.files.disk.changes import delete_folder, make_folder
 from toolkit.files.disk.locks import locked
 
-_LOCK = ".lock"
+_LOCK = ".held"
 
 
 @contextmanager

@@ -5,9 +5,9 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedWriter
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -16,7 +16,17 @@ from toolkit.cluster.transfer.packs import Pack, Piece
 from toolkit.cluster.transfer.target_paths import inside, refuse_links
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import StorageError
-from toolkit.files.disk.changes import delete, delete_folder, link, make_folder, open_new, protect, rename, sync
+from toolkit.files.disk.changes import (
+    delete,
+    delete_folder,
+    link,
+    make_folder,
+    open_end,
+    open_new,
+    protect,
+    rename,
+    sync,
+)
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import UNFINISHED, new_path, replacing, unfinished_name, write_text
 
@@ -26,6 +36,7 @@ _ABANDONED_AFTER = 24 * 3600
 """An unfinished file that nobody has written to for so many seconds was left by a process that was killed."""
 _COUNTED_EVERY = 1 << 30
 """After so many new bytes, the files of other processes are counted again."""
+_SYNCED_AT_ONCE = 32
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -41,7 +52,6 @@ class _Part:
     """A large file of which the first pieces have arrived."""
 
     path: Path
-    file: BufferedWriter
     whole: "hashlib._Hash"
     length: int = 0
 
@@ -98,16 +108,22 @@ class NodeFiles:
             StorageError: a piece is damaged or out of turn, or the disk is full.
         """
         self._make_room(len(pack.content))
-        for piece, content in pack.parts():
-            if piece.length < piece.size:
-                self._store_part(piece, content)
-            elif piece.sum != piece.digest:
-                raise _other_content(piece.digest)
-            elif not self.path_of(piece.digest).is_file():
-                with new_path(self.path_of(piece.digest)) as path:
-                    with open_new(path, self.path_of(piece.digest)) as file:
-                        file.write(content)
-                    protect(path)
+        arrived: dict[Path, Path] = {}
+        try:
+            for piece, content in pack.parts():
+                path = self.path_of(piece.digest)
+                if piece.length < piece.size:
+                    self._store_part(piece, content)
+                elif piece.sum != piece.digest:
+                    raise _other_content(piece.digest)
+                elif not path.is_file():
+                    arrived[path] = unfinished_name(path)
+                    _write(content, arrived[path], path)
+            _keep(arrived)
+        finally:
+            for unfinished in arrived.values():
+                with suppress(StorageError):
+                    delete(unfinished)
 
     def fetch(self, source: Source, digests: Iterable[str]) -> None:
         """Get those of the files that are missing here from another place; raises as its `get`."""
@@ -150,15 +166,15 @@ class NodeFiles:
         if piece.offset == 0:
             self._forget_part(piece.digest)
             make_folder(path.parent)
-            beginning = unfinished_name(path)
-            part = self._parts[piece.digest] = _Part(beginning, open_new(beginning, path), hashlib.sha256())
+            part = self._parts[piece.digest] = _Part(unfinished_name(path), hashlib.sha256())
         if part is None or part.length != piece.offset:
             self._forget_part(piece.digest)
             raise StorageError(
                 f"a piece of the file {piece.digest[:12]}… arrived out of turn",
                 "Run the command again: it is sent again.",
             )
-        part.file.write(content)
+        with open_end(part.path, path) as file:
+            file.write(content)
         part.whole.update(content)
         part.length += piece.length
         if part.length == piece.size:
@@ -166,14 +182,11 @@ class NodeFiles:
 
     def _finish_part(self, digest: str, path: Path) -> None:
         part = self._parts.pop(digest)
-        part.file.close()
         try:
             if part.whole.hexdigest() != digest:
                 raise _other_content(digest)
             protect(part.path)
-            sync(part.path, path)
-            rename(part.path, path, path)
-            sync(path.parent)
+            _keep({path: part.path})
         finally:
             with suppress(StorageError):
                 delete(part.path)
@@ -181,7 +194,6 @@ class NodeFiles:
     def _forget_part(self, digest: str) -> None:
         part = self._parts.pop(digest, None)
         if part is not None:
-            part.file.close()
             delete(part.path)
 
     def _make_room(self, size: int) -> None:
@@ -227,6 +239,23 @@ def _files_of(folder: Path) -> dict[Path, os.stat_result]:
             elif stat.st_mtime < time.time() - _ABANDONED_AFTER:
                 delete(path)
     return found
+
+
+def _write(content: memoryview, unfinished: Path, path: Path) -> None:
+    with open_new(unfinished, path) as file:
+        file.write(content)
+    protect(unfinished)
+
+
+def _keep(arrived: Mapping[Path, Path]) -> None:
+    """Give files that are complete their names; they are synced together, which takes a fraction of the time."""
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+        for _ in pool.map(sync, arrived.values(), arrived):
+            pass
+    for path, unfinished in arrived.items():
+        rename(unfinished, path, path)
+    for folder in {path.parent for path in arrived}:
+        sync(folder)
 
 
 def _other_content(digest: str) -> StorageError:

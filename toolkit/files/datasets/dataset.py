@@ -149,7 +149,8 @@ def _tell_metric(config: Config, progress: Progress) -> None:
 def background_digest(config: Config) -> str:
     """A digest of all images that BackgroundReplacers may draw; an empty text without any BackgroundReplacer."""
     values = [config.augmentation, *(stage.augmentation for stage in config.stages if stage.augmentation is not None)]
-    folders = sorted({str(_value_at(value, path)) for value in values for path in background_folders(value)})
+    # In the order of the configuration, which is the same wherever the folders are.
+    folders = dict.fromkeys(str(_value_at(value, path)) for value in values for path in background_folders(value))
     files = [path for folder in folders if Path(folder).is_dir() for path in sorted(Path(folder).iterdir())]
     listed = [f"{path.name} {file_digest(path)}" for path in files if path.is_file()]
     return digest("\n".join(listed).encode()) if folders else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from toolkit.errors import StorageError
 
@@ -48,10 +48,10 @@ def perform(what: str, change: Callable[[], Result]) -> Result:
 
 
 class NewFile(FileIO):
-    """A file that is written from its beginning; an existing one is emptied. Messages call it `shown`."""
+    """A file that is written from its beginning, or with the mode `a` at its end. Messages call it `shown`."""
 
-    def __init__(self, path: Path, shown: Path) -> None:
-        attempt("write", shown, partial(super().__init__, path, "w"))
+    def __init__(self, path: Path, shown: Path, mode: Literal["w", "a"] = "w") -> None:
+        attempt("write", shown, partial(super().__init__, path, mode))
         self._shown = shown
 
     def write(self, content: "ReadableBuffer", /) -> int:
@@ -62,6 +62,11 @@ class NewFile(FileIO):
 def open_new(path: Path, shown: Path | None = None) -> BufferedWriter:
     """Open a file for writing from its beginning; an existing one is emptied. Messages call it `shown`."""
     return BufferedWriter(NewFile(path, shown or path))
+
+
+def open_end(path: Path, shown: Path | None = None) -> BufferedWriter:
+    """Open a file for writing at its end; it is made if it does not exist. Messages call it `shown`."""
+    return BufferedWriter(NewFile(path, shown or path, "a"))
 
 
 def sync(path: Path, shown: Path | None = None) -> None:
