@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.cluster.units import Machines
+from toolkit.commands.predicting.shard_units import predict_all_on
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
@@ -157,7 +159,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             save_settings(experiment, loaded, settings, progress)
             settings = {}
         job = _Job(experiment, loaded, dataset, table, settings)
-        scored = _train_predict_score(job, options, started, progress)
+        scored = _train_predict_score(job, options, started, progress, session.cluster)
     result = _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
     if isinstance(progress, Profiled):
         return replace(result, profile={name: round(seconds, 2) for name, seconds in progress.seconds().items()})
@@ -209,17 +211,15 @@ class _Job:
     settings: Mapping[str, Any]
 
 
-def _train_predict_score(job: _Job, options: FitOptions, started: float, progress: Progress) -> bool:
+def _train_predict_score(
+    job: _Job, options: FitOptions, started: float, progress: Progress, machines: Machines | None
+) -> bool:
     """Train; predict and score with the folds that are finished; returns whether there are any."""
     # TensorFlow is slow to import, so bad input is reported first.
     with phase(progress, "import of TensorFlow"):
         from toolkit.learning.plugins import Plugins
-        from toolkit.learning.predicting.oof_and_test import (
-            FittedExperiment,
-            predict_holdout,
-            predict_oof,
-            predict_test,
-        )
+        from toolkit.learning.predicting.fitted_experiment import FittedExperiment
+        from toolkit.learning.predicting.oof_and_test import predict_holdout, predict_oof, predict_test
         from toolkit.learning.runtime import choose_precision
         from toolkit.learning.training.epoch_data import Deadline
         from toolkit.learning.training.fit import Work, fit_folds
@@ -251,6 +251,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     if not fitted.fold_numbers:
         return False
     with phase(progress, "predictions"):
+        predict_all_on(machines, fitted, images, dataset.test, progress)
         anew = predict_oof(fitted, images, "none", progress, pictures.networks)
         if table.holdout.ids:
             anew |= predict_holdout(fitted, images, "none", progress, pictures.networks)
