@@ -1,13 +1,12 @@
-import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.workers import Workers
 from toolkit.cluster.units import Unit
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.predicting.shard_units import predict_on
@@ -30,7 +29,7 @@ from toolkit.learning.predicting import engine_choice, oof_and_test, shard_plan
 from toolkit.learning.predicting.fitted_experiment import FittedExperiment, find_fitted_experiment
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Rows
-from toolkit.messages import Progress, Silent, Task
+from toolkit.messages import Progress, Silent
 
 pytestmark = pytest.mark.train
 
@@ -47,48 +46,6 @@ PREDICT: dict[Split, Callable[..., object]] = {
     "holdout": oof_and_test.predict_holdout,
     "test": oof_and_test.predict_test,
 }
-
-
-class DiedError(BaseException):
-    """The end of a process."""
-
-
-class Dying(Silent):
-    """Ends the process when tasks have advanced so often."""
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
-        yield self
-
-    def advance(self, steps: int = 1, status: str = "") -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise DiedError
-
-
-@dataclass
-class Workers:
-    """Runs units one after the other, each as a process would that knows only the working folder."""
-
-    shuffled: bool = False
-    dying: bool = False
-    lost: Sequence[int] = ()
-    ran: list[Unit] = field(default_factory=list)
-
-    def run(self, experiment: Experiment, units: Sequence[Unit], resources: Resources, progress: Progress) -> None:
-        ordered = random.Random(1).sample(list(units), len(units)) if self.shuffled else list(units)
-        for number, unit in enumerate(ordered):
-            arguments = {**unit.arguments, "experiment": str(experiment.folder)}
-            workspace = Workspace(experiment.folder.parents[1])
-            if self.dying:
-                with pytest.raises(DiedError):
-                    unit.duty(workspace, Dying(after=1), arguments)
-            if number not in self.lost:
-                unit.duty(workspace, progress, arguments)
-            self.ran.append(unit)
 
 
 @pytest.fixture(scope="module")

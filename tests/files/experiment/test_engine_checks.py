@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.files.experiment.engine_checks import Agreement, read_checks, write_checks
+from toolkit.files.experiment.engine_checks import (
+    Agreement,
+    read_checks,
+    read_engine_of_shards,
+    write_checks,
+    write_engine_of_shards,
+)
 from toolkit.files.experiment.folder import Experiment
 
 
@@ -29,3 +35,12 @@ def test_what_was_found_is_kept_for_one_version_of_openvino(tmp_path: Path) -> N
     write_checks(experiment, "1", found)
     assert read_checks(experiment, "1") == found
     assert read_checks(experiment, "2") == {}
+
+
+def test_the_engine_of_shards_is_that_which_was_chosen_for_the_same_weights_and_wish(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path)
+    assert read_engine_of_shards(experiment, "auto", ["a"]) is None
+    write_engine_of_shards(experiment, "auto", ["a"], "openvino")
+    assert read_engine_of_shards(experiment, "auto", ["a"]) == "openvino"
+    assert read_engine_of_shards(experiment, "openvino", ["a"]) is None
+    assert read_engine_of_shards(experiment, "auto", ["b"]) is None

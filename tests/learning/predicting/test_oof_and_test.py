@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/predicting/oof_and_test.py and fold_mean.py."""
+"""Covers toolkit/learning/predicting/oof_and_test.py, fitted_experiment.py and fold_mean.py."""
 
 import shutil
 from collections.abc import Callable, Mapping
