@@ -178,6 +178,25 @@ def test_a_finished_store_and_folds_that_were_predicted_alone_need_no_units(
     assert content(fitted.predictions("oof", "none")) == expected["oof", "none"]
 
 
+def test_there_are_no_more_shards_than_are_sensible(
+    fitted_ones: Mapping[str, FittedExperiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Idle(Workers):
+        def run(self, experiment: Experiment, units: Sequence[Unit], resources: Resources, progress: Progress) -> None:
+            self.ran += units
+
+    fitted = fitted_ones["headed"]
+    fitted.experiment.forget_predictions("oof")
+    images, counts = images_of(fitted, "oof"), []
+    for pixels, most in ((1, 256), (1, 2), (2 * 32 * 48 * 4, 256), (1 << 29, 256)):
+        monkeypatch.setattr(shard_plan, "PIXELS_OF_SHARD", pixels)
+        monkeypatch.setattr(shard_plan, "MOST_SHARDS", most)
+        workers = Idle()
+        predict_on(workers, fitted, images, ["none"], Silent())
+        counts.append([unit.steps for unit in workers.ran])
+    assert counts == [[4, 3, 4, 3], [7, 7], [4, 3, 4, 3], [7, 7]]
+
+
 def test_a_worker_reads_only_the_images_of_its_unit(
     fitted_ones: Mapping[str, FittedExperiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:

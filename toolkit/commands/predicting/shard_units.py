@@ -83,7 +83,9 @@ def predict_on(
         engine = _settled(fitted, work)
         if engine is None:
             raise RuntimeError(f"{experiment.engine_of_shards} was not written")
-    machines.run(experiment, prediction_units(work, engine), resources, progress)
+    units = prediction_units(work, engine)
+    if units:
+        machines.run(experiment, units, resources, progress)
 
 
 def _choice(fitted: "FittedExperiment", work: Work) -> Unit:

@@ -52,7 +52,7 @@ def images_at_once(batch: int) -> int:
 
     On a processor it is small, because a single image takes as long as a full batch. On a GPU it is the batch.
     """
-    return batch if has_gpu() else whole_batches(batch, is_tiled=True)
+    return batch if has_gpu() else _at_once_on_processor(batch)
 
 
 def whole_batches(batch: int, *, is_tiled: bool) -> int:
@@ -61,8 +61,12 @@ def whole_batches(batch: int, *, is_tiled: bool) -> int:
     With tiles it is that of processors alone: images have various numbers of tiles, and few ends of images would be
     ends of larger batches.
     """
-    on_processor = min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
+    on_processor = _at_once_on_processor(batch)
     return on_processor if is_tiled else math.lcm(on_processor, batch)
+
+
+def _at_once_on_processor(batch: int) -> int:
+    return min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
 
 
 class Predictor:

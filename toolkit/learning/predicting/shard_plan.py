@@ -14,8 +14,8 @@ from toolkit.learning.reading.sample_reader import build_reader, tiles_of
 PIXELS_OF_SHARD = 1 << 29
 """Pixels that networks compute for one shard, counted for each weight file and view.
 
-A U-Net with a small encoder takes a minute or two for them on 16 processor cores. A worker needs some 15 seconds before
-it predicts its first image.
+That is 32,768 images of 128×128 pixels. A Unet with resnet18 takes six minutes for them at 95 images/s, on two cores
+with AMX. Each worker first spends seven seconds of processor time on importing TensorFlow and building networks.
 """
 
 MOST_SHARDS = 256

@@ -30,7 +30,7 @@ IMAGES: dict[Split, str] = {"oof": "training", "test": "test", "holdout": "hold-
 """What the images of a split are called."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
     """Images that the same weight files predict, in order: those that a fold holds out, or all of a split.
 
@@ -57,7 +57,7 @@ class Series:
             self.fitted.experiment.forget_shards(self.split, name, self.fitted.part.words)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shard:
     """Consecutive images of a series; `first` is the number of the first of them, from 0."""
 
@@ -75,7 +75,7 @@ class Shard:
         return self.series.shards(views) / f"{self.first}-{self.count}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """Consecutive images of a series, and the stores that have them, one for each set of views; none if missing."""
 
