@@ -23,7 +23,7 @@ from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Silent, Task
 
 if TYPE_CHECKING:  # they import TensorFlow, and some tests do not
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment
+    from toolkit.learning.predicting.fitted_experiment import FittedExperiment
     from toolkit.learning.predicting.predictor import Predicted, ViewsPredictor
     from toolkit.learning.reading.sample_reader import SampleReader
     from toolkit.learning.training.epoch_data import TrainingData
@@ -138,7 +138,7 @@ def stop_after() -> Callable[[int], Progress]:
 def as_fitted() -> Callable[[Experiment], "FittedExperiment"]:
     """A fitted experiment with everything that predicting with its folds needs."""
     from toolkit.learning.plugins import Plugins  # noqa: PLC0415
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment  # noqa: PLC0415
+    from toolkit.learning.predicting.fitted_experiment import FittedExperiment  # noqa: PLC0415
 
     def as_fitted(experiment: Experiment) -> "FittedExperiment":
         resolved = read_resolved(experiment)

@@ -25,7 +25,8 @@ from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.predicting import fold_mean as predicting
-from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_test
+from toolkit.learning.predicting.fitted_experiment import FittedExperiment
+from toolkit.learning.predicting.oof_and_test import predict_test
 from toolkit.learning.runtime import tf
 from toolkit.learning.training import stage as stage_run
 from toolkit.learning.training.epoch_data import Run

@@ -1,8 +1,9 @@
 """How nodes get the files of an experiment, and how results come back: by a shared folder, or sent."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from toolkit.cluster.transfer.needed_files import files_of_progress, needed_file
 from toolkit.cluster.transfer.node_files import NodeFiles
 from toolkit.cluster.transfer.packs import packs
 from toolkit.cluster.unit_worker import Order, Worker
+from toolkit.cluster.units import Unit
+from toolkit.errors import ConfigError
 from toolkit.files.disk.digests import content_address
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment, read_resolved
@@ -29,8 +32,8 @@ class Delivery(Protocol):
     def worker(self) -> type[Worker]:
         """The class of the worker."""
 
-    def adapted(self, order: Order, reads: Collection[str] | None) -> tuple[Any, ...]:
-        """The arguments of a worker whose unit reads these folders of the experiment."""
+    def adapted(self, order: Order, unit: Unit) -> tuple[Any, ...]:
+        """The arguments of the worker of a unit."""
 
     def prepare(self, ray: Any, actor: Any) -> None:
         """Give a worker its files, and let it begin."""
@@ -44,7 +47,7 @@ class SharedFolder:
 
     worker = Worker
 
-    def adapted(self, order: Order, reads: Collection[str] | None) -> tuple[Any, ...]:
+    def adapted(self, order: Order, unit: Unit) -> tuple[Any, ...]:
         """The order as it is."""
         return (order,)
 
@@ -72,18 +75,32 @@ class Sent:
         """The class of the worker."""
         return SentWorker
 
-    def adapted(self, order: Order, reads: Collection[str] | None) -> tuple[Any, ...]:
+    def adapted(self, order: Order, unit: Unit) -> tuple[Any, ...]:
         """The order for a workspace of the node, and the list of its files, with what is finished by now."""
         workspace = Workspace(Path(order.workspace))
         written = {
             name: path
             for name, path in files_of_progress(workspace, self.experiment).items()
-            if reads is None or name.removeprefix(f"{self.target}/").split("/")[0] in reads
+            if unit.reads is None or name.removeprefix(f"{self.target}/").split("/")[0] in unit.reads
         }
+        written |= self._further(workspace.root, unit.files)
         digests = {name: content_address(path) for name, path in written.items()}
         for name, path in written.items():
             self.offer(digests[name], path)
         return replace(order, experiment=self.target), replace(self.parcel, files={**self.parcel.files, **digests})
+
+    def _further(self, root: Path, paths: Sequence[str]) -> dict[str, Path]:
+        """Files by their places below the working folder, which other machines have elsewhere."""
+        found = {}
+        for path in map(Path, paths):
+            place = Path(os.path.abspath(path))  # noqa: PTH100 # links stay as they are
+            if not place.is_relative_to(root):
+                raise ConfigError(
+                    f"{path} is outside of the working folder {root}, so it cannot be sent to other machines",
+                    "Copy the images into the working folder, or use a folder that all machines share.",
+                )
+            found[place.relative_to(root).as_posix()] = path
+        return found
 
     def offer(self, digest: str, path: Path) -> None:
         """Let nodes get a file."""
@@ -121,6 +138,11 @@ def sent(experiment: Experiment, depot: str, progress: Progress) -> Sent:
         ConfigError: something that is needed cannot be sent, or the address of the depot is wrong.
         StorageError: the upload failed.
     """
+    if experiment.is_ensemble:
+        raise ConfigError(
+            f"{experiment.name} is an ensemble, whose members cannot be sent to other machines",
+            "Use a folder that all machines share, or predict with one of its members.",
+        )
     workspace = Workspace(experiment.folder.resolve().parent.parent)
     loaded = load_experiment(experiment, settings=read_resolved(experiment).settings)
     needed = needed_files(workspace, experiment, loaded)

@@ -146,7 +146,7 @@ class RayRun:
             num_cpus=self._need.cpus,
             num_gpus=self._need.gpus,
         )
-        return remote.remote(*self._delivery.adapted(order, unit.reads))
+        return remote.remote(*self._delivery.adapted(order, unit))
 
     def _look(self) -> None:
         """Ask all running units what they do, and take note of the answers that come within a moment."""

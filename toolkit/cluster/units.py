@@ -33,6 +33,7 @@ class Unit:
         steps: how many steps the duty reports, for example epochs or images.
         after: names of the units that are finished before it begins.
         reads: folders in that of the experiment whose results the duty reads; None for all.
+        files: paths of further files that it reads, besides what the configuration names.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Unit:
     steps: int
     after: tuple[str, ...] = ()
     reads: tuple[str, ...] | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:

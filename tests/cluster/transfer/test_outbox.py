@@ -137,7 +137,7 @@ def test_what_is_not_sent_back(worker: Experiment, outbox: Outbox) -> None:
 
 
 def test_only_the_folders_of_this_worker(worker: Experiment, tmp_path: Path) -> None:
-    with Outbox(tmp_path / "worker", worker.folder, ["fold1", "predictions/.shards"]) as outbox:
+    with Outbox(tmp_path / "worker", worker.folder, ["fold1", "predictions/shards"]) as outbox:
         for fold in range(3):
             write_text(worker.stage(fold, 0).history, "x")
         outbox.collect()

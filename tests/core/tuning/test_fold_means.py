@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from toolkit.core.tuning.fold_means import FoldVotes, gain_of_mean
+from toolkit.core.tuning.fold_means import FoldSpread, FoldVotes, gain_of_mean, joined_spread
 
 
 def test_the_error_of_the_mean_vote_is_that_of_single_folds_less_their_variance() -> None:
@@ -23,6 +23,34 @@ def test_equal_masks_have_no_variance() -> None:
     assert votes.variance.tolist() == [0]
     votes.add(3 * (np.random.default_rng(0).random((9, 7, 1)) < 0.5).astype(np.uint16))
     assert votes.variance.tolist() == [0]
+
+
+def test_what_is_counted_does_not_depend_on_how_the_images_are_divided() -> None:
+    """To the last bit, though the shares of votes are no binary fractions."""
+    draw = np.random.default_rng(1)
+    images = [draw.integers(0, 4, (int(side), 7, 2)).astype(np.uint16) for side in draw.integers(1, 9, 12)]
+
+    def counted(some: list[np.ndarray]) -> FoldSpread:
+        votes = FoldVotes(2, 3)
+        levels = np.zeros((2, 256), np.int64)
+        for one in some:
+            votes.add(one)
+            levels[:, 5] += one[..., 0].size
+        return FoldSpread(votes.variance, 3 * levels, levels, votes.disagreement)
+
+    whole = counted(images)
+    for parts in (images[:5], images[5:]), (images[9:], images[2:9], images[:2]), (images[::-1],):
+        found = joined_spread([counted(list(part)) for part in parts], 3)
+        assert found is not None
+        for name in ("variance", "single", "mean", "disagreement"):
+            assert getattr(found, name).tolist() == getattr(whole, name).tolist()
+
+
+def test_what_was_not_counted_in_a_part_is_not_known_of_all() -> None:
+    known = FoldSpread(np.zeros(1), *np.ones((2, 1, 256), np.int64), np.ones(1, np.int64))
+    assert joined_spread([known], 2) is not None
+    for parts in ([], [None], [known, None], [known, FoldSpread(np.zeros(1))]):
+        assert joined_spread(parts, 2) is None
 
 
 def test_a_gain_by_hand() -> None:

@@ -58,3 +58,19 @@ def test_files_that_only_an_unfinished_stage_needs_can_be_deleted(tmp_path: Path
         assert sorted(path for path in stage.folder.rglob("*") if path.is_file()) == sorted(kept)
         assert not stage.last.parent.exists()
         assert not stage.candidate(0).parent.exists()
+
+
+def test_the_last_shards_leave_nothing_behind(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "exp")
+    folders = [experiment.shards("oof", "flips", ["fold0"]), experiment.shards("oof"), experiment.image_shards("key")]
+    assert len({folder.name for folder in folders}) == 3
+    for folder in folders:
+        (folder / "0-4").mkdir(parents=True)
+    write_json(experiment.engine_of_shards, {})
+    experiment.forget_shards("oof", "flips", ["fold0"])
+    experiment.forget_shards("oof")
+    assert not folders[0].exists()
+    assert experiment.engine_of_shards.exists()
+    experiment.forget_image_shards("key")
+    assert list((experiment.folder / "predictions").iterdir()) == []
+    experiment.forget_shards("test")

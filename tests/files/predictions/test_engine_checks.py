@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.predictions.engine_checks import Agreement, read_checks, write_checks
+from toolkit.files.predictions.engine_checks import (
+    Agreement,
+    read_checks,
+    read_engine_of_shards,
+    write_checks,
+    write_engine_of_shards,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +35,12 @@ def test_what_was_found_is_kept_for_one_version_of_openvino(tmp_path: Path) -> N
     write_checks(experiment.engine_checks, "1", found)
     assert read_checks(experiment.engine_checks, "1") == found
     assert read_checks(experiment.engine_checks, "2") == {}
+
+
+def test_the_engine_of_shards_is_that_which_was_chosen_for_the_same_weights_and_wish(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path)
+    assert read_engine_of_shards(experiment.engine_of_shards, "auto", ["a"]) is None
+    write_engine_of_shards(experiment.engine_of_shards, "auto", ["a"], "openvino")
+    assert read_engine_of_shards(experiment.engine_of_shards, "auto", ["a"]) == "openvino"
+    assert read_engine_of_shards(experiment.engine_of_shards, "openvino", ["a"]) is None
+    assert read_engine_of_shards(experiment.engine_of_shards, "auto", ["b"]) is None

@@ -187,7 +187,7 @@ def test_damaged_presence_is_reported(tmp_path: Path, damage: Callable[[Path], N
 def test_what_was_counted_in_folds_is_read_back_if_it_is_known(tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 2**40, (2, 2, 256))
     variance = np.random.default_rng(0).random(2)
-    for known in (None, FoldSpread(variance), FoldSpread(variance, *levels)):
+    for known in (None, FoldSpread(variance), FoldSpread(variance, *levels, levels[0, :, 0])):
         with ProbabilityWriter(tmp_path / "s", "uint8", {}) as writer:
             writer.append("a", np.zeros((2, 3, 2), np.float32))
             writer.fold_spread = known
@@ -197,6 +197,7 @@ def test_what_was_counted_in_folds_is_read_back_if_it_is_known(tmp_path: Path) -
             assert np.array_equal(found.variance, known.variance)
             assert np.array_equal(found.single, known.single)
             assert np.array_equal(found.mean, known.mean)
+            assert np.array_equal(found.disagreement, known.disagreement)
 
 
 def test_a_missing_store_is_not_ready(tmp_path: Path) -> None:

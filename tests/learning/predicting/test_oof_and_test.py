@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/predicting/oof_and_test.py and fold_mean.py."""
+"""Covers toolkit/learning/predicting/oof_and_test.py, fitted_experiment.py and fold_mean.py."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.predicting.fitted_experiment import FittedExperiment
 from toolkit.learning.predicting.fold_mean import FoldMean, SingleFolds
 from toolkit.learning.predicting.oof_and_test import (
-    FittedExperiment,
     plain_networks,
     predict_oof,
     predict_test,

@@ -175,7 +175,7 @@ def ensemble(
         MembersError: the members differ in images or metric, or leave images without a prediction.
         NotReadyError: a member is not fitted.
     """
-    workspace, progress = session.workspace, session.progress
+    workspace, progress, machines = session.workspace, session.progress, session.cluster
     refuse_missing(workspace.engine)
     members = [find_member(workspace, member) for member in names]
     resolved = [read_resolved(member.experiment) for member in members]
@@ -187,7 +187,7 @@ def ensemble(
     ids = truth.labelled.images.ids
     refuse_other_holdouts(members)
     refuse_gaps(members, ids)
-    plain = [predict_member(member, "oof", "none", progress) for member in members]
+    plain = [predict_member(member, "oof", "none", progress, machines=machines) for member in members]
     refuse_other_images(members, resolved, plain)
     everything = read_fold_table(members[0].experiment.folds, ids)
     table = members[0].fold_table()
@@ -199,9 +199,10 @@ def ensemble(
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     make_folder(experiment.folder)
     with experiment.locked():
-        view_search = search_views(members, numbers, choices, replace(setting, mean="probability")) if choices else None
+        plain_mean = replace(setting, mean="probability")
+        view_search = search_views(members, numbers, choices, plain_mean, machines) if choices else None
         views = view_search.views if view_search else views
-        viewed = [predict_member(member, "oof", views, progress) for member in members]
+        viewed = [predict_member(member, "oof", views, progress, machines=machines) for member in members]
         weight_search = None
         if weights == "search":
             weight_search = search_weights(members, sources_of(members, viewed, "oof"), setting)
@@ -218,7 +219,7 @@ def ensemble(
                 experiment.forget_predictions(split)
                 continue
             if split != "oof":
-                folders[split] = predict_weighted(members, config.weights, split, views, progress)
+                folders[split] = predict_weighted(members, config.weights, split, views, progress, machines=machines)
             blend(blended, folders[split], split=split, views=views, progress=progress)
         held_out = folders.get("holdout", ())
         scored = score_members(blended, plain, viewed, held_out=held_out, plugins=plugins, progress=progress)

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.cluster.units import Machines
 from toolkit.commands.ensembling.blending import Ensemble, blend
+from toolkit.commands.predicting.shard_units import predict_on
 from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
-from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.folder import Split
-from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.experiment.resolved import Resolved, config_of, read_resolved, refuse_changed_code
+from toolkit.files.experiment.resolved import Resolved, read_resolved
 from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
 
 if TYPE_CHECKING:
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment
+    from toolkit.learning.predicting.fitted_experiment import FittedExperiment
 
 _SAME_KEYS = ("classes", "activation", "benchmark_class")
 _SAME_DATA = (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images"))
@@ -187,70 +186,80 @@ def refuse_views(member: Member, views: str) -> None:
         )
 
 
-def predict_member(member: Member, split: Split, views: str, progress: Progress) -> Path:
-    """The folder of a member's predictions with these views, made if they are missing or stale.
+def predict_member(
+    member: Member, split: Split, views: str, progress: Progress, *, machines: Machines | None = None
+) -> Path:
+    """The folder of a member's predictions with these views, made if they are missing or stale, on machines if given.
 
     The folder of a single fold may hold other images too; see `Member.images`.
     """
-    (folder,) = predict_sets(member, split, [views], progress)
+    (folder,) = predict_sets(member, split, [views], progress, machines=machines)
     return folder
 
 
-def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
+def predict_sets(
+    member: Member, split: Split, sets: Sequence[str], progress: Progress, *, machines: Machines | None = None
+) -> list[Path]:
     """As `predict_member`, for several sets of views in one pass over the images."""
     if member.is_ensemble:
-        return [_blended(member, split, views, progress) for views in sets]
+        return [_blended(member, split, views, progress, machines) for views in sets]
     made = [views for views in sets if views != "none" or member.is_part]
     folders = {}
     if made:
-        with member.experiment.locked():
-            folders = dict(zip(made, _predict(member, split, made, progress), strict=True))
+        with member.experiment.locked(with_tasks=machines is not None):
+            folders = dict(zip(made, _predict(member, split, made, progress, machines), strict=True))
     return [folders.get(views, member.predictions(split, views)) for views in sets]
 
 
 def predict_weighted(
-    members: Sequence[Member], weights: Sequence[float], split: Split, views: str, progress: Progress
+    members: Sequence[Member],
+    weights: Sequence[float],
+    split: Split,
+    views: str,
+    progress: Progress,
+    *,
+    machines: Machines | None = None,
 ) -> list[Path]:
     """As `predict_member`, for several members; members without weight are not predicted."""
     return [
-        predict_member(member, split, views, progress) if weight else member.predictions(split, views)
+        predict_member(member, split, views, progress, machines=machines)
+        if weight
+        else member.predictions(split, views)
         for member, weight in zip(members, weights, strict=True)
     ]
 
 
-def _blended(member: Member, split: Split, views: str, progress: Progress) -> Path:
+def _blended(member: Member, split: Split, views: str, progress: Progress, machines: Machines | None) -> Path:
     inner, config = members_of(member.experiment)
     if views in ("none", config.views):
         return member.predictions(split)
-    with member.experiment.locked():
-        folders = predict_weighted(inner, config.weights, split, views, progress)
+    with member.experiment.locked(with_tasks=machines is not None):
+        folders = predict_weighted(inner, config.weights, split, views, progress, machines=machines)
         ensemble = Ensemble(member.experiment, inner, config)
         return blend(ensemble, folders, split=split, views=views, into=views, progress=progress)
 
 
-def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
+def _predict(
+    member: Member, split: Split, sets: Sequence[str], progress: Progress, machines: Machines | None
+) -> list[Path]:
+    from toolkit.learning.predicting.fitted_experiment import find_fitted_experiment
+    from toolkit.learning.predicting.oof_and_test import predict_holdout, predict_oof, predict_test
 
-    experiment = member.experiment
-    resolved = read_resolved(experiment)
-    config = config_of(experiment, resolved)
-    refuse_changed_code(experiment, config, resolved)
-    images = find_labelled(config).images
-    if member.part.stage is not None:  # sizes and batches are those of the stage
-        config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})
-    folds = read_folds(experiment.folds, images.ids)
-    plugins = Plugins.of(experiment, progress)
-    fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, plugins, member.part)
-    tests = find_test_images(config.data, config.shape[2]) if split == "test" else None
-    if tests is not None:
-        predict_test(fitted, tests, sets, progress)
-    if split == "holdout":
-        predict_holdout(fitted, images, sets, progress)
-    if split != "oof":
-        return [fitted.predictions(split, views) for views in sets]
+    fitted, images = find_fitted_experiment(member, progress)
     of_all_folds = replace(fitted, part=replace(member.part, fold=None))
-    there = [views for views in sets if member.part.fold is not None and _is_current(of_all_folds, views)]
-    predict_oof(fitted, images, [views for views in sets if views not in there], progress)
+    there = []
+    if split == "oof" and member.part.fold is not None:
+        there = [views for views in sets if _is_current(of_all_folds, views)]
+    elif split == "test":
+        tests = find_test_images(fitted.config.data, fitted.config.shape[2])
+        if tests is None:
+            return [fitted.predictions(split, views) for views in sets]
+        images = tests
+    missing = [views for views in sets if views not in there]
+    if machines is not None:
+        predict_on(machines, fitted, {split: images}, missing, progress)
+    predict = {"oof": predict_oof, "test": predict_test, "holdout": predict_holdout}[split]
+    predict(fitted, images, missing, progress)
     return [(of_all_folds if views in there else fitted).predictions(split, views) for views in sets]
 
 

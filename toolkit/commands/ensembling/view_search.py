@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
+from toolkit.cluster.units import Machines
 from toolkit.commands.ensembling.blending import sources_of
 from toolkit.commands.ensembling.member_predictions import predict_sets
 from toolkit.commands.ensembling.weight_search import (
@@ -109,7 +110,11 @@ def views_to_try(text: str) -> tuple[View, ...]:
 
 
 def search_views(
-    members: Sequence[Member], weights: Sequence[float], views: Sequence[View], setting: Setting
+    members: Sequence[Member],
+    weights: Sequence[float],
+    views: Sequence[View],
+    setting: Setting,
+    machines: Machines | None = None,
 ) -> ViewSearch:
     """Choose the views that improve the weighted mean of members, starting from the unchanged image.
 
@@ -118,9 +123,10 @@ def search_views(
         weights: of the members.
         views: to choose from, the unchanged image first.
         setting: images, folds and metric.
+        machines: make missing predictions; None for this machine.
     """
     names = [views_name([view]) for view in views]
-    folders = [predict_sets(member, "oof", names, setting.progress) for member in members]
+    folders = [predict_sets(member, "oof", names, setting.progress, machines=machines) for member in members]
     each = [member for member in members for _ in views]
     material = Material(sources_of(each, [folder for several in folders for folder in several], "oof"), setting)
     whole = _whole(weights)

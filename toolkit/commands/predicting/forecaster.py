@@ -116,6 +116,14 @@ class Forecaster:
         found = {one.engine for one in self.fitted.leaves()} if self._predictor is None else self._predictor.engines()
         return ", ".join(sorted(found))
 
+    def choose_engine(self, images: Images, ids: Sequence[str]) -> None:
+        """Choose the engine by these images, as if they were the first to be predicted; nothing where it is known."""
+        if any(one.engine == "openvino" for one in self.fitted.leaves()):
+            small = [image_id for image_id in ids if _is_small(images, image_id)]
+            read = self._read(images, small)
+            whole = ArrayImages({image_id: found for image_id, found in read.items() if not isinstance(found, Failure)})
+            self._built().choose_engines(whole, whole.ids)
+
     def forecasts(self, images: Images, ids: Sequence[str], name: str) -> Iterator[Forecast | Failure]:
         """The predictions of images in the order of `ids`; an image that cannot be read gives a `Failure`.
 
@@ -211,6 +219,15 @@ class Forecaster:
 class _Chunk:
     ids: list[str]
     is_large: bool = False
+
+
+def _is_small(images: Images, image_id: str) -> bool:
+    """Whether an image can be read, as far as its header says, and is not predicted window by window."""
+    try:
+        height, width = images.size(image_id)
+    except DataError:
+        return False
+    return height * width < _LARGE
 
 
 def _forecast(

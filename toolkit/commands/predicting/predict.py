@@ -1,16 +1,16 @@
 """`tk predict`: predict any images with a fitted experiment or ensemble: probabilities, masks, pictures."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
-from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster, chosen_views
-from toolkit.commands.predicting.formats import FORMATS, About, Predicted, parse_formats
+from toolkit.commands.predicting.forecaster import chosen_views
+from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
+from toolkit.commands.predicting.image_units import ImagesGiven, NetworksGiven, inside, predict_images_on
 from toolkit.commands.predicting.notices import tell_of_earlier_files, tell_of_images
 from toolkit.commands.predicting.one_file_formats import (
-    MAPS,
     RUNS,
     columns_of_runs,
     refuse_other_sizes,
@@ -18,6 +18,7 @@ from toolkit.commands.predicting.one_file_formats import (
     write_runs,
 )
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
+from toolkit.commands.predicting.prediction_job import Elsewhere, PredictionJob, described
 from toolkit.commands.predicting.single_file import (
     folder_beside,
     format_of_file,
@@ -27,22 +28,15 @@ from toolkit.commands.predicting.single_file import (
 )
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
-from toolkit.core.masks.labels import Classes
-from toolkit.core.recipe.postprocess import describe, masks_of, recipe_to_plain
-from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images_of
-from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.experiment.trained import tell_untrained
-from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
-from toolkit.learning.plugins import Plugins
+from toolkit.files.predictions.output_folder import PredictionFolder
 from toolkit.messages import Progress
-
-_SECONDS_BETWEEN_SAVES = 2.0
 
 
 @dataclass(frozen=True)
@@ -118,14 +112,18 @@ def _into_folder(
     if "maps" in wanted:
         refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
-    job = _Job(folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress)
+    job = PredictionJob(
+        folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress
+    )
     if only is not None:
         refuse_several_files(only, wanted[0], job.about)
     columns = _columns(member, job.about, wanted, options)
     tell_of_images(images, first_networks(fitted), progress)
     with folder.locked():
         before = folder.made_from
-        rows, predicted = job.run(inputs, images)
+        rows, predicted = job.run(
+            inputs, images, _elsewhere(session, job, inputs, images, paths, out=out, options=options)
+        )
         done = [row for row in rows if not row.failure]
         if "maps" in wanted:
             write_maps(folder, job.about, rows)
@@ -145,7 +143,7 @@ def _into_folder(
         formats=list(wanted),
         networks=fitted.count,
         views=views or _own_views(member),
-        recipe=None if rule is None else _described(rule.recipe, classes_of(fitted)),
+        recipe=None if rule is None else described(rule.recipe, classes_of(fitted)),
         out=str(out),
         table=str(folder.table),
         seconds=round(time.perf_counter() - started, 1),
@@ -155,114 +153,30 @@ def _into_folder(
     )
 
 
-class _Job:
-    """Predicts images whose files are missing or stale, and writes the files."""
-
-    def __init__(
-        self,
-        folder: PredictionFolder,
-        member: Member,
-        fitted: Fitted,
-        *,
-        rule: Recipe | None,
-        formats: Sequence[str],
-        progress: Progress,
-    ) -> None:
-        classes = classes_of(fitted)
-        words = "" if rule is None else f", {_described(rule, classes)}"
-        self.about = About(classes, f"{member.name}{words}")
-        self._folder, self._member, self._fitted, self._rule = folder, member, fitted, rule
-        self._formats = [name for name in formats if name in FORMATS]
-        self._progress = progress
-        made_from = fitted.made_from() | {"version": version("segmentation-toolkit")}
-        self._made_from = made_from | ({} if rule is None else {"recipe": recipe_to_plain(rule)})
-        self._plain, self._masked = (digest(repr(one).encode()) for one in (made_from, self._made_from))
-        self._plugins = Plugins.of(member.experiment, progress)
-        self.forecaster = Forecaster(fitted, progress, spill=folder.folder)
-
-    def run(self, inputs: Inputs, images: Images) -> tuple[list[InputRow], int]:
-        """One row for each file, in order, and the number of images that were predicted now."""
-        failures: dict[str, str] = {}
-        missing = self._missing(inputs, failures)
-        self._tell(len(inputs.paths), len(inputs.paths) - len(missing) - len(failures), missing)
-        self._folder.announce([path for paths in missing.values() for path in paths], self._made_from)
-        failures |= self._predict(images, missing)
-        rows = [InputRow(file, "", None, reason) for file, reason in inputs.unusable.items()]
-        for name in sorted(inputs.paths):
-            failure = failures.get(name, "")
-            rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
-        return rows, len(missing) - len(failures.keys() & missing.keys())
-
-    def files(self, inputs: Inputs, wanted: Sequence[str]) -> tuple[set[str], set[str]]:
-        """The files of this run, and all files that runs with the same images may have."""
-        extra = {"maps": MAPS, "rle": RUNS}
-        paths = {
-            kind: [path for name in inputs.paths for path in FORMATS[kind].paths(self.about, name)] for kind in FORMATS
-        }
-        paths |= {kind: [path] for kind, path in extra.items()}
-        made = {path for kind in wanted for path in paths[kind]}
-        return made, {path for found in paths.values() for path in found}
-
-    def _missing(self, inputs: Inputs, failures: dict[str, str]) -> dict[str, dict[str, str]]:
-        """The files to make for each image, with their keys; images that cannot be opened become failures."""
-        missing: dict[str, dict[str, str]] = {}
-        for name in sorted(inputs.paths):
-            try:
-                content = " ".join(map(file_digest, inputs.files(name)))
-            except OSError as error:
-                failures[name] = f"{inputs.paths[name]} cannot be opened ({error.strerror})"
-                continue
-            keys = {
-                path: digest(f"{self._masked if kind.takes_masks else self._plain} {content} {path}".encode())
-                for kind in map(FORMATS.__getitem__, self._formats)
-                for path in kind.paths(self.about, name)
-            }
-            left = {path: key for path, key in keys.items() if not self._folder.has(path, key)}
-            if left:
-                missing[name] = left
-        return missing
-
-    def _tell(self, count: int, kept: int, missing: Mapping[str, Mapping[str, str]]) -> None:
-        again = sum(any(map(self._folder.was_made, paths)) for paths in missing.values())
-        if again:
-            self._progress.say(
-                f"{again} images are predicted again: their files were made from other weights, options or pixels"
-            )
-        if kept:
-            self._progress.say(f"{kept} of {count} images are already predicted in {self._folder.folder}")
-
-    def _predict(self, images: Images, missing: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-        """Predict and write; returns the images that could not be predicted, with the reasons."""
-        failures = {}
-        saved = time.monotonic()
-        try:
-            for found in self.forecaster.forecasts(images, list(missing), self._member.name):
-                if isinstance(found, Failure):
-                    failures[found.image_id] = found.reason
-                    self._folder.discard(missing[found.image_id])
-                    continue
-                self._write(self._predicted(found), missing[found.image_id])
-                if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                    self._folder.save()
-                    saved = time.monotonic()
-        finally:
-            self._folder.save()
-        return failures
-
-    def _predicted(self, found: Forecast) -> Predicted:
-        stored = found.stored(self._fitted.stored_type)
-        masks = None
-        if self._rule is not None:
-            masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._plugins)
-        return Predicted(found, stored, masks)
-
-    def _write(self, predicted: Predicted, keys: Mapping[str, str]) -> None:
-        for kind in map(FORMATS.__getitem__, self._formats):
-            paths = kind.paths(self.about, predicted.forecast.image_id)
-            if keys.keys() & set(paths):
-                for path, write in zip(paths, kind.writers(self.about, predicted), strict=True):
-                    with self._folder.replacing(path, keys.get(path, "")) as file:
-                        write(file)
+def _elsewhere(
+    session: Session,
+    job: PredictionJob,
+    inputs: Inputs,
+    images: Images,
+    paths: Sequence[Path],
+    *,
+    out: Path,
+    options: PredictOptions,
+) -> Elsewhere | None:
+    """Lets other machines predict, if there are any."""
+    if session.cluster is None:
+        return None
+    root = session.workspace.root
+    return partial(
+        predict_images_on,
+        session.cluster,
+        job,
+        inputs=inputs,
+        images=images,
+        given=ImagesGiven(tuple(inside(path, root) for path in paths), options.recursive, inside(out, root)),
+        networks=NetworksGiven(options.folds, options.stage, chosen_views(options.views), session.workspace.engine),
+        progress=session.progress,
+    )
 
 
 def _recipe(
@@ -311,7 +225,3 @@ def _differences(member: Member, options: PredictOptions) -> list[str]:
 
 def _own_views(member: Member) -> str:
     return members_of(member.experiment)[1].views if member.is_ensemble else "none"
-
-
-def _described(rule: Recipe, classes: Classes) -> str:
-    return describe(rule, classes.names, classes.activation)

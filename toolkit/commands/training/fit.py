@@ -4,9 +4,11 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.commands.predicting.shard_units import predict_all_on
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
@@ -49,6 +51,9 @@ from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.messages import Profiled, Progress, phase
+
+if TYPE_CHECKING:
+    from toolkit.learning.predicting.fitted_experiment import FittedExperiment
 
 
 @dataclass(frozen=True)
@@ -161,12 +166,7 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     # TensorFlow is slow to import, so bad input is reported first.
     with phase(progress, "import of TensorFlow"):
         from toolkit.learning.plugins import Plugins
-        from toolkit.learning.predicting.oof_and_test import (
-            FittedExperiment,
-            predict_holdout,
-            predict_oof,
-            predict_test,
-        )
+        from toolkit.learning.predicting.fitted_experiment import FittedExperiment
         from toolkit.learning.runtime import choose_precision
         from toolkit.learning.training.epoch_data import Deadline
         from toolkit.learning.training.fit import Work, fit_folds
@@ -201,21 +201,31 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     with pictures.drawn_at_the_end():
         if cluster is not None:
             cluster.run(experiment, training_units(job, fold_numbers, stage_numbers, left), needed, progress)
+            if fitted.fold_numbers:
+                predict_all_on(cluster, fitted, images, dataset.test, progress)
         fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
     if not fitted.fold_numbers:
         return False
-    with phase(progress, "predictions"):
-        anew = predict_oof(fitted, images, "none", progress, pictures.networks)
-        if table.holdout.ids:
-            anew |= predict_holdout(fitted, images, "none", progress, pictures.networks)
-        if dataset.test is not None:
-            predict_test(fitted, dataset.test, "none", progress, pictures.networks)
-    if anew or not _is_scored(experiment, config):
+    if _predict(job, fitted, pictures) or not _is_scored(experiment, config):
         with phase(progress, "scores and pictures"):
             _score(job, scored, scoring, progress)
     elif len(fitted.fold_numbers) == config.folds_count:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
+
+
+def _predict(job: TrainingJob, fitted: "FittedExperiment", pictures: FoldPictures) -> bool:
+    """Predict what is not predicted yet; returns whether scores have to be computed anew."""
+    from toolkit.learning.predicting.oof_and_test import predict_holdout, predict_oof, predict_test
+
+    progress, images = pictures.progress, job.dataset.labelled.images
+    with phase(progress, "predictions"):
+        anew = predict_oof(fitted, images, "none", progress, pictures.networks)
+        if job.table.holdout.ids:
+            anew |= predict_holdout(fitted, images, "none", progress, pictures.networks)
+        if job.dataset.test is not None:
+            predict_test(fitted, job.dataset.test, "none", progress, pictures.networks)
+    return anew
 
 
 def _is_scored(experiment: Experiment, config: Config) -> bool:

@@ -18,8 +18,8 @@ from toolkit.files.predictions.store import ProbabilityStore, is_made
 from toolkit.messages import Progress, phase, score_text
 
 if TYPE_CHECKING:  # they import TensorFlow
+    from toolkit.learning.predicting.fitted_experiment import FittedExperiment
     from toolkit.learning.predicting.fold_mean import FoldMean
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment
 
 
 @dataclass(frozen=True)

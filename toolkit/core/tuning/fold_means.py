@@ -1,6 +1,7 @@
 """How much better the mean of the folds may be than single folds, whose out-of-fold scores are known."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,13 @@ class FoldSpread:
         single: how many pixels of the maps of single folds have each level, summed over the folds,
             `int64 (classes, 256)`; None if this is not known.
         mean: the same for the mean of the folds.
+        disagreement: see `FoldVotes.disagreement`; None if this is not known.
     """
 
     variance: Floats
     single: Integers | None = None
     mean: Integers | None = None
+    disagreement: Integers | None = None
 
 
 class FoldVotes:
@@ -35,18 +38,39 @@ class FoldVotes:
     def __init__(self, classes: int, folds: int) -> None:
         self._folds = folds
         self._pixels = 0
-        self._variances: Floats = np.zeros(classes, np.float64)
+        self.disagreement: Integers = np.zeros(classes, np.int64)
+        """Folds that vote for a pixel times those that do not, summed over pixels, `int64 (classes,)`.
+
+        Whole numbers, so that their sum does not depend on the order of images.
+        """
 
     def add(self, votes: Votes) -> None:
         """Add an image or tile."""
-        shares = votes / self._folds
-        self._variances += (shares * (1 - shares)).sum(axis=(0, 1))
+        products = np.multiply(votes, self._folds - votes, dtype=np.int64)
+        self.disagreement += products.sum(axis=(0, 1))
         self._pixels += votes.shape[0] * votes.shape[1]
 
     @property
     def variance(self) -> Floats:
         """The variance of a vote (1 or 0) among the folds, on average over pixels, `float64 (classes,)`."""
-        return self._variances / max(1, self._pixels)
+        return _variance(self.disagreement, self._folds, self._pixels)
+
+
+def joined_spread(parts: Sequence[FoldSpread | None], folds: int) -> FoldSpread | None:
+    """What was counted in parts of the images, together; it does not depend on how the images are divided.
+
+    None if something was not counted in a part, or there is none.
+    """
+    counts = [None if one is None else (one.single, one.mean, one.disagreement) for one in parts]
+    known = [found for found in counts if found is not None and all(one is not None for one in found)]
+    if not known or len(known) < len(parts):
+        return None
+    single, mean, disagreement = (np.stack(found).sum(axis=0) for found in zip(*known, strict=True))
+    return FoldSpread(_variance(disagreement, folds, int(mean[0].sum())), single, mean, disagreement)
+
+
+def _variance(disagreement: Integers, folds: int, pixels: int) -> Floats:
+    return disagreement / (folds**2 * max(1, pixels))
 
 
 def gain_of_mean(score: float, share: float, direction: Direction) -> float:

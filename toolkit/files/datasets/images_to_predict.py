@@ -1,6 +1,7 @@
 """Images to predict: the files of a folder, each under a unique name, or arrays."""
 
 import os
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,14 +156,14 @@ def _files(folder: Path, recursive: bool, excluded: Path | None, earlier: list[P
 def _named(root: Path, files: list[Path]) -> Inputs:
     whole = [file.relative_to(root).as_posix() for file in files]
     short = [image_id_of(name) for name in whole]
-    taken, paths, unusable = set(whole), {}, {}
+    taken, times, paths, unusable = set(whole), Counter(short), {}, {}
     for file, name, without in zip(files, whole, short, strict=True):
         if _shown(Path(name)) != name:
             unusable[_shown(Path(name))] = "its name is not UTF-8"
         elif any(len(part.encode()) > _LONGEST_NAME for part in Path(name).parts):
             unusable[name] = f"its name is longer than {_LONGEST_NAME} bytes"
         else:
-            paths[name if without in taken or short.count(without) > 1 else without] = file
+            paths[name if without in taken or times[without] > 1 else without] = file
     return Inputs(root, paths, unusable, ())
 
 

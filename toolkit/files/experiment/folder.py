@@ -298,6 +298,37 @@ class Experiment:
         words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
         return self.folder / "predictions" / "-".join(words)
 
+    def shards(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
+        """The folder of stores with some of the images each, until they become the store of all."""
+        return self._all_shards / self.predictions(split, views, part).name
+
+    def image_shards(self, key: str) -> Path:
+        """The folder of predictions of new images that other machines made, until they are moved; `key` names them."""
+        return self._all_shards / f"images-{key}"
+
+    def forget_image_shards(self, key: str) -> None:
+        """Delete predictions of new images that were moved."""
+        delete_folder(self.image_shards(key))
+        self._forget_empty_shards()
+
+    @property
+    def engine_of_shards(self) -> Path:
+        """Which engine makes all shards."""
+        return self._all_shards / self.engine_checks.name
+
+    def forget_shards(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> None:
+        """Delete shards; after the last ones, also which engine made them."""
+        delete_folder(self.shards(split, views, part))
+        self._forget_empty_shards()
+
+    def _forget_empty_shards(self) -> None:
+        if self._all_shards.is_dir() and not any(path.is_dir() for path in self._all_shards.iterdir()):
+            delete_folder(self._all_shards)
+
+    @property
+    def _all_shards(self) -> Path:
+        return self.folder / "predictions" / "shards"
+
     def forget_predictions(self, split: Split) -> None:
         """Delete the predictions of a split, with all views."""
         for folder in (self.predictions(split), *self.folder.glob(f"predictions/{split}-*")):

@@ -1,12 +1,13 @@
-"""engine.json: for which weights of an experiment OpenVINO was compared with TensorFlow, and with what result."""
+"""engine.json: for which weights OpenVINO was compared with TensorFlow, and with what result; the engine of shards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, with_config
 from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
+from toolkit.config.training.execution import EngineChoice, EngineName
 from toolkit.files.disk.json_files import STRICT, read_json, write_json
 
 THRESHOLDS = (0.25, 0.5, 0.75)
@@ -58,7 +59,16 @@ class StoredChecks(TypedDict):
     weights: dict[str, StoredAgreement]
 
 
-_SHAPE = TypeAdapter(StoredChecks)
+@with_config(STRICT)
+class _OfShards(TypedDict):
+    """The content of the file about the engine of shards: which was asked for, for which weights, and which it is."""
+
+    asked: EngineChoice
+    weights: list[str]
+    engine: EngineName
+
+
+_SHAPE, _OF_SHARDS = TypeAdapter(StoredChecks), TypeAdapter(_OfShards)
 
 
 def read_checks(path: Path, version: str) -> dict[str, Agreement]:
@@ -81,3 +91,16 @@ def write_checks(path: Path, version: str, checks: Mapping[str, Agreement]) -> N
             "weights": {key: {"changed": one.changed, "failure": one.failure} for key, one in checks.items()},
         },
     )
+
+
+def read_engine_of_shards(path: Path, asked: EngineChoice, weights: Sequence[str]) -> EngineName | None:
+    """The engine that was chosen for shards, where this was asked for; `weights` are digests. None if none was."""
+    if not path.is_file():
+        return None
+    found = read_json(path, _OF_SHARDS, "Delete it: the engine is then chosen again.")
+    return found["engine"] if (found["asked"], found["weights"]) == (asked, list(weights)) else None
+
+
+def write_engine_of_shards(path: Path, asked: EngineChoice, weights: Sequence[str], engine: EngineName) -> None:
+    """Record the engine that was chosen for shards."""
+    write_json(path, {"asked": asked, "weights": list(weights), "engine": engine})

@@ -29,6 +29,7 @@ from toolkit.files.disk.writing import write_text
 
 _SHARD_BYTES = 1 << 28
 _COLUMNS = ("image_id", "shard", "offset", "height", "width", "classes", "crc32")
+_COUNTS = ("single", "mean", "disagreement")
 _MANIFEST, _INDEX, _PRESENCE = "manifest.json", "index.csv", "presence.csv"
 
 
@@ -39,6 +40,7 @@ class StoredSpread(TypedDict):
     variance: list[Any]
     single: NotRequired[list[list[int]]]
     mean: NotRequired[list[list[int]]]
+    disagreement: NotRequired[list[int]]
 
 
 @with_config(STRICT | ConfigDict(extra="allow"))
@@ -357,16 +359,16 @@ def _read_index(folder: Path, manifest: Manifest, item_bytes: int) -> dict[str, 
 
 
 def _spread_to_plain(spread: FoldSpread) -> dict[str, Any]:
-    levels = {"single": spread.single, "mean": spread.mean}
-    known = {name: found.tolist() for name, found in levels.items() if found is not None}
+    counts = {name: getattr(spread, name) for name in _COUNTS}
+    known = {name: found.tolist() for name, found in counts.items() if found is not None}
     return {"variance": spread.variance.tolist()} | known
 
 
 def _spread_from_plain(tree: StoredSpread | None) -> FoldSpread | None:
     if tree is None:
         return None
-    single, mean = (None if found is None else np.array(found, np.int64) for found in map(tree.get, ("single", "mean")))
-    return FoldSpread(np.array(tree["variance"], np.float64), single, mean)
+    counts = {name: np.array(found, np.int64) for name in _COUNTS if (found := tree.get(name)) is not None}
+    return FoldSpread(np.array(tree["variance"], np.float64), **counts)
 
 
 def _read_presence(folder: Path, expected: str) -> dict[str, Presence]:

@@ -1,6 +1,6 @@
 """Which engine computes the networks of an experiment: the rule of `auto`, and the law that maps must agree."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from toolkit.config.training.execution import EngineName
@@ -29,12 +29,17 @@ def engine_by_auto(made_by: Iterable[EngineName], pixels: int) -> tuple[EngineNa
         pixels: of the images that a fold holds out, at the size of the network.
     """
     made = set(made_by)
-    if "tensorflow" in made or (not made and pixels < PIXELS_WORTH_CONVERTING):
+    if is_for_tensorflow(made, pixels):
         return "tensorflow", ""
     missing = "a GPU is used" if has_gpu() else "" if installed_version() else "OpenVINO is not installed"
     if not missing:
         return "openvino", ""
     return "tensorflow", f"{missing}, though it made the out-of-fold predictions" if made else ""
+
+
+def is_for_tensorflow(made_by: Collection[EngineName], pixels: int) -> bool:
+    """Whether `auto` means TensorFlow on every machine; arguments as for `engine_by_auto`."""
+    return "tensorflow" in made_by or (not made_by and pixels < PIXELS_WORTH_CONVERTING)
 
 
 def engine_that_agrees(

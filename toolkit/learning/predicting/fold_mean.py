@@ -261,7 +261,8 @@ class SingleFolds:
 
     def spread(self, index: int) -> FoldSpread:
         """What was counted for a set of views."""
-        return FoldSpread(self._votes[index].variance, self._single[index], self._mean[index])
+        votes = self._votes[index]
+        return FoldSpread(votes.variance, self._single[index], self._mean[index], votes.disagreement)
 
     def add(self, number: int, place: int, predicted: Sequence[Predicted]) -> None:
         """Count the predictions of a weight file for a tile; those of one fold are averaged first."""

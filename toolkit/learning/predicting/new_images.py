@@ -50,6 +50,10 @@ class ImagePredictor:
         """
         return self._predict(images, ids, task)
 
+    def choose_engines(self, images: Images, ids: Sequence[str]) -> None:
+        """Choose what computes the networks by these images, instead of the first that are predicted."""
+        self._predict.choose_engines(images, ids)
+
     def engines(self) -> frozenset[EngineName]:
         """What computes the networks; known for certain once an image was predicted."""
         return self._predict.engines()
@@ -72,6 +76,9 @@ class _OfNetworks:
 
     def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
         return self._fold_mean.rows(self._networks.weights, images, ids, task, engine=self._chosen(images, ids))
+
+    def choose_engines(self, images: Images, ids: Sequence[str]) -> None:
+        self._chosen(images, ids)
 
     def engines(self) -> frozenset[EngineName]:
         return frozenset({self._engine or self._networks.engine})
@@ -125,6 +132,10 @@ class _OfEnsemble:
 
     def steps(self, images: Images, image_id: str) -> int:
         return sum(member.steps(images, image_id) for member in self._members)
+
+    def choose_engines(self, images: Images, ids: Sequence[str]) -> None:
+        for member in self._members:
+            member.choose_engines(images, ids)
 
     def engines(self) -> frozenset[EngineName]:
         return frozenset[EngineName]().union(*(member.engines() for member in self._members))

@@ -1,5 +1,6 @@
 """Prediction: from batches of images to probability maps at each image's own size."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -51,7 +52,21 @@ def images_at_once(batch: int) -> int:
 
     On a processor it is small, because a single image takes as long as a full batch. On a GPU it is the batch.
     """
-    return batch if has_gpu() else min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
+    return batch if has_gpu() else _at_once_on_processor(batch)
+
+
+def whole_batches(batch: int, *, is_tiled: bool) -> int:
+    """After how many images or tiles a batch ends on every machine; `batch` is that of the last stage.
+
+    With tiles it is that of processors alone: images have various numbers of tiles, and few ends of images would be
+    ends of larger batches.
+    """
+    on_processor = _at_once_on_processor(batch)
+    return on_processor if is_tiled else math.lcm(on_processor, batch)
+
+
+def _at_once_on_processor(batch: int) -> int:
+    return min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
 
 
 class Predictor:
