@@ -5,8 +5,8 @@ import pytest
 
 from toolkit.cluster.transfer.needed_files import Sending
 from toolkit.cluster.transfer.node_files import NodeFiles
-from toolkit.cluster.transfer.packs import packs
-from toolkit.files.disk.digests import content_address
+from toolkit.cluster.transfer.packs import digests_of, packs
+from toolkit.messages import Silent
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def send(tmp_path: Path) -> Callable[[Sending, Path], None]:
     """Lays what is sent out below a root, by way of packs and the files of a node."""
 
     def send(sending: Sending, root: Path) -> None:
-        digests = {target: content_address(path) for target, path in sending.files.items()}
+        digests = digests_of(sending.files, Silent(), "reading")
         sources = {digests[target]: path for target, path in sending.files.items()}
         node = NodeFiles(tmp_path / "node")
         with node.holding(digests.values()):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.cluster.transfer.packs import Pack, packs
+from toolkit.cluster.transfer.packs import Pack, digests_of, packs
 from toolkit.errors import ChangedError, StorageError
+from toolkit.messages import Silent
 
 
 def sources(folder: Path, contents: list[bytes]) -> dict[str, Path]:
@@ -64,3 +65,9 @@ def test_damage_on_the_way_is_seen(tmp_path: Path, damage) -> None:
     with pytest.raises(StorageError, match="arrived damaged"):
         list(replace(pack, content=damage(pack.content)).parts())
     assert isinstance(pack, Pack)
+
+
+def test_digests_of_files_under_several_names(tmp_path: Path) -> None:
+    files = sources(tmp_path, [b"a", b"b"])
+    named = {f"{name} {digest}": path for name in ("x", "y") for digest, path in files.items()}
+    assert digests_of(named, Silent(), "reading") == {key: key.partition(" ")[2] for key in named}

@@ -37,6 +37,8 @@ _ABANDONED_AFTER = 24 * 3600
 _COUNTED_EVERY = 1 << 30
 """After so many new bytes, the files of other processes are counted again."""
 _SYNCED_AT_ONCE = 32
+_DIGESTS = "digests"
+"""The file of a held folder that lists what its process uses."""
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -61,7 +63,8 @@ class NodeFiles:
 
     A file is there whole or not at all, and never changes: its right to be written is taken away. A process names what
     it uses by `holding`; as long as it lives, this is kept. Of all else, the least recently used makes room for new
-    files. Used means read, as far as the file system records it, or laid out.
+    files. Used means read, as far as the file system records it, or laid out. A file that a workspace still names takes
+    its room until that workspace is deleted, too.
     """
 
     def __init__(self, folder: Path, at_most_bytes: int = BYTES_AT_MOST) -> None:
@@ -218,9 +221,6 @@ class NodeFiles:
     def _held(self) -> set[str]:
         lists = [folder / _DIGESTS for folder in folders_held(self._folder / "held")]
         return {digest for path in lists if path.is_file() for digest in regular(path).read_text().splitlines()}
-
-
-_DIGESTS = "digests"
 
 
 def last_used(found: os.stat_result) -> float:

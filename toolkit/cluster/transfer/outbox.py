@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 from toolkit.cluster.transfer.found_files import files_below
@@ -78,7 +79,8 @@ class Outbox:
     - a stage is marked as complete after its last weights, and predictions after their maps. Predictions that replace
       earlier ones lose their mark first.
 
-    Configuration, code and folds are what the user has sent, and not sent back; nor are hidden files and pictures.
+    Configuration, code and folds are what the user has sent, and not sent back; nor are hidden files and pictures. One
+    thread may collect while another one takes.
     """
 
     def __init__(self, root: Path, folder: Path, within: Collection[str] = ()) -> None:
@@ -98,6 +100,7 @@ class Outbox:
         self._digests: dict[Path, str] = {}
         self._taken: dict[int, tuple[dict[str, _Pending], dict[str, int]]] = {}
         self._moment = self._number = self._kept = 0
+        self._turn = Lock()
 
     def __enter__(self) -> "Outbox":
         return self
@@ -117,45 +120,51 @@ class Outbox:
         Raises:
             StorageError: a file cannot be kept.
         """
-        self._moment += 1
-        found = dict(self._found())
-        for name, version in found.items():
-            if self._seen.get(name) != version:
-                self._deleted.pop(name, None)
-                order = (self._moment, version[2], _rank(Path(name)))
-                self._written[name] = _Pending(version, self._keep(name, version), order)
-        for name in self._seen.keys() - found.keys():
-            self._written.pop(name, None)
-            self._deleted[name] = self._moment
-        self._seen = found
-        self._let_go()
+        with self._turn:
+            self._moment += 1
+            found = dict(self._found())
+            for name, version in found.items():
+                if self._seen.get(name) != version:
+                    self._deleted.pop(name, None)
+                    order = (self._moment, version[2], _rank(Path(name)))
+                    self._written[name] = _Pending(version, self._keep(name, version), order)
+            for name in self._seen.keys() - found.keys():
+                self._written.pop(name, None)
+                self._deleted[name] = self._moment
+            self._seen = found
+            self._let_go()
 
     def take(self) -> Batch:
         """Everything that the user does not have yet, as far as it was acknowledged; the same again if it was not."""
-        self._number += 1
-        self._taken[self._number] = (dict(self._written), dict(self._deleted))
-        ordered = sorted(self._written, key=lambda name: (self._written[name].order, name))
-        writes = tuple(self._change(name, self._written[name]) for name in ordered)
-        deletions = [Change(name) for name in sorted(self._deleted, key=lambda name: (not _is_mark(Path(name)), name))]
-        outdated = [Change(change.path) for change in writes if _is_mark(Path(change.path))]
-        return Batch(self._number, (*outdated, *writes, *deletions))
+        with self._turn:
+            self._number += 1
+            self._taken[self._number] = (dict(self._written), dict(self._deleted))
+            ordered = sorted(self._written, key=lambda name: (self._written[name].order, name))
+            writes = tuple(self._change(name, self._written[name]) for name in ordered)
+            deletions = [
+                Change(name) for name in sorted(self._deleted, key=lambda name: (not _is_mark(Path(name)), name))
+            ]
+            outdated = [Change(change.path) for change in writes if _is_mark(Path(change.path))]
+            return Batch(self._number, (*outdated, *writes, *deletions))
 
     def sources(self, batch: Batch) -> dict[str, Path]:
         """The kept file of each digest of a batch, until the batch is acknowledged."""
-        written, _ = self._taken[batch.number]
-        return {self._digests[one.kept]: one.kept for one in written.values()}
+        with self._turn:
+            written, _ = self._taken[batch.number]
+            return {self._digests[one.kept]: one.kept for one in written.values()}
 
     def acknowledge(self, batch: Batch) -> None:
-        """Forget what the user has applied; what has changed again since then stays."""
-        written, deleted = self._taken[batch.number]
-        for name, one in written.items():
-            if self._written.get(name) == one:
-                del self._written[name]
-        for name, moment in deleted.items():
-            if self._deleted.get(name) == moment:
-                del self._deleted[name]
-        self._taken = {number: taken for number, taken in self._taken.items() if number > batch.number}
-        self._let_go()
+        """Forget what the user has applied; what has changed again since then stays. Once more does no harm."""
+        with self._turn:
+            written, deleted = self._taken.get(batch.number, ({}, {}))
+            for name, one in written.items():
+                if self._written.get(name) == one:
+                    del self._written[name]
+            for name, moment in deleted.items():
+                if self._deleted.get(name) == moment:
+                    del self._deleted[name]
+            self._taken = {number: taken for number, taken in self._taken.items() if number > batch.number}
+            self._let_go()
 
     def _found(self) -> Iterator[tuple[str, _Version]]:
         experiment = self._experiment

@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import ChangedError, StorageError
+from toolkit.files.disk.digests import content_address
+from toolkit.messages import Progress
 
 PACK_BYTES = 64 << 20
 """The content of a pack takes at most this much."""
@@ -54,6 +57,17 @@ class Pack:
                     "Run the command again; if it happens again, check network and memory of both machines.",
                 )
             yield piece, part
+
+
+def digests_of(files: Mapping[str, Path], progress: Progress, title: str) -> dict[str, str]:
+    """The SHA-256 of each file, under the same names; they are read by threads, each file once."""
+    paths = list(dict.fromkeys(files.values()))
+    found = {}
+    with ThreadPoolExecutor() as pool, progress.task(title, len(paths)) as task:
+        for path, digest in zip(paths, pool.map(content_address, paths), strict=True):
+            found[path] = digest
+            task.advance()
+    return {name: found[path] for name, path in files.items()}
 
 
 def packs(sources: Mapping[str, Path], at_most_bytes: int = PACK_BYTES) -> Iterator[Pack]:

@@ -48,12 +48,12 @@ def overrides_for(loaded: Loaded[Config], targets: Targets) -> tuple[str, ...]:
 
 
 def adapt_resolved(experiment: Experiment, overrides: Sequence[str]) -> None:
-    """Put the values of overrides into the resolved.yaml of an experiment that was laid out on this machine.
+    """Put the values of overrides into the resolved.yaml, if there is one, of an experiment that was laid out here.
 
     What trains takes them from its settings, what predicts from its configuration. The root of the workspace has to be
     the working folder.
     """
-    if not overrides:
+    if not overrides or not experiment.resolved.is_file():
         return
     resolved = read_resolved(experiment)
     config = dict(resolved.config)
