@@ -1,26 +1,26 @@
 """How nodes get the files of an experiment, and how results come back: by a shared folder, or sent."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from toolkit.cluster.sent_worker import Parcel, SentWorker
 from toolkit.cluster.transfer.arrivals import apply
 from toolkit.cluster.transfer.depot import Depot
 from toolkit.cluster.transfer.needed_files import files_of_progress, needed_files
 from toolkit.cluster.transfer.node_files import NodeFiles
 from toolkit.cluster.transfer.packs import packs
-from toolkit.cluster.unit_worker import Order, Worker
 from toolkit.cluster.units import Unit
+from toolkit.cluster.workers.sent_worker import Parcel, SentWorker
+from toolkit.cluster.workers.unit_worker import Order, Worker
 from toolkit.errors import ConfigError
+from toolkit.files.disk.changes import delete_folder
 from toolkit.files.disk.digests import content_address
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import load_experiment, read_resolved
-from toolkit.files.experiment.task_files import id_file
+from toolkit.files.experiment.task_files import experiment_id, id_file
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Progress
 
@@ -127,7 +127,7 @@ class Sent:
                 arrived.fetch(Depot(self.parcel.depot), batch.digests)
             apply(batch, self.experiment, arrived.path_of)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            delete_folder(folder)
         ray.get(actor.acknowledge.remote(batch))
 
 
@@ -149,6 +149,7 @@ def sent(experiment: Experiment, depot: str, progress: Progress) -> Sent:
     target = experiment.folder.resolve().relative_to(workspace.root).as_posix()
     own = files_of_progress(workspace, experiment)
     files = {name: path for name, path in needed.files.items() if name not in own}
+    experiment_id(experiment)  # without it, a worker does not take the folder for that of the user
     files[f"{target}/{id_file(experiment).relative_to(experiment.folder)}"] = id_file(experiment)
     found = Sent(experiment, Parcel({}, needed.overrides, needed.folders, depot), {}, target)
     digests = {}

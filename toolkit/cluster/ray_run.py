@@ -11,8 +11,8 @@ from typing import Any, Literal
 from toolkit.cluster.delivery import Delivery, SharedFolder
 from toolkit.cluster.nodes import Need, Node, places_for
 from toolkit.cluster.schedule import Schedule
-from toolkit.cluster.unit_worker import Look, Order
 from toolkit.cluster.units import Unit
+from toolkit.cluster.workers.unit_worker import Look, Order
 from toolkit.errors import ClusterError, counted
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment

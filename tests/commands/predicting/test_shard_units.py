@@ -19,11 +19,11 @@ from toolkit.errors import DataError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.experiment import engine_checks
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.members import find_member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.image_files import ImageFiles
+from toolkit.files.predictions import engine_checks
 from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.predicting import engine_choice, oof_and_test, shard_plan
 from toolkit.learning.predicting.fitted_experiment import FittedExperiment, find_fitted_experiment

@@ -36,7 +36,8 @@ class ThisProcess:
             unit.duty(Workspace(self.workspace.root), counted, {**unit.arguments, "experiment": str(experiment.folder)})
             assert counted.done == unit.steps
             finished.add(unit.name)
-            self.names.append(unit.name)
+            if not unit.name.startswith("predict"):
+                self.names.append(unit.name)
 
     def call(self, resources: Resources, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)

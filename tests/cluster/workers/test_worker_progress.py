@@ -1,4 +1,4 @@
-from toolkit.cluster.worker_progress import Line, WorkerProgress
+from toolkit.cluster.workers.worker_progress import Line, WorkerProgress
 
 
 def test_only_the_outermost_task_with_the_steps_of_the_unit_counts() -> None:

@@ -14,7 +14,7 @@ from toolkit.cluster.transfer.node_files import NodeFiles
 from toolkit.cluster.transfer.outbox import Batch, Outbox
 from toolkit.cluster.transfer.packs import Pack, packs
 from toolkit.cluster.transfer.path_keys import adapt_resolved
-from toolkit.cluster.unit_worker import Order, Worker
+from toolkit.cluster.workers.unit_worker import Order, Worker
 from toolkit.files.experiment.folder import Experiment
 
 _UNFETCHED_SECONDS = 3600.0

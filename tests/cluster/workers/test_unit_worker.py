@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.cluster.unit_worker import Look, Order, Worker
+from toolkit.cluster.workers.unit_worker import Look, Order, Worker
 from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import TaskFiles, TaskState, experiment_id

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster.units import Duty
-from toolkit.cluster.worker_progress import Line, WorkerProgress
+from toolkit.cluster.workers.worker_progress import Line, WorkerProgress
 from toolkit.errors import ToolkitError, as_told
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, has_id
@@ -82,6 +82,7 @@ class Worker:
         self._experiment = Experiment(Path(order.workspace) / order.experiment)
         self._files = TaskFiles(self._experiment, order.file_name)
         self._log: list[str] = []
+        self._writing, self._is_written = threading.Lock(), False
         self._progress = WorkerProgress(order.steps, self._log, self._end_if_superseded, self._whole)
         self._node = socket.gethostname()
         # Read when TensorFlow is imported.
@@ -115,7 +116,7 @@ class Worker:
                 self._log.append(f"error: {told.message}")
                 self._error, self._advice, self._exit_code = told.message, told.advice, told.exit_code
         # The process may be ended as soon as it says that it is done, so everything is written before.
-        self._write(replace(self._state(), status=status))
+        self._write(replace(self._state(), status=status), is_last=True)
         self._at_the_end()
         self._status = status
 
@@ -158,11 +159,13 @@ class Worker:
             progress.doing, progress.began, time.time(), self._error,
         )  # fmt: skip
 
-    def _write(self, state: TaskState) -> None:
-        """Write the state and the log, if the task is still that of this process."""
-        if self._holds():
-            self._files.write(state)
-            self._files.write_log(self._log)
+    def _write(self, state: TaskState, *, is_last: bool = False) -> None:
+        """Write the state and the log, if the task is still that of this process; nothing after the last state."""
+        with self._writing:
+            if not self._is_written and self._holds():
+                self._files.write(state)
+                self._files.write_log(self._log)
+            self._is_written = self._is_written or is_last
 
     def _show(self) -> None:
         """Write the state from time to time; end the process if nobody asks after the end of the work."""
