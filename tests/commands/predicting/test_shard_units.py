@@ -110,9 +110,10 @@ def test_stores_are_those_of_one_machine_to_the_last_bit(
 
 def test_a_single_fold_and_a_stage_are_those_of_one_machine(fitted_ones: Mapping[str, FittedExperiment]) -> None:
     whole = fitted_ones["headed"]
+    splits: tuple[Split, ...] = ("oof", "test")
     for part in (MemberPart(fold=1), MemberPart(stage=0)):
         fitted = replace(whole, part=part)
-        assert predicted(fitted, ["none", "rot90"], Workers()) == predicted(fitted, ["none", "rot90"])
+        assert predicted(fitted, ["none"], Workers(), *splits) == predicted(fitted, ["none"], None, *splits)
 
 
 def test_what_no_worker_made_is_predicted_here(
