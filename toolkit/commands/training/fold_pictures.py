@@ -53,20 +53,19 @@ class FoldPictures:
 
         The predictions become part of those of the experiment. What is drawn already is not drawn again.
         """
-        from toolkit.learning.predicting.oof_and_test import predict_oof  # slow to import
+        from toolkit.learning.predicting.oof_and_test import predict_fold  # slow to import
 
-        experiment, one = self.fitted.experiment, self.fitted.of_fold(fold)
+        experiment = self.fitted.experiment
         path = experiment.overlays_of(fold)
         held_out = [position for position, number in enumerate(self.table.folds) if number == fold]
         ids = [self.table.ids[position] for position in held_out]
         if path.is_file() or self._are_predicted(ids):
             return
         with phase(self.progress, "predictions"):
-            predict_oof(one, self.images, "none", self.progress, self.networks)
+            store = predict_fold(self.fitted, fold, self.images, self.progress, self.networks)
         with phase(self.progress, "scores and pictures"):
             self._draw_curves()
             data = only(self.data, ids)
-            store = ProbabilityStore(one.predictions("oof", "none"))
             (scores,) = score_stores([store], data, self.table.folds[held_out], self.scoring, self.progress)
             write_overlays(experiment, store, data, scores, IDENTITY, fold=fold)
         found = f"out-of-fold {scores.metric} {score_text(scores.all)}"

@@ -2,26 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import get_args
+from pathlib import Path
+from typing import Any
 
 from toolkit.config.members import WHOLE
 from toolkit.config.training.execution import EngineName
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.tuning.fold_means import FoldSpread, joined_spread
 from toolkit.files.data.sources import Images
-from toolkit.files.disk.changes import delete, delete_folder
+from toolkit.files.disk.changes import delete
 from toolkit.files.experiment.folder import Split
-from toolkit.files.predictions.store import engines_of
+from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.predicting.engine_choice import engine_by_auto, engine_that_agrees
 from toolkit.learning.predicting.fitted_experiment import FittedExperiment
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.shards import (
     IMAGES,
     Series,
-    alone_of,
+    Shard,
     copy_into,
     engine_of_shards,
+    key_of,
     new_networks,
+    opened,
     pieces_of,
     predict_into,
     series_of,
@@ -133,11 +136,30 @@ def _predict_missing(
         delete(fitted.experiment.score)
     built = _built(fitted, names, networks)
     engine = engine_of_shards(series, names) or choose_engine(fitted, series, images, built, progress)
-    pieces = [piece for one in series for piece in pieces_of(one, names, engine)]
-    missing = [piece.shard for piece in pieces if not piece.stores]
-    total = sum(built().count(images, shard.ids) * len(shard.series.fitted.weights) for shard in missing)
     made_from = fitted.made_from(split, "none", engine)
     folders = {fitted.predictions(split, name): made_from | {"views": name} for name in names}
+    _make(fitted, series, images, folders, progress, names=names, engine=engine, networks=built)
+
+
+def _make(
+    fitted: FittedExperiment,
+    series: Sequence[Series],
+    images: Images,
+    folders: dict[Path, dict[str, Any]],
+    progress: Progress,
+    *,
+    names: list[str],
+    engine: EngineName,
+    networks: Networks,
+) -> None:
+    """Make a store of series for each set of views, from what others have, and from predictions of the rest.
+
+    `folders` are those of the stores, with what they are made from.
+    """
+    pieces = [piece for one in series for piece in pieces_of(one, names, engine)]
+    missing = [piece.shard for piece in pieces if not piece.stores]
+    total = sum(networks().count(images, shard.ids) * len(shard.series.fitted.weights) for shard in missing)
+    split = series[0].split
     spreads: list[list[FoldSpread | None]] = []
     with (
         writing(folders, fitted) as writers,
@@ -148,14 +170,28 @@ def _predict_missing(
                 copy_into(writers, piece.stores)
                 spreads.append([store.fold_spread for store in piece.stores])
             else:
-                spreads.append(predict_into(writers, piece.shard, images, task, networks=built(), engine=engine))
+                spreads.append(predict_into(writers, piece.shard, images, task, networks=networks(), engine=engine))
         folds = 0 if split == "oof" else len(fitted.fold_numbers)
         for writer, parts in zip(writers, zip(*spreads, strict=True), strict=False):
             writer.fold_spread = joined_spread(parts, folds)
-    if fitted.part == WHOLE and names == ["none"]:
-        for store in (alone_of(one, name) for one in series for name in get_args(EngineName)):
-            if store is not None:
-                delete_folder(store.folder)
+
+
+def predict_fold(
+    fitted: FittedExperiment, fold: int, images: Images, progress: Progress, networks: Networks
+) -> ProbabilityStore:
+    """Predict the images that a fold holds out, while others are not trained yet; `predict_oof` takes them from there.
+
+    They are a shard of the predictions of the experiment. Arguments and errors are those of `predict_oof`.
+    """
+    names, one = ["none"], fitted.of_fold(fold)
+    series = series_of(one, "oof", images.ids)
+    whole = Shard(series[0], 0, len(series[0].ids))
+    engine = engine_of_shards(series, names) or choose_engine(one, series, images, networks, progress)
+    made_from = one.made_from("oof", "none", engine)
+    if opened(whole, "none", made_from) is None:
+        folders = {whole.store("none"): key_of(whole, "none", made_from)}
+        _make(one, series, images, folders, progress, names=names, engine=engine, networks=networks)
+    return ProbabilityStore(whole.store("none"))
 
 
 def _built(fitted: FittedExperiment, sets: Sequence[str], plain: Networks | None) -> Networks:

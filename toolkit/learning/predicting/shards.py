@@ -154,7 +154,7 @@ def _valid(
     made_from = series.fitted.made_from(series.split, "none", engine)
     found = {}
     for first, count in sorted(common):
-        stores = [_opened(Shard(series, first, count), name, made_from) for name in names]
+        stores = [opened(Shard(series, first, count), name, made_from) for name in names]
         whole = [store for store in stores if store is not None]
         if len(whole) == len(names):
             found[first, count] = tuple(whole)
@@ -166,11 +166,11 @@ def _places(folder: Path) -> list[tuple[int, int]]:
     return [(int(match[1]), int(match[2])) for match in matches if match is not None]
 
 
-def _opened(shard: Shard, name: str, made_from: dict[str, Any]) -> ProbabilityStore | None:
+def opened(shard: Shard, name: str, made_from: dict[str, Any]) -> ProbabilityStore | None:
     """The store of a shard with a set of views; None if it is missing, stale or damaged."""
     folder = shard.store(name)
     try:
-        if not is_made_from(folder, _key(shard, name, made_from)):
+        if not is_made_from(folder, key_of(shard, name, made_from)):
             return None
         store = ProbabilityStore(folder)
     except StorageError:  # as if the machine had been switched off before it wrote it
@@ -178,7 +178,8 @@ def _opened(shard: Shard, name: str, made_from: dict[str, Any]) -> ProbabilitySt
     return store if shard.count and store.ids == shard.ids else None
 
 
-def _key(shard: Shard, name: str, made_from: dict[str, Any]) -> dict[str, Any]:
+def key_of(shard: Shard, name: str, made_from: dict[str, Any]) -> dict[str, Any]:
+    """What the store of a shard is made from, by which a stale one is recognised."""
     return made_from | {"views": name, "shard": [shard.first, shard.count]}
 
 
@@ -198,11 +199,11 @@ def make_shard(shard: Shard, sets: Sequence[str], engine: EngineName, images: Im
     """
     fitted, split = shard.series.fitted, shard.series.split
     made_from = fitted.made_from(split, "none", engine)
-    names = [name for name in sets if _opened(shard, name, made_from) is None]
+    names = [name for name in sets if opened(shard, name, made_from) is None]
     if not names:
         return
     networks = new_networks(fitted, names)
-    folders = {shard.store(name): _key(shard, name, made_from) for name in names}
+    folders = {shard.store(name): key_of(shard, name, made_from) for name in names}
     title = titled(fitted, f"{shard.count} {IMAGES[split]} images", names)
     with (
         writing(folders, fitted) as writers,
