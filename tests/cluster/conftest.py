@@ -1,5 +1,6 @@
 """A Ray cluster of several nodes on this machine, and `tk` as its user starts it."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -83,6 +84,27 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The address of a bucket on an S3 server of this machine; nodes that are started afterwards know it too."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "TOOLKIT_NODE_FOLDER": str(tmp_path / "node"),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    importlib.import_module("boto3").client("s3").create_bucket(Bucket="bucket")
+    yield "s3://bucket"
+    server.stop()
 
 
 def wait_for(path: Path, process: subprocess.Popen[str] | None = None, seconds: float = 120) -> str:

@@ -120,3 +120,31 @@ def test_ctrl_c_stops_the_tasks_where_nobody_can_be_asked(
     assert not Path(f"/proc/{worker}").exists()
     status = start(tiny_competition.root, "status", "shared")
     assert "stopped" in ended(status)
+
+
+def test_files_that_are_sent_by_way_of_a_store_give_the_same_folder(
+    tiny_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    cluster: RealCluster,
+    start: Start,
+    alone: dict[str, bytes],
+    bucket: str,
+) -> None:
+    experiment = held(tiny_competition, write_experiment, "sent")
+    said = ended(start(tiny_competition.root, "fit", "sent", "--on", cluster.address, "--files", f"{bucket}/tk"))
+    assert f"files are sent to the nodes by way of {bucket}/tk" in said
+    assert results_of(experiment) == alone
+    new = tiny_competition.root / "new"
+    new.mkdir()
+    for number in range(500):
+        (new / f"{number:03d}.png").hardlink_to(tiny_competition.root / f"data/train/images/{number % 20:03d}.png")
+    predict = ["predict", "sent", "new", "--formats", "maps", "--out"]
+    ended(start(tiny_competition.root, *predict, "here"))
+    ended(start(tiny_competition.root, *predict, "there", "--on", cluster.address, "--files", "sent"))
+    here, there = (files_below(tiny_competition.root / name) for name in ("here", "there"))
+    assert len(here) > 500 or "maps" in "".join(here)
+    assert here == there
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}

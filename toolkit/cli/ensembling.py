@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, Engine
-from toolkit.cli.running import run
+from toolkit.cli.options import AsJson, Engine, Files, On
+from toolkit.cli.running import cluster_at, run
 
 app = typer.Typer()
 
@@ -37,6 +37,8 @@ def ensemble(
         typer.Option(help="Name of the ensemble; default: its members, joined by +; of a single one EXPERIMENT-VIEWS."),
     ] = None,
     engine: Engine = None,
+    on: On = None,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
     """Blend the predictions of experiments and ensembles into a new one."""
@@ -54,4 +56,5 @@ def ensemble(
         ),
         as_json,
         engine,
+        cluster_at(on, files),
     )

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, Engine, parse_names, parse_numbers
-from toolkit.cli.running import run
+from toolkit.cli.options import AsJson, Engine, Files, On, parse_names, parse_numbers
+from toolkit.cli.running import cluster_at, run
 
 app = typer.Typer()
 
@@ -64,6 +64,8 @@ def predict(
         ),
     ] = None,
     engine: Engine = None,
+    on: On = None,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict images: probabilities, masks, pictures. Finished predictions are kept."""
@@ -89,5 +91,6 @@ def predict(
         ),
         as_json,
         engine,
+        cluster_at(on, files),
     )
     raise typer.Exit(result.exit_code)

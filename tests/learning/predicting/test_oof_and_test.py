@@ -26,6 +26,7 @@ from toolkit.learning.predicting.fitted_experiment import FittedExperiment
 from toolkit.learning.predicting.fold_mean import FoldMean, SingleFolds
 from toolkit.learning.predicting.oof_and_test import (
     plain_networks,
+    predict_fold,
     predict_oof,
     predict_test,
 )
@@ -199,7 +200,8 @@ def test_a_network_of_a_single_input_size_is_an_error_for_other_sizes(
     assert "flips" in told.value.advice
 
 
-def test_folds_that_were_predicted_alone_become_part_of_the_whole(headed: FittedExperiment) -> None:
+@pytest.mark.parametrize("as_parts", [True, False])
+def test_folds_that_were_predicted_alone_become_part_of_the_whole(headed: FittedExperiment, as_parts: bool) -> None:
     images, folder = images_of(headed, "oof"), headed.predictions("oof", "none")
     predict_oof(headed, images, "none", Silent())
     expected = [(image_id, stored.tobytes()) for image_id, stored in ProbabilityStore(folder)]
@@ -213,8 +215,12 @@ def test_folds_that_were_predicted_alone_become_part_of_the_whole(headed: Fitted
         return plain_networks(headed)
 
     for part in parts:
-        assert predict_oof(part, images, "none", Silent(), networks)
-        assert ProbabilityStore(part.predictions("oof", "none")).ids
+        if as_parts:  # members of an ensemble
+            assert predict_oof(part, images, "none", Silent(), networks)
+            assert ProbabilityStore(part.predictions("oof", "none")).ids
+        else:  # while other folds are trained
+            store = predict_fold(headed, part.fold_numbers[0], images, Silent(), networks)
+            assert predict_fold(headed, part.fold_numbers[0], images, Silent(), networks).ids == store.ids
     assert len(built) == 2
     assert predict_oof(headed, images, "none", Silent(), networks)
     assert len(built) == 2  # nothing was left to predict
@@ -222,7 +228,9 @@ def test_folds_that_were_predicted_alone_become_part_of_the_whole(headed: Fitted
     assert [(image_id, stored.tobytes()) for image_id, stored in found] == expected
     for (image_id, _), presence in zip(expected, presences, strict=True):
         assert np.array_equal(found.presence(image_id), presence)  # type: ignore[arg-type] # it has a head
-    assert not any(part.predictions("oof", "none").exists() for part in parts)
+    # What is a member of an ensemble stays; shards do not.
+    assert all(part.predictions("oof", "none").exists() == as_parts for part in parts)
+    assert not headed.experiment.shards("oof").parent.exists()
     assert not predict_oof(headed, images, "none", Silent(), networks)
 
 
