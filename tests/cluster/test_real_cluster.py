@@ -123,12 +123,13 @@ def test_ctrl_c_stops_the_tasks_where_nobody_can_be_asked(
 
 
 def test_files_that_are_sent_by_way_of_a_store_give_the_same_folder(
+    bucket: str,  # before the nodes start, which need its address
+    cluster: RealCluster,
     tiny_competition: Workspace,
     write_experiment: Callable[..., Experiment],
-    cluster: RealCluster,
+    *,
     start: Start,
     alone: dict[str, bytes],
-    bucket: str,
 ) -> None:
     experiment = held(tiny_competition, write_experiment, "sent")
     said = ended(start(tiny_competition.root, "fit", "sent", "--on", cluster.address, "--files", f"{bucket}/tk"))
@@ -138,7 +139,7 @@ def test_files_that_are_sent_by_way_of_a_store_give_the_same_folder(
     new.mkdir()
     for number in range(500):
         (new / f"{number:03d}.png").hardlink_to(tiny_competition.root / f"data/train/images/{number % 20:03d}.png")
-    predict = ["predict", "sent", "new", "--formats", "maps", "--out"]
+    predict = ["predict", "sent", "new", "--format", "maps", "--out"]
     ended(start(tiny_competition.root, *predict, "here"))
     ended(start(tiny_competition.root, *predict, "there", "--on", cluster.address, "--files", "sent"))
     here, there = (files_below(tiny_competition.root / name) for name in ("here", "there"))

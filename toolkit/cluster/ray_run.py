@@ -193,7 +193,7 @@ class RayRun:
             traffic, one.traffic = one.traffic, None
             error = traffic.exception()
             if isinstance(error, self._ray.exceptions.RayTaskError):
-                self._died(one, f"of {error.cause}")
+                self._died(one, f"of {getattr(error.cause, 'message', error.cause)}")
                 return False
             if error is not None and not isinstance(error, self._ray.exceptions.RayError):
                 raise error

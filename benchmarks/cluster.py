@@ -1,0 +1,105 @@
+"""The same work on one machine and on Ray clusters of 1, 2 and 4 nodes, which here are processes of this machine.
+
+With as many nodes as cores, the ratio to one machine shows what Ray and the start of each task cost; with more nodes
+than cores it shows that nothing else gets in the way. Network and disks of real nodes it cannot show.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.turns import ROOT, Row, keep
+from toolkit.files.simulated import Simulation, write_simulation
+from toolkit.messages import Silent
+
+CONFIG = """\
+data: {{images: ../../salt/train/images, masks: ../../salt/train.csv, competition: tgs-salt}}
+backbone: efficientnetlite0
+encoder_weights: null
+shape: [128, 128, 3]
+resize: stretch
+batch: 16
+precision: float32
+folds_count: 4
+loss: binary_crossentropy
+resources: {{cpus: 1}}
+stages: [{{epochs: {epochs}}}]
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=400, help="Labelled images; four folds.")
+    parser.add_argument("--tests", type=int, default=2000, help="Images to predict.")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--nodes", default="1,2,4")
+    given = parser.parse_args()
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as home:
+        root = Path(home)
+        write_simulation(root / "salt", Simulation("salt", 7, given.images, given.tests, (101, 101)), Silent())
+        work = f"4 folds, {given.images} images, {given.epochs} epochs, 128 px; {given.tests} images predicted"
+        for name, threads in (("one machine, one thread", "1"), ("one machine, all cores", "")):
+            found[name] = measured(root, given.epochs, [], threads)
+        for count in map(int, given.nodes.split(",")):
+            with cluster_of(count) as address:
+                for files in ("shared", "sent"):
+                    words = ["--on", address, "--files", files]
+                    found[f"{count} nodes, {files}"] = measured(root, given.epochs, words, "1")
+    keep("Clusters", [row(work, figure, found) for figure in ("fit seconds", "predict seconds")])
+
+
+def row(work: str, figure: str, found: Mapping[str, Mapping[str, float]]) -> Row:
+    """One figure of all programs, and how many times the first one's they are."""
+    values = {name: figures[figure] for name, figures in found.items()}
+    first = next(iter(values.values()))
+    return Row(work, figure, values, {name: value / first for name, value in values.items()})
+
+
+def measured(root: Path, epochs: int, words: list[str], threads: str) -> dict[str, float]:
+    """The seconds of training and of prediction in a new experiment."""
+    name = f"exp{time.monotonic_ns()}"
+    folder = root / "experiments" / name
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG.format(epochs=epochs))
+    predict = ["predict", name, "salt/test/images", "--format", "maps", "--out", f"out-{name}"]
+    return {
+        "fit seconds": seconds(root, ["fit", name, *words], threads),
+        "predict seconds": seconds(root, [*predict, *words], threads),
+    }
+
+
+def seconds(root: Path, words: list[str], threads: str) -> float:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TOOLKIT_NODE_FOLDER": str(root / "node")}
+    if threads:
+        environment["TF_NUM_INTRAOP_THREADS"] = threads
+    begun = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "toolkit", *words], cwd=root, env=environment, check=True, capture_output=True
+    )
+    return round(time.perf_counter() - begun, 1)
+
+
+@contextmanager
+def cluster_of(nodes: int) -> Iterator[str]:
+    """The address of a new cluster of nodes with one core each."""
+    os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 # after the environment is set
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        for _ in range(nodes):
+            cluster.add_node(num_cpus=1, num_gpus=0)
+        yield str(cluster.address)
+    finally:
+        cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    main()
