@@ -61,22 +61,25 @@ def cluster() -> Iterator[RealCluster]:
         found.ray.shutdown()
 
 
+def begin(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Starts `tk` in a folder with one thread, as tasks of one core have."""
+    command = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from toolkit.cli import main; main()"
+    )
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", command, *words], cwd=folder, text=True, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `tk` in a folder with one thread, as tasks of one core have; kills what still runs at the end."""
+    """Starts `tk`; kills what still runs at the end."""
     begun: list[subprocess.Popen[str]] = []
 
     def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-        command = (
-            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-            "from toolkit.cli import main; main()"
-        )
-        begun.append(
-            subprocess.Popen(
-                [sys.executable, "-c", command, *words], cwd=folder, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1"},
-            )
-        )  # fmt: skip
+        begun.append(begin(folder, *words))
         return begun[-1]
 
     yield start

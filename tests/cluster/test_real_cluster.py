@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import PLUGINS, RealCluster, wait_for
+from tests.cluster.conftest import PLUGINS, RealCluster, begin, wait_for
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
 
@@ -48,24 +48,24 @@ def ended(process: subprocess.Popen[str]) -> str:
     return out + err
 
 
-@pytest.fixture
-def alone(tiny_competition: Workspace, write_experiment: Callable[..., Experiment], start: Start) -> dict[str, bytes]:
+@pytest.fixture(scope="module")
+def alone(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> dict[str, bytes]:
     """The results of one machine."""
-    experiment = held(tiny_competition, write_experiment, "alone")
-    ended(start(tiny_competition.root, "fit", "alone"))
+    experiment = held(shared_competition, write_experiment, "alone")
+    ended(begin(shared_competition.root, "fit", "alone"))
     return results_of(experiment)
 
 
 def test_a_folder_is_the_same_after_a_worker_and_a_node_died(
-    tiny_competition: Workspace,
+    shared_competition: Workspace,
     write_experiment: Callable[..., Experiment],
     cluster: RealCluster,
     start: Start,
     alone: dict[str, bytes],
 ) -> None:
-    experiment = held(tiny_competition, write_experiment, "shared")
+    experiment = held(shared_competition, write_experiment, "dying")
     (experiment.folder / "hold").touch()
-    fit = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    fit = start(shared_competition.root, "fit", "dying", "--on", cluster.address)
     os.kill(int(wait_for(experiment.folder / "waits", fit)), signal.SIGKILL)
     (experiment.folder / "waits").write_text("")
     wait_for(experiment.folder / "waits", fit)
@@ -79,36 +79,36 @@ def test_a_folder_is_the_same_after_a_worker_and_a_node_died(
 
 
 def test_a_command_that_was_killed_finds_its_tasks_again(
-    tiny_competition: Workspace,
+    shared_competition: Workspace,
     write_experiment: Callable[..., Experiment],
     cluster: RealCluster,
     start: Start,
     alone: dict[str, bytes],
 ) -> None:
-    experiment = held(tiny_competition, write_experiment, "shared")
+    experiment = held(shared_competition, write_experiment, "found")
     (experiment.folder / "hold").touch()
-    first = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    first = start(shared_competition.root, "fit", "found", "--on", cluster.address)
     worker = int(wait_for(experiment.folder / "waits", first))
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    other = start(tiny_competition.root, "fit", "shared")
+    other = start(shared_competition.root, "fit", "found")
     _, refusal = other.communicate(timeout=120)
     assert other.returncode == 12, refusal
     assert "a cluster is working on" in refusal
     time.sleep(1)
     os.kill(worker, 0)  # it still runs
-    second = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    second = start(shared_competition.root, "fit", "found", "--on", cluster.address)
     (experiment.folder / "hold").unlink()
     assert "still runs on" in ended(second)
     assert results_of(experiment) == alone
 
 
 def test_ctrl_c_stops_the_tasks_where_nobody_can_be_asked(
-    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], cluster: RealCluster, start: Start
+    shared_competition: Workspace, write_experiment: Callable[..., Experiment], cluster: RealCluster, start: Start
 ) -> None:
-    experiment = held(tiny_competition, write_experiment, "shared")
+    experiment = held(shared_competition, write_experiment, "stopped")
     (experiment.folder / "hold").touch()
-    fit = start(tiny_competition.root, "fit", "shared", "--on", cluster.address)
+    fit = start(shared_competition.root, "fit", "stopped", "--on", cluster.address)
     worker = int(wait_for(experiment.folder / "waits", fit))
     fit.send_signal(signal.SIGINT)
     _, err = fit.communicate(timeout=60)
@@ -118,31 +118,31 @@ def test_ctrl_c_stops_the_tasks_where_nobody_can_be_asked(
             break
         time.sleep(0.1)
     assert not Path(f"/proc/{worker}").exists()
-    status = start(tiny_competition.root, "status", "shared")
+    status = start(shared_competition.root, "status", "stopped")
     assert "stopped" in ended(status)
 
 
 def test_files_that_are_sent_by_way_of_a_store_give_the_same_folder(
     bucket: str,  # before the nodes start, which need its address
     cluster: RealCluster,
-    tiny_competition: Workspace,
+    shared_competition: Workspace,
     write_experiment: Callable[..., Experiment],
     *,
     start: Start,
     alone: dict[str, bytes],
 ) -> None:
-    experiment = held(tiny_competition, write_experiment, "sent")
-    said = ended(start(tiny_competition.root, "fit", "sent", "--on", cluster.address, "--files", f"{bucket}/tk"))
+    experiment = held(shared_competition, write_experiment, "sent")
+    said = ended(start(shared_competition.root, "fit", "sent", "--on", cluster.address, "--files", f"{bucket}/tk"))
     assert f"files are sent to the nodes by way of {bucket}/tk" in said
     assert results_of(experiment) == alone
-    new = tiny_competition.root / "new"
+    new = shared_competition.root / "new"
     new.mkdir()
     for number in range(500):
-        (new / f"{number:03d}.png").hardlink_to(tiny_competition.root / f"data/train/images/{number % 20:03d}.png")
+        (new / f"{number:03d}.png").hardlink_to(shared_competition.root / f"data/train/images/{number % 20:03d}.png")
     predict = ["predict", "sent", "new", "--format", "maps", "--out"]
-    ended(start(tiny_competition.root, *predict, "here"))
-    ended(start(tiny_competition.root, *predict, "there", "--on", cluster.address, "--files", "sent"))
-    here, there = (files_below(tiny_competition.root / name) for name in ("here", "there"))
+    ended(start(shared_competition.root, *predict, "here"))
+    ended(start(shared_competition.root, *predict, "there", "--on", cluster.address, "--files", "sent"))
+    here, there = (files_below(shared_competition.root / name) for name in ("here", "there"))
     assert len(here) > 500 or "maps" in "".join(here)
     assert here == there
 
