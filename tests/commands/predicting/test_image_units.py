@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.workers import Workers
-from toolkit.commands.predicting.image_units import inside
+from toolkit.commands.predicting.unit_inputs import inside
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
 from toolkit.commands.session import Session
