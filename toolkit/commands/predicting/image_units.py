@@ -37,20 +37,18 @@ def predict_images_on(
     missing: Missing,
     *,
     images: Images,
-    root: Path,
     networks: NetworksGiven,
     progress: Progress,
 ) -> None:
     """Let machines make the missing files of a job; those that they cannot make are still missing afterwards.
-
-    `root` is the working folder.
 
     Raises:
         ClusterError: some units could not be finished; the files of the others are kept.
         LockedError: another run works on the experiment.
     """
     files = FilesGiven.of(images)
-    experiment, key = job.member.experiment, digest(repr((job.identity, files.plain(images.ids, root))).encode())[:16]
+    experiment = job.member.experiment
+    key = digest(repr((job.identity, files.plain(images.ids, experiment))).encode())[:16]
     folder = experiment.image_shards(key)
     with experiment.locked(with_tasks=True):
         left = _copied(job, folder, missing)
@@ -66,7 +64,7 @@ def predict_images_on(
             Unit(
                 f"predict · {first}-{first + len(some) - 1}",
                 predict_part,
-                arguments | {"names": some, "files": files.plain([*compared, *some], root)},
+                arguments | {"names": some, "files": files.plain([*compared, *some], experiment)},
                 len(some),
                 files=files.paths([*compared, *some]),
             )

@@ -161,7 +161,6 @@ def _elsewhere(session: Session, job: PredictionJob, images: Images, options: Pr
         session.cluster,
         job,
         images=images,
-        root=session.workspace.root,
         networks=NetworksGiven(options.folds, options.stage, chosen_views(options.views), session.workspace.engine),
         progress=session.progress,
     )

@@ -14,6 +14,7 @@ from toolkit.errors import DataError
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import read_as
 from toolkit.files.experiment.fitted import Fitted, Networks, find_fitted
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, find_member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.image_files import ImageFiles, StackedImages
@@ -73,8 +74,9 @@ class FilesGiven:
         """The paths of all files of some images."""
         return tuple(str(folder[image_id]) for image_id in dict.fromkeys(ids) for folder in self.folders)
 
-    def plain(self, ids: Iterable[str], root: Path) -> list[dict[str, str]]:
-        """The files of some images as an argument of a unit; `root` is the working folder."""
+    def plain(self, ids: Iterable[str], experiment: Experiment) -> list[dict[str, str]]:
+        """The files of some images as an argument of a unit of an experiment, in whose working folder it runs."""
+        root = experiment.folder.resolve().parents[1]
         return [{image_id: inside(folder[image_id], root) for image_id in ids} for folder in self.folders]
 
     def images(self, networks: Networks) -> Images:
