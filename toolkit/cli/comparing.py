@@ -1,13 +1,14 @@
 """tk evaluate and tk compare."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from toolkit import console
-from toolkit.cli.options import AsJson, OptionalName
-from toolkit.cli.running import guarded, run
+from toolkit.cli.options import AsJson, Files, On, OptionalName
+from toolkit.cli.running import cluster_at, guarded, run
 
 app = typer.Typer()
 
@@ -43,15 +44,22 @@ def evaluate(
     engine: Annotated[
         str | None, typer.Option(help="With --images: what predicts, tensorflow, openvino or auto.")
     ] = None,
+    on: On = None,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the scores and confusion of the classes, the scores by size, and the worst images."""
     from toolkit.commands.comparing.evaluate import evaluate as command
     from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 
-    if images or masks or out or engine:
+    if images or masks or out or engine or on or files:
         options = ImagesOptions(masks, recipe, threshold, out, worst, csv)
-        run(lambda session: evaluate_images(session, experiment, images or [], options=options), as_json, engine)
+        run(
+            lambda session: evaluate_images(session, experiment, images or [], options=options),
+            as_json,
+            engine,
+            cluster_at(on, files) if images else nullcontext,
+        )
         return
     run(
         lambda session: command(session, experiment, recipe=recipe, threshold=threshold, worst=worst, csv=csv),

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/predicting/image_units.py and prediction_job.py."""
+"""Covers toolkit/commands/predicting/image_units.py, unit_inputs.py and prediction_job.py."""
 
 import shutil
 from pathlib import Path
@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from tests.workers import Workers
-from toolkit.commands.predicting.image_units import inside
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
+from toolkit.commands.predicting.unit_inputs import FilesGiven, find_files, inside
 from toolkit.commands.session import Session
 from toolkit.errors import ToolkitError
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.files.predictions import engine_checks
 from toolkit.learning.predicting import shard_plan
 
 pytestmark = pytest.mark.train
@@ -101,7 +103,37 @@ def test_what_machines_finished_before_a_failure_is_kept(
     assert len(content(tmp_path / "out" / "npy")) == 19
 
 
+def test_units_need_no_other_files_than_they_list(
+    fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With files whose names differ only in the extension, and images by which engines are compared."""
+    pytest.importorskip("openvino")
+    workspace = Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "work")), engine="openvino")
+    monkeypatch.setattr(engine_checks, "MOST_CHANGED", 1.0)
+    images = workspace.root / "data" / "train" / "images"
+    shutil.copy(images / "003.png", images / "015.webp")
+    workers = Workers(sent=images)
+    run(workspace, "plain", images, tmp_path / "one", None)
+    run(workspace, "plain", images, tmp_path / "several", workers)
+    assert content(tmp_path / "several") == content(tmp_path / "one")
+    assert len(workers.ran) == 6
+
+
 def test_paths_inside_the_working_folder_are_relative_to_it() -> None:
     assert inside(Path("a/../b"), Path()) == "b"
     assert inside(Path("/w/b"), Path("/w")) == "b"
     assert inside(Path("/v/b"), Path("/w")) == "/v/b"
+
+
+def test_files_are_named_as_seen_from_the_working_folder_of_the_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units run there, wherever the command does."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    given = FilesGiven(({"a": Path("a.png")}, {"a": tmp_path / "work" / "b" / "a.png"}))
+    plain = given.plain(["a", "a"], Experiment(tmp_path / "work" / "experiments" / "one"))
+    assert plain == [{"a": str(tmp_path / "elsewhere" / "a.png")}, {"a": "b/a.png"}]
+    found = find_files(Workspace(tmp_path / "work"), plain)
+    assert list(found.folders) == [{"a": tmp_path / "elsewhere" / "a.png"}, {"a": tmp_path / "work" / "b" / "a.png"}]
+    assert given.paths(["a", "a"]) == ("a.png", str(tmp_path / "work" / "b" / "a.png"))

@@ -1,6 +1,6 @@
 """`tk evaluate --images`: other labelled images than those of the folds, predicted and scored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,20 @@ from toolkit.commands.comparing.evaluate_result import CLASS_COLUMNS, ImagesResu
 from toolkit.commands.comparing.image_measurements import Measurements
 from toolkit.commands.comparing.label_checks import warn_of_background
 from toolkit.commands.comparing.trained_images import find_trained
-from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster
+from toolkit.commands.predicting.forecaster import Failure, Forecaster
+from toolkit.commands.predicting.map_units import MapsMade, maps_made_on
+from toolkit.commands.predicting.unit_inputs import COMPARED
 from toolkit.commands.scoring.recipe_choice import recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.config.models import Config
-from toolkit.core.arrays import Image
-from toolkit.core.images.resizing import scale_map
+from toolkit.core.arrays import Image, Presence
 from toolkit.core.metrics.metric import Case
 from toolkit.core.metrics.registry import build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import describe
-from toolkit.core.recipe.probabilities import Stored, to_levels, to_stored
+from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.errors import ChangedError, ConfigError, DataError, listing
+from toolkit.errors import ChangedError, ConfigError, DataError, counted, listing
 from toolkit.files.data.finding import find_labelled_folder
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.images_to_predict import refuse_other_channels
@@ -38,7 +39,7 @@ from toolkit.files.experiment.members import find_member
 from toolkit.files.inspection.checking import DataIndex, check_training_data
 from toolkit.files.predictions.output_folder import PredictionFolder
 from toolkit.learning.plugins import Plugins
-from toolkit.messages import Progress, score_text
+from toolkit.messages import Progress, Silent, score_text
 from toolkit.report.drawing import Picture
 from toolkit.report.plots.confusion_matrix import confusion_picture
 from toolkit.report.prediction_picture import Truth, prediction_picture
@@ -74,7 +75,7 @@ def evaluate_images(
     experiment was trained on are reported.
 
     Args:
-        session: the folder of all experiments, and what shows progress.
+        session: the folder of all experiments, what shows progress, and other machines that predict, if there are any.
         name: name or path of an experiment, an ensemble or a part of an experiment; by default the one finished last.
         images: the folder of the images; several if the channels of images are in several folders.
         options: labels, recipe and output.
@@ -85,10 +86,13 @@ def evaluate_images(
         MissingFileError: there is no such experiment, folder or file.
         DataError: images and labels do not fit each other, or some cannot be read; the message lists them.
         ChangedError: the default folder has an evaluation of other images, or the output folder has other files.
+        ClusterError: other machines could not finish; what they have predicted is kept for the next time.
+        LockedError: other machines would predict, and another run works on the experiment.
     """
     if not images:
         raise ConfigError(
-            "--masks, --out and --engine are for other images than those of the folds", "Add --images FOLDER."
+            "--masks, --out, --engine, --on and --files are for other images than those of the folds",
+            "Add --images FOLDER.",
         )
     workspace, progress = session.workspace, session.progress
     member = find_member(workspace, name or workspace.find_or_last(None, progress).name)
@@ -119,7 +123,8 @@ def evaluate_images(
         files = [_FIGURES, _IMAGES, _CLASSES, _CONFUSION, *map(_overlay, index.ids)]
         folder.announce(files, _made_from(images, options))
         job = _Job(member.name, folder.folder, fitted, labelled, recipe.recipe, progress)
-        measured = job.run(Plugins.of(experiment, progress), forecaster)
+        with maps_made_on(session.cluster, member, fitted, labelled.images, progress) as made:
+            measured = job.run(Plugins.of(experiment, progress), forecaster, made)
         scored = measured.scored()
         unseen = np.flatnonzero([image_id not in trained.ids for image_id in index.ids])
         evaluation = OfImages(
@@ -127,7 +132,7 @@ def evaluate_images(
             folders=[str(one) for one in images],
             masks=None if options.masks is None else str(options.masks),
             networks=fitted.count,
-            engine=forecaster.engine,
+            engine=job.engine(forecaster, made),
             unseen=len(unseen),
             unseen_scores=_numbers(scored.of(unseen)) if len(unseen) else dict.fromkeys(_numbers(scored)),
             same_as_training=trained.same,
@@ -198,7 +203,8 @@ class _Job:
         """The configuration of the first experiment that predicts."""
         return first_networks(self.fitted).config
 
-    def run(self, plugins: Plugins, forecaster: Forecaster) -> Measurements:
+    def run(self, plugins: Plugins, forecaster: Forecaster, made: MapsMade) -> Measurements:
+        """Measure all images; those that no other machine has predicted are predicted here."""
         config, classes = self.config, self.labelled.classes
         metrics = build_metrics(
             config.metric_specs,
@@ -210,23 +216,39 @@ class _Job:
         )
         measured = Measurements(classes, self.recipe, Scorer(metrics, classes.activation, self.recipe, plugins))
         truth = at_scored_size(self.labelled, config.data.competition)
-        ids = self.labelled.images.ids
-        for found in forecaster.forecasts(self.labelled.images, ids, self.name):
-            if isinstance(found, Failure):
-                raise DataError(found.reason)
-            stored, labels = self._stored(found), truth.read_labels(found.image_id)
-            objects = truth.read_objects(found.image_id) if measured.needs_objects else None
-            case = measured.add(found.image_id, stored, labels, objects, found.presence)
-            picture = self._picture(found.image_id, truth.images.read(found.image_id), stored, case)
-            write_png(self.folder / _overlay(found.image_id), picture)
+        for image_id, stored, presence in self._predicted(forecaster, made):
+            labels = truth.read_labels(image_id)
+            objects = truth.read_objects(image_id) if measured.needs_objects else None
+            case = measured.add(image_id, stored, labels, objects, presence)
+            picture = self._picture(image_id, truth.images.read(image_id), stored, case)
+            write_png(self.folder / _overlay(image_id), picture)
         return measured
 
-    def _stored(self, found: Forecast) -> Stored:
-        """The map at the size at which masks are scored."""
-        size = self.config.scored_size
-        if size is None:
-            return found.stored(self.fitted.stored_type)
-        return to_stored(scale_map(found.probability, size), self.fitted.stored_type)
+    def _predicted(self, forecaster: Forecaster, made: MapsMade) -> Iterator[tuple[str, Stored, Presence | None]]:
+        """Ids, maps at the size at which masks are scored, and presences, in the order of the ids."""
+        images = self.labelled.images
+        rest = [image_id for image_id in images.ids if image_id not in made.stores]
+        if made.stores and rest:
+            forecaster.choose_engine(images, images.ids[:COMPARED])
+        predicted = forecaster.forecasts(images, rest, self.name)
+        shown = self.progress if made.stores else Silent()
+        with shown.task(f"{self.name}: evaluating {counted(len(images.ids), 'image')}", len(images.ids)) as task:
+            for image_id in images.ids:
+                store = made.stores.get(image_id)
+                if store is not None:
+                    yield image_id, store.read(image_id), store.presence(image_id)
+                else:
+                    found = next(predicted)
+                    if isinstance(found, Failure):
+                        raise DataError(found.reason)
+                    yield image_id, found.stored(self.fitted.stored_type, self.config.scored_size), found.presence
+                task.advance()
+        next(predicted, None)  # its task ends
+
+    def engine(self, forecaster: Forecaster, made: MapsMade) -> str:
+        """What computed the networks, here and elsewhere."""
+        all_made = len(made.stores) == len(self.labelled.images.ids)
+        return ", ".join(sorted(made.engines if all_made else made.engines | forecaster.engines))
 
     def _picture(self, image_id: str, image: Image, stored: Stored, case: Case) -> Picture:
         classes = self.labelled.classes

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.config.training.execution import EngineName
 from toolkit.core.arrays import Image, Presence, Probability
+from toolkit.core.images.resizing import scale_map
 from toolkit.core.images.value_range import UnknownRangeError
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
@@ -48,8 +50,13 @@ class Forecast:
         height, width, classes = self._map.shape
         return height, width, classes
 
-    def parts(self) -> Iterator[Probability]:
-        """The probability map at the image's own size, `float32 (rows, width, classes)`, 0–1, a few rows at a time."""
+    def parts(self, size: tuple[int, int] | None = None) -> Iterator[Probability]:
+        """The probability map, `float32 (rows, width, classes)`, 0–1, a few rows at a time.
+
+        It has the image's own size; with a `size` (height, width), it is scaled to that, as a whole.
+        """
+        if size is not None:
+            return iter([scale_map(self.probability, size)])
         return self._map.chunks() if isinstance(self._map, SpilledMap) else iter([self._map])
 
     @property
@@ -58,11 +65,12 @@ class Forecast:
         parts = list(self.parts())
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def stored(self, stored_type: StoredType) -> Stored:
-        """The map as it is kept in stores, (height, width, classes)."""
-        stored: Stored = np.empty(self.shape, stored_type)
+    def stored(self, stored_type: StoredType, size: tuple[int, int] | None = None) -> Stored:
+        """The map as it is kept in stores, (height, width, classes); `size` as for `parts`."""
+        height, width, classes = self.shape
+        stored: Stored = np.empty((*(size or (height, width)), classes), stored_type)
         top = 0
-        for part in self.parts():
+        for part in self.parts(size):
             stored[top : top + len(part)] = to_stored(part, stored_type)
             top += len(part)
         return stored
@@ -113,8 +121,14 @@ class Forecaster:
     @property
     def engine(self) -> str:
         """What computes the networks: `tensorflow`, `openvino`, or both names."""
-        found = {one.engine for one in self.fitted.leaves()} if self._predictor is None else self._predictor.engines()
-        return ", ".join(sorted(found))
+        return ", ".join(sorted(self.engines))
+
+    @property
+    def engines(self) -> frozenset[EngineName]:
+        """What computes the networks; known for certain once an image was predicted."""
+        if self._predictor is None:
+            return frozenset(one.engine for one in self.fitted.leaves())
+        return self._predictor.engines()
 
     def choose_engine(self, images: Images, ids: Sequence[str]) -> None:
         """Choose the engine by these images, as if they were the first to be predicted; nothing where it is known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.commands.predicting.forecaster import chosen_views
 from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
-from toolkit.commands.predicting.image_units import ImagesGiven, NetworksGiven, inside, predict_images_on
+from toolkit.commands.predicting.image_units import predict_images_on
 from toolkit.commands.predicting.notices import tell_of_earlier_files, tell_of_images
 from toolkit.commands.predicting.one_file_formats import (
     RUNS,
@@ -26,11 +26,12 @@ from toolkit.commands.predicting.single_file import (
     names_a_file,
     refuse_several_files,
 )
+from toolkit.commands.predicting.unit_inputs import NetworksGiven
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images_of
+from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import data_of, read_resolved
@@ -121,9 +122,7 @@ def _into_folder(
     tell_of_images(images, first_networks(fitted), progress)
     with folder.locked():
         before = folder.made_from
-        rows, predicted = job.run(
-            inputs, images, _elsewhere(session, job, inputs, images, paths, out=out, options=options)
-        )
+        rows, predicted = job.run(inputs, images, _elsewhere(session, job, images, options))
         done = [row for row in rows if not row.failure]
         if "maps" in wanted:
             write_maps(folder, job.about, rows)
@@ -153,27 +152,15 @@ def _into_folder(
     )
 
 
-def _elsewhere(
-    session: Session,
-    job: PredictionJob,
-    inputs: Inputs,
-    images: Images,
-    paths: Sequence[Path],
-    *,
-    out: Path,
-    options: PredictOptions,
-) -> Elsewhere | None:
+def _elsewhere(session: Session, job: PredictionJob, images: Images, options: PredictOptions) -> Elsewhere | None:
     """Lets other machines predict, if there are any."""
     if session.cluster is None:
         return None
-    root = session.workspace.root
     return partial(
         predict_images_on,
         session.cluster,
         job,
-        inputs=inputs,
         images=images,
-        given=ImagesGiven(tuple(inside(path, root) for path in paths), options.recursive, inside(out, root)),
         networks=NetworksGiven(options.folds, options.stage, chosen_views(options.views), session.workspace.engine),
         progress=session.progress,
     )

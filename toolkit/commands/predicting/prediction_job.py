@@ -58,6 +58,15 @@ class PredictionJob:
 
         What is missing after `elsewhere` was called is predicted here.
         """
+        failures, predicted = self.make(inputs, images, elsewhere)
+        rows = [InputRow(file, "", None, reason) for file, reason in inputs.unusable.items()]
+        for name in sorted(inputs.paths):
+            failure = failures.get(name, "")
+            rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
+        return rows, predicted
+
+    def make(self, inputs: Inputs, images: Images, elsewhere: Elsewhere | None = None) -> tuple[Mapping[str, str], int]:
+        """The images that could not be predicted, with the reasons, and the number of those predicted now."""
         failures: dict[str, str] = {}
         missing = self._missing(inputs, failures)
         self._tell(len(inputs.paths), len(inputs.paths) - len(missing) - len(failures), missing)
@@ -67,11 +76,7 @@ class PredictionJob:
             elsewhere(missing)
             left = {name: keys for name, keys in missing.items() if not all(map(self.folder.has, keys, keys.values()))}
         failures |= self._predict(images, left)
-        rows = [InputRow(file, "", None, reason) for file, reason in inputs.unusable.items()]
-        for name in sorted(inputs.paths):
-            failure = failures.get(name, "")
-            rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
-        return rows, len(missing) - len(failures.keys() & missing.keys())
+        return failures, len(missing) - len(failures.keys() & missing.keys())
 
     @property
     def identity(self) -> str:

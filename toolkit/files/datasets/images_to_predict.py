@@ -187,7 +187,15 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
             f"Name the folder of the images as data.test, then run tk fit {name} and tk submit {name}.",
         )
     refuse_other_channels(networks, 1 + len(inputs.beside))
-    folders = [(str(one.root), one.paths) for one in (inputs, *inputs.beside)]
+    return read_as(networks, [(str(one.root), one.paths) for one in (inputs, *inputs.beside)])
+
+
+def read_as(networks: Networks, folders: Sequence[tuple[str, Mapping[str, Path]]]) -> Images:
+    """Images from files, with the channels and value ranges that an experiment's networks expect.
+
+    `folders` has the name and the files of each folder that holds channels of the images.
+    """
+    data = networks.config.data
     return joined_folders(folders, networks.config.shape[2], data.ranges, data.planes or ())
 
 
