@@ -22,10 +22,10 @@ from toolkit.commands.scoring.scores import (
 )
 from toolkit.commands.scoring.stage_scores import better_stage
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
+from toolkit.commands.training.settings import load_for_training, save_settings
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.training.execution import READING_KEYS

@@ -145,6 +145,7 @@ def _written(job: TuningJob, tuned: Tuned, test: TestPredictions, holdout: Holdo
         recipe=tuned.recipe,
         best=tuned.best,
         test_recipe=test.recipe,
+        by_fold=tuned.by_fold,
         untuned=tuned.untuned,
         tuned=tuned.tuned,
         nested=tuned.nested,
