@@ -11,7 +11,7 @@ from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
-from toolkit.config.training.execution import ExecutionConfig
+from toolkit.config.training.execution import ExecutionConfig, PageConfig
 from toolkit.config.training.networks import BACKBONES, NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,
@@ -371,7 +371,7 @@ def _known_part(name: str) -> str:
     return name
 
 
-class EnsembleConfig(ClosedModel):
+class EnsembleConfig(PageConfig):
     """An ensemble: an experiment whose members are experiments."""
 
     members: Annotated[tuple[Annotated[str, AfterValidator(_known_part)], ...], Field(min_length=1)] = Field(

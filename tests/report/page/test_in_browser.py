@@ -175,9 +175,10 @@ def test_nothing_leaves_the_file_and_nothing_fails(made_up: Any, opened: Open) -
 def test_the_policy_stops_other_scripts_and_addresses(made_up: Any, opened: Open) -> None:
     page = opened(made_up(("foreground",), "dice").values())
     script = (
-        "const done = arguments[0]; window.refused = [];"
-        "document.addEventListener('securitypolicyviolation', (event) => window.refused.push(event.effectiveDirective));"
-        "const code = document.createElement('script'); code.textContent = 'window.hacked = 1'; document.body.append(code);"
+        "const done = arguments[0]; window.refused = []; const code = document.createElement('script');"
+        "document.addEventListener('securitypolicyviolation',"
+        " (event) => window.refused.push(event.effectiveDirective));"
+        "code.textContent = 'window.hacked = 1'; document.body.append(code);"
         "const image = new Image(); image.src = 'https://example.invalid/a.png';"
         "fetch('https://example.invalid/').catch(() => 0);"
         "setTimeout(() => done([window.hacked || 0, window.refused]), 300);"
@@ -218,7 +219,9 @@ def test_images_are_filtered_and_sorted(made_up: Any, opened: Open) -> None:
                 f"gallery-{name}",
                 value,
             )
-        return list(page.execute_script("return [...document.querySelectorAll('.card .id')].map((one) => one.textContent)"))
+        return list(
+            page.execute_script("return [...document.querySelectorAll('.card .id')].map((one) => one.textContent)")
+        )
 
     assert len(shown()) == 12
     scores = made.task.metric.per_image(made.statistics(made.recipe))
@@ -230,8 +233,8 @@ def test_images_are_filtered_and_sorted(made_up: Any, opened: Open) -> None:
 
 
 def test_an_image_is_enlarged_zoomed_and_blinked_by_keyboard(made_up: Any, opened: Open) -> None:
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.common.by import By  # noqa: PLC0415 # may be missing
+    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
 
     page = opened(made_up(("foreground",), "dice").values())
     card = page.find_element(By.CSS_SELECTOR, ".card button")

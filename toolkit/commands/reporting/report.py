@@ -1,15 +1,16 @@
 """`tk report`: one HTML file that shows what was found."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, ToolkitError
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
-from toolkit.messages import Table
+from toolkit.messages import Progress, Silent, Table, Task
 
 _MOST = 20
 
@@ -77,6 +78,32 @@ def write_page(
     path = path or experiment.report
     write_text(path, html)
     return ReportResult([experiment.name, *others], str(path), round(len(html.encode()) / 1000), values.next_step)
+
+
+def page_at_the_end(session: Session, experiment: Experiment, *, wanted: bool) -> str:
+    """Write the page when a command has finished its work; returns the file, or nothing if there is none.
+
+    A page that cannot be written is a warning, because the work of the command is done.
+    """
+    if not wanted:
+        return ""
+    try:
+        return write_page(Session(session.workspace, Quiet(session.progress)), experiment).page
+    except ToolkitError as error:
+        session.progress.warn(f"{experiment.report} is not written: {error.message}")
+        return ""
+
+
+class Quiet(Silent):
+    """A progress that shows tasks, but no messages: the command has told them already."""
+
+    def __init__(self, shown: Progress) -> None:
+        """`shown` shows the tasks."""
+        self._shown = shown
+
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
+        """Open a task of `total` steps."""
+        return self._shown.task(title, total)
 
 
 def _refuse_overwriting(out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.commands.reporting.report import page_at_the_end
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
@@ -77,6 +78,7 @@ _FREE_TO_CHANGE = (
     "folds:",
     "precision:",
     "engine:",
+    "report:",
     *(f"{key}:" for key in READING_KEYS),
 )
 _CONTENTS = {
@@ -158,7 +160,9 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             settings = {}
         job = _Job(experiment, loaded, dataset, table, settings)
         scored = _train_predict_score(job, options, started, progress)
-    result = _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
+    with phase(progress, "page"):
+        page = page_at_the_end(session, experiment, wanted=loaded.config.report)
+    result = replace(_result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1)), page=page)
     if isinstance(progress, Profiled):
         return replace(result, profile={name: round(seconds, 2) for name, seconds in progress.seconds().items()})
     return result

@@ -42,7 +42,17 @@ class Resources(ClosedModel):
     )
 
 
-class ExecutionConfig(ClosedModel):
+class PageConfig(ClosedModel):
+    """Whether a page is written; for experiments and ensembles."""
+
+    report: bool = Field(
+        True,
+        description="Whether `tk fit`, `tk ensemble` and `tk tune` write the page report.html at their end. See "
+        "docs/report.md.",
+    )
+
+
+class ExecutionConfig(PageConfig):
     """The keys of an experiment that say how it is computed."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(

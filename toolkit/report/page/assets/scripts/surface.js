@@ -15,7 +15,7 @@ Page.surface = {
   // What the drawn surface depends on; the sliders alone only move the cross.
   keyNow() {
     const one = Page.live.current;
-    const triplet = Page.live.mode === "triplet" && one.triplet;
+    const triplet = Page.live.isTriplet(one);
     return `${Page.live.chosen} ${triplet ? one.triplet_at.area : "-"}`;
   },
 
@@ -32,7 +32,7 @@ Page.surface = {
   // The grid that is shown: rows are minimums, or top thresholds of triplets.
   grid() {
     const one = Page.live.current;
-    if (Page.live.mode === "triplet" && one.triplet) {
+    if (Page.live.isTriplet(one)) {
       const { bottoms, areas, tops, scores } = one.triplet;
       const at = (x, y) => scores[(x * areas.length + one.triplet_at.area) * tops.length + y];
       return { across: bottoms, rows: tops.length, at, name: (y) => tops[y].toFixed(2), label: "top threshold", x: one.triplet_at.bottom, y: one.triplet_at.top, triplet: true };
@@ -129,8 +129,8 @@ Page.surface = {
 
   choose(u) {
     const one = Page.live.current;
-    if (Page.live.mode === "kept") Page.live.setMode("simple");
     const grid = Page.surface.grid();
+    if (Page.live.mode === "kept") Page.live.setMode(grid.triplet ? "triplet" : "simple");
     const value = u.posToVal(u.cursor.left, "x");
     let x = 0;
     for (let at = 1; at < grid.across.length; at++) {

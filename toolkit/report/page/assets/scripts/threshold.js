@@ -49,9 +49,16 @@ Page.live = {
     return Page.live.classes[Page.live.chosen];
   },
 
+  // Whether the sliders are those of a triplet: if it is chosen, or if the kept recipe is one.
+  isTriplet(one) {
+    const kept = one.marks.find((mark) => mark.name === "tuned");
+    const wanted = Page.live.mode === "triplet" || (Page.live.mode === "kept" && kept && kept.triplet);
+    return Boolean(wanted && one.triplet);
+  },
+
   // The rule that the sliders say for a class: thresholds as lowest levels.
   rule(one) {
-    if (Page.live.mode === "triplet" && one.triplet) {
+    if (Page.live.isTriplet(one)) {
       const { bottom, area, top } = one.triplet_at;
       return {
         mode: "triplet",
@@ -69,7 +76,7 @@ Page.live = {
   },
 
   place(one) {
-    if (Page.live.mode === "triplet" && one.triplet) {
+    if (Page.live.isTriplet(one)) {
       const { bottom, area, top } = one.triplet_at;
       return (bottom * one.triplet.areas.length + area) * one.triplet.tops.length + top;
     }
@@ -77,7 +84,7 @@ Page.live = {
   },
 
   source(one) {
-    return Page.live.mode === "triplet" && one.triplet ? one.triplet : one;
+    return Page.live.isTriplet(one) ? one.triplet : one;
   },
 
   scoreOf(one) {
@@ -136,7 +143,7 @@ Page.live = {
       input.max = count - 1;
       input.value = value;
     };
-    const triplet = Page.live.mode === "triplet" && one.triplet;
+    const triplet = Page.live.isTriplet(one);
     set("threshold", triplet ? one.triplet.bottoms.length : one.thresholds.length, triplet ? one.triplet_at.bottom : one.at.threshold);
     set("minimum", one.minimums.length, one.at.minimum);
     if (one.triplet) {
@@ -153,12 +160,12 @@ Page.live = {
   connect() {
     const on = (name, change) =>
       Page.live.slider(name).input.addEventListener("input", (event) => {
-        if (Page.live.mode === "kept") Page.live.setMode("simple", false);
+        if (Page.live.mode === "kept") Page.live.setMode(Page.live.isTriplet(Page.live.current) ? "triplet" : "simple", false);
         change(Page.live.current, Number(event.target.value));
         Page.live.change();
       });
     on("threshold", (one, value) => {
-      if (Page.live.mode === "triplet") one.triplet_at.bottom = value;
+      if (Page.live.isTriplet(one)) one.triplet_at.bottom = value;
       else one.at.threshold = value;
     });
     on("minimum", (one, value) => (one.at.minimum = value));
@@ -196,7 +203,7 @@ Page.live = {
   preset(name) {
     const one = Page.live.current;
     if (name === "best") {
-      if (Page.live.mode === "kept") Page.live.setMode("simple");
+      if (Page.live.mode === "kept") Page.live.setMode(Page.live.isTriplet(one) ? "triplet" : "simple");
       if (Page.live.mode === "triplet") {
         const [bottom, area, top] = Page.live.bestTriplet(one);
         one.triplet_at = { bottom, area, top };
@@ -234,7 +241,7 @@ Page.live = {
       place.textContent = text;
       place.dataset.value = value === null || value === undefined ? "" : String(value);
     };
-    const triplet = Page.live.mode === "triplet" && one.triplet;
+    const triplet = Page.live.isTriplet(one);
     const threshold = triplet ? one.triplet.bottoms[one.triplet_at.bottom] : one.thresholds[one.at.threshold];
     Page.live.slider("threshold").output.textContent = threshold.toFixed(3);
     Page.live.slider("minimum").output.textContent = one.minimums[one.at.minimum];
