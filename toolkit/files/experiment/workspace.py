@@ -43,6 +43,11 @@ class Workspace:
         """What `tk submit` writes."""
         return self.root / "submissions"
 
+    @property
+    def index(self) -> Path:
+        """The page that lists all experiments."""
+        return self.root / "reports" / "index.html"
+
     def report_of(self, names: Sequence[str]) -> Path:
         """The page that compares several experiments."""
         return self.root / "reports" / f"{'+'.join(names)[:_LONGEST]}.html"

@@ -1,7 +1,7 @@
 """What sections of the page are made of. The template draws each kind of block in one way."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 Level = Literal["error", "warning", "note"]
@@ -58,7 +58,8 @@ class Notices:
 class TableBlock:
     """A table. The first column names the rows; columns whose cells are all numbers are aligned at the right.
 
-    `marked` are the numbers of rows that are emphasised. `note` stands below.
+    `marked` are the numbers of rows that are emphasised; `links` are the addresses of rows by their name. `note` stands
+    below.
     """
 
     kind: ClassVar[str] = "table"
@@ -67,6 +68,7 @@ class TableBlock:
     rows: Sequence[Sequence[str]]
     note: str = ""
     marked: frozenset[int] = frozenset()
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numeric(self) -> frozenset[int]:
