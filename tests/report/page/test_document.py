@@ -47,7 +47,9 @@ def test_charts_are_numbered_in_the_order_of_the_page() -> None:
 
     blocks = [chart("first"), Folded("more", [Prose("text"), Beside([chart("second"), chart("third")])]), chart("last")]
     text = Document("title", "", [Section("one", "One", blocks)]).html()
-    places = [(text.index(f'data-chart="{number}"'), name) for number, name in enumerate(["first", "second", "third", "last"])]
+    places = [
+        (text.index(f'data-chart="{number}"'), name) for number, name in enumerate(["first", "second", "third", "last"])
+    ]
     assert places == sorted(places)
     data = re.search(r'id="page-data">(.*?)</script>', text, re.DOTALL)
     assert data is not None

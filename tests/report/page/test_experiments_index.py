@@ -8,7 +8,11 @@ def row(name: str, metric: str, score: float | None, finished: float | None, lin
 
 
 def test_the_last_finished_stands_first_and_metrics_have_charts_of_their_own() -> None:
-    rows = [row("a", "dice", 0.5, 100.0, "../experiments/a/report.html"), row("b", "iou", 0.4, 300.0), row("c", "dice", 0.6, 200.0)]
+    rows = [
+        row("a", "dice", 0.5, 100.0, "../experiments/a/report.html"),
+        row("b", "iou", 0.4, 300.0),
+        row("c", "dice", 0.6, 200.0),
+    ]
     listed, over_time = index_sections([*rows, row("d", "", None, None)])
     (table,) = listed.blocks
     assert isinstance(table, TableBlock)

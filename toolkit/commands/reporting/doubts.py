@@ -1,6 +1,7 @@
 """The doubts of all checks in one place, and the command to type next."""
 
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from toolkit.messages import Silent, score_text
 from toolkit.report.page.blocks import Notice
 
 _FAR = 0.1
+_FEWEST_OTHERS = 2
+_OUTLYING, _LEAST_GAP = 4.0, 0.05
+"""How far a fold must be from the mean of the others to be told: in their standard deviations, and as a score."""
 _ORDER = ("error", "warning", "note")
 
 
@@ -97,6 +101,7 @@ def _of_scores(known: Known) -> Iterator[Notice]:
         shown = max(constant, constant.with_score(best, known.direction), key=lambda one: _or_lowest(one.gain))
         for text in shown.advice(tuned=tuned is not None):
             yield Notice("error", f"The predictions are {text}", "constant masks")
+    yield from _of_folds(score, known.direction)
     optimism = read_optimism(score, score["metric"])
     if score_text(optimism) != score_text(0):
         text = f"About {score_text(optimism)} of the untuned score is optimism: the images that score the best epochs"
@@ -112,6 +117,21 @@ def _of_scores(known: Known) -> Iterator[Notice]:
     if tuned.gap is not None and tuned.standard_error is not None and tuned.gap > 2 * tuned.standard_error > 0:
         yield Notice("note", f"Tuning overfits by {score_text(tuned.gap)}: trust the nested score.", "tk tune")
     yield from _of_holdout(tuned)
+
+
+def _of_folds(score: StoredScore, direction: Direction) -> Iterator[Notice]:
+    """A fold that is far worse than the others: its training may have failed, or its images are of another kind."""
+    folds = [(number, one) for number, one in enumerate(score["folds"]) if one is not None]
+    if len(folds) <= _FEWEST_OTHERS:
+        return
+    sign = 1 if direction == "max" else -1
+    number, worst = min(folds, key=lambda pair: sign * pair[1])
+    others = [one for other, one in folds if other != number]
+    gap = sign * (statistics.fmean(others) - worst)
+    if gap > max(_OUTLYING * statistics.stdev(others), _LEAST_GAP):
+        usual = score_text(statistics.fmean(others))
+        text = f"Fold {number} scores {score_text(worst)}, far worse than the others ({usual} on average)"
+        yield Notice("warning", f"{text}: look at its training curve, and at what its images have in common.", "folds")
 
 
 def _of_holdout(tuned: TunedRecipe) -> Iterator[Notice]:

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.provenance import commit_of
-from toolkit.config.loading import load_config, plain_config
+from toolkit.config.loading import load_config, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.yaml.key_differences import ABSENT, differences, written
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import members_of
-from toolkit.files.experiment.resolved import Resolved, versions
+from toolkit.files.experiment.resolved import Resolved, config_of, versions
 from toolkit.report.page.values import Origin
 
 _LONGEST = 120
@@ -25,12 +25,12 @@ _LONGEST = 120
 def origin_values(session: Session, experiment: Experiment, resolved: Resolved) -> Origin:
     """The origin, from resolved.yaml and the files that config.yaml extends."""
     parent, names = _parent(experiment)
-    defaults = _defaults(resolved.config)
+    defaults = _defaults(experiment, resolved)
     trees = [dict(resolved.config), parent if parent is not None else dict(resolved.config), defaults]
     changed = [
         (one.key, *(_short(value) for value in one.values))
         for one in differences(trees, with_order=False)
-        if one.values[0] is not ABSENT
+        if one.values[0] not in (ABSENT, None)
     ]
     return Origin(
         settings={key: written(value) for key, value in resolved.settings.items()},
@@ -59,17 +59,16 @@ def _parent(experiment: Experiment) -> tuple[dict[str, Any] | None, list[str]]:
     return None, []
 
 
-def _defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The default of each key of an experiment that has one; what depends on other keys counts as its own default."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        known = Config.model_fields.get(key)
-        if known is None or known.is_required():
-            continue
-        default = known.get_default()
-        found[key] = value if default is None and known.default_factory is not None else default
-        if known.default_factory is not None and isinstance(value, dict | list | tuple) and not value:
-            found[key] = value
+def _defaults(experiment: Experiment, resolved: Resolved) -> dict[str, Any]:
+    """The default of each key, also where it depends on other keys; those that are not known are left out."""
+    if experiment.is_ensemble:
+        return {}
+    found = with_defaults({"data": {}})
+    with suppress(ToolkitError, ValidationError):
+        values = dict(config_of(experiment, resolved))
+        for key, known in Config.model_fields.items():
+            if known.default_factory is not None:
+                found[key] = known.get_default(call_default_factory=True, validated_data=values)
     return found
 
 
@@ -94,6 +93,7 @@ def _short(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Plain data without keys whose value is null, which is their default."""
     if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: _plain(entry) for key, entry in value.items() if entry is not None}
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -63,12 +63,11 @@ def _classes(evaluation: Mapping[str, Any]) -> TableBlock:
             )
         )
     columns = ("class", "precision", "recall", "Dice", "IoU", "Dice per image", "images with it", "of these found")
-    known = [(number, float(row[4])) for number, row in enumerate(rows) if row[4] != score_text(None)]
-    worst = min(known, key=lambda pair: pair[1])[0] if len(known) > 1 else None
-    note = "" if worst is None else f"Lowest IoU: {rows[worst][0]}."
-    return TableBlock(
-        "Classes, pixels of all images together", columns, rows, note, frozenset() if worst is None else {worst}  # type: ignore[arg-type]
-    )  # fmt: skip
+    known = [row[4] for row in rows if row[4] != score_text(None)]
+    lowest = min(known, default="")
+    worst = [number for number, row in enumerate(rows) if row[4] == lowest] if len(known) > 1 else []
+    note = f"Lowest IoU: {', '.join(rows[number][0] for number in worst)}." if worst else ""
+    return TableBlock("Classes, pixels of all images together", columns, rows, note, frozenset(worst))
 
 
 def _confusion(table: Mapping[str, Any]) -> list[Block]:

@@ -14,7 +14,11 @@ def origin(values: PageValues) -> Section | None:
         extends = f"In what it extends ({', '.join(found.parents)})" if found.parents else ""
         columns = ("key", "value", *([extends] if extends else []), "default")
         rows = [(key, value, *([parent] if extends else []), default) for key, value, parent, default in found.changed]
-        blocks.append(TableBlock("What differs from the defaults", columns, rows))
+        changed = frozenset(
+            number for number, (_, value, parent, _) in enumerate(found.changed) if extends and value != parent
+        )
+        note = "Emphasised: what differs from what it extends." if changed else ""
+        blocks.append(TableBlock("What differs from the defaults", columns, rows, note, changed))
     if found.settings:
         blocks.append(Prose("Set on the command line: " + ", ".join(f"{k}={v}" for k, v in found.settings.items())))
     facts = [

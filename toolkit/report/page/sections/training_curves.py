@@ -106,7 +106,9 @@ def _best_rows(values: PageValues) -> list[tuple[str, ...]]:
             epoch = next((epoch for epoch in stage if epoch.number == best), stage[-1])
             seconds = sum(each.seconds for each in stage)
             score = _known(epoch.primary)
-            rows.append((one.title, str(number), str(best), str(len(stage)), score_text(score), duration_text(seconds)))
+            rows.append(
+                (one.title, str(number), str(best + 1), str(len(stage)), score_text(score), duration_text(seconds))
+            )
     return rows
 
 

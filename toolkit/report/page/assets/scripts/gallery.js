@@ -117,7 +117,7 @@ Page.gallery = {
       button.append(tile);
     }
     const caption = Page.element("p", { class: "caption" });
-    const name = Page.element("bdi", { class: "id" }, image.id);
+    const name = Page.element("bdi", { class: "id", title: image.id }, image.id);
     const facts = Page.element("span", { class: "quiet" });
     const score = Page.element("span", { class: "score" });
     caption.append(name, " ", score, " ", facts);
@@ -136,7 +136,8 @@ Page.gallery = {
     card.score.textContent = Page.score(score);
     card.score.dataset.value = score === null || score === undefined ? "" : String(score);
     const other = Page.gallery.data.comparedWith && image.other !== null ? `, ${Page.gallery.data.comparedWith} ${Page.score(image.other)}` : "";
-    card.facts.textContent = `fold ${image.fold}, ${image.size[0]}×${image.size[1]}, true area ${image.trueArea}, untuned ${Page.score(image.untuned)}${other}`;
+    const untuned = image.untuned === score ? "" : `, untuned ${Page.score(image.untuned)}`;
+    card.facts.textContent = `fold ${image.fold}, ${image.size[0]}×${image.size[1]}, true area ${image.trueArea}${untuned}${other}`;
   },
 
   follow() {

@@ -253,6 +253,8 @@ Page.live = {
     show("live-score", Page.score(score), score);
     document.getElementById("live-class-label").textContent =
       Page.live.classes.length > 1 ? `${Page.live.data.metric} of ${one.name}` : Page.live.data.metric;
+    document.getElementById("live-empty-label").textContent =
+      Page.live.classes.length > 1 ? `images without ${one.name}` : "empty masks";
     document.querySelector(".all-classes").hidden = Page.live.classes.length === 1;
     const all = Page.live.scoreOfAll();
     show("live-all", Page.score(all), all);
