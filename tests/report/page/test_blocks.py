@@ -23,5 +23,6 @@ def test_a_chart_is_plain_data() -> None:
         "isTime": False,
         "isWhole": False,
         "logarithmic": False,
+        "names": [],
         "limits": None,
     }

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from toolkit.commands.comparing.recorded_scores import image_scores
 from toolkit.commands.reporting.measured import Material
 from toolkit.commands.scoring.scores import labels_of
+from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Floats
 from toolkit.core.ensembling.means import Blender
-from toolkit.core.metrics.registry import build_metrics
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.errors import ToolkitError
@@ -33,17 +33,23 @@ def ensemble_values(experiment: Experiment, score: StoredScore | None, material:
     members, config = members_of(experiment)
     label = "" if score is None else score["metric"]
     notes: list[str] = []
-    without: Sequence[float | None] = [None] * len(members)
-    if material is not None and 1 < len(members) <= _MOST_MEMBERS:
+    count = len(members)
+    without: Sequence[float | None] = [None] * count
+    viewed: Sequence[float | None] = [None] * count
+    if material is not None and count <= _MOST_MEMBERS:
+        others = [[weight * (at != out) for at, weight in enumerate(config.weights)] for out in range(count)]
+        alone = [[float(at == one) for at in range(count)] for one in range(count)]
+        blends = [*others, *(alone if config.views != "none" else [])]
         try:
-            without = _without_each(experiment, members, config.weights, Blender(config.mean), material)
+            scores = _scores_of(blends, config, members, material)
+            without, viewed = scores[:count], scores[count:] or viewed
         except ToolkitError as error:
             notes.append(f"What each member adds is not known: {error.message}")
-    elif len(members) > _MOST_MEMBERS:
+    elif count > _MOST_MEMBERS:
         notes.append(f"What each member adds is computed for at most {_MOST_MEMBERS} members.")
     found = [
-        EnsembleMember(member.name, weight, _score(member, label), left_out)
-        for member, weight, left_out in zip(members, config.weights, without, strict=True)
+        EnsembleMember(member.name, weight, _score(member, label), left_out, with_views)
+        for member, weight, left_out, with_views in zip(members, config.weights, without, viewed, strict=True)
     ]
     return EnsembleValues(
         config.mean,
@@ -88,44 +94,37 @@ def _correlation(one: Floats, other: Floats) -> float | None:
     return float(np.corrcoef(one[known], other[known])[0, 1])
 
 
-def _without_each(
-    experiment: Experiment, members: Sequence[Member], weights: Sequence[float], blender: Blender, material: Material
+def _scores_of(
+    blends: Sequence[Sequence[float]], config: EnsembleConfig, members: Sequence[Member], material: Material
 ) -> list[float | None]:
-    """The untuned score of the ensemble without each of its members; None where nothing would be left."""
-    folder = experiment.predictions("oof")
-    places = [(folder / path).resolve() for path in ProbabilityStore(folder).made_from.get("members", {})]
-    if len(places) != len(members):
-        return [None] * len(members)
-    stores = [ProbabilityStore(Path(place)) for place in places]
+    """The untuned score of each of several blends, by the weights of the members; None for one without any weight.
+
+    Raises:
+        NotReadyError: the predictions of a member with the views of the ensemble are no longer there.
+    """
+    stores = [ProbabilityStore(member.predictions("oof", config.views)) for member in members]
     classes, truth = material.classes, material.truth
-    blender = Blender(blender.mean, classes.activation)
-    left = [[weight * (at != out) for at, weight in enumerate(weights)] for out in range(len(members))]
-    wanted = [number for number, row in enumerate(left) if any(row)]
-    metric, _ = truth.for_searches({})
-    scorers = [
-        Scorer(
-            build_metrics([metric.metric], classes.count, classes.activation, names=classes.names, rules=truth.rules),
-            classes.activation,
-        )
-        for _ in left
-    ]
-    labelled = truth.labelled
-    known = [frozenset(store.ids) for store in stores]
-    with material.progress.task("leaving out each member", len(material.table.ids)) as task:
+    blender = Blender(config.mean, classes.activation)
+    metric = truth.for_searches({})[0].build_metric({})
+    scorers = [Scorer([metric], classes.activation) for _ in blends]
+    labelled, known = truth.labelled, [frozenset(store.ids) for store in stores]
+    incomplete = {number for number, weights in enumerate(blends) if not any(weights)}
+    with material.progress.task("measuring members", len(material.table.ids)) as task:
         for image_id in material.table.ids:
             labels = labels_of(labelled, material.store, image_id)
-            objects = labelled.read_objects(image_id) if scorers[0].needs_objects else None
+            objects = labelled.read_objects(image_id) if metric.needs_objects else None
             maps = {at: store.read(image_id) for at, store in enumerate(stores) if image_id in known[at]}
-            for number in wanted:
-                if not any(left[number][at] for at in maps):
-                    return [None] * len(members)
-                blend = blender.blend(maps, left[number], material.store.stored_type)
+            for number, weights in enumerate(blends):
+                if number in incomplete or not any(weights[at] for at in maps):
+                    incomplete.add(number)
+                    continue
+                blend = blender.blend(maps, weights, material.store.stored_type)
                 stored = to_stored(blend, material.store.stored_type)
                 scorers[number].add(stored, labels, objects, image_id=image_id)
             task.advance()
     return [
-        finite_or_none(scorers[number].scores()[scorers[number].primary.label]) if number in wanted else None
-        for number in range(len(left))
+        None if number in incomplete else finite_or_none(scorer.scores()[metric.label])
+        for number, scorer in enumerate(scorers)
     ]
 
 

@@ -116,7 +116,7 @@ class Chart:
 
     `marks` are places on that axis with a label, drawn as vertical lines. With `is_time` the axis has seconds since
     1970, with `is_whole` whole numbers; with `logarithmic` the values are on a logarithmic axis; `limits` fix the range
-    of the values.
+    of the values, and `names` are shown for the place below the pointer.
     """
 
     kind: ClassVar[str] = "chart"
@@ -130,6 +130,7 @@ class Chart:
     is_time: bool = False
     is_whole: bool = False
     logarithmic: bool = False
+    names: Sequence[str] = ()
     limits: tuple[float, float] | None = None
 
     def data(self) -> dict[str, Any]:
@@ -146,6 +147,7 @@ class Chart:
             "isTime": self.is_time,
             "isWhole": self.is_whole,
             "logarithmic": self.logarithmic,
+            "names": list(self.names),
             "limits": self.limits,
         }
 

@@ -60,7 +60,15 @@ def _over_time(metric: str, rows: Sequence[IndexRow]) -> Chart:
         for number, (name, values) in enumerate(kinds)
         if any(value is not None for value in values)
     ]
-    return Chart(metric, "finished", "", [row.finished or 0.0 for row in known], series, is_time=True)
+    return Chart(
+        metric,
+        "finished",
+        "",
+        [row.finished or 0.0 for row in known],
+        series,
+        is_time=True,
+        names=[row.name for row in known],
+    )
 
 
 def _date(seconds: float | None) -> str:

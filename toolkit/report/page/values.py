@@ -169,12 +169,13 @@ class Calibration:
 
 @dataclass(frozen=True)
 class EnsembleMember:
-    """A member: its weight, its own untuned score, and what the ensemble scores without it."""
+    """A member: its weight, its own untuned score, what the ensemble scores without it, and its score with views."""
 
     name: str
     weight: float
     score: float | None
     without: float | None
+    with_views: float | None = None
 
 
 @dataclass(frozen=True)

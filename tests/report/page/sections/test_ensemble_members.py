@@ -35,6 +35,17 @@ def test_what_a_member_adds_is_more_where_it_is_better(example_values: PageValue
     assert heat.shares[0] == [1.0, 0.0]
 
 
+def test_members_with_views_have_both_scores(example_values: PageValues) -> None:
+    members = [EnsembleMember("a", 1.0, 0.5, None, 0.55)]
+    found = EnsembleValues("probability", "hflip", "equal", members, 0.6)
+    section = ensemble_members(replace(example_values, ensemble=found))
+    assert section is not None
+    table = section.blocks[0]
+    assert isinstance(table, TableBlock)
+    assert table.columns[2:4] == ("dice", "with views")
+    assert table.rows == [("a", "1", "0.5000", "0.5500", "–", "–"), ("ensemble", "", "", "0.6000", "", "")]
+
+
 def test_searches_are_shown(example_values: PageValues) -> None:
     views = {"metric": "dice", "views": "hflip", "alone": [{"view": "hflip", "score": 0.6, "gain": 0.1}]}
     found = EnsembleValues("logit", "hflip", "search", [], view_search=views, weight_search=SEARCH)

@@ -16,7 +16,9 @@ def data_found(values: PageValues) -> Section | None:
     if data is None:
         return None
     blocks: list[Block | Beside | Folded] = []
-    if data.found is None:
+    if data.found is None and values.is_ensemble:
+        blocks.append(Prose("What tk data found is on the pages of the members.", is_quiet=True))
+    elif data.found is None:
         blocks.append(Prose(f"The data were not examined. To do so, run: tk data {values.name}", is_quiet=True))
     else:
         blocks += [*_summary(data.found), Notices("Findings", _findings(data.found), "No problems were found.")]

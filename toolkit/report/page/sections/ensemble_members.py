@@ -26,14 +26,17 @@ def ensemble_members(values: PageValues) -> Section | None:
 
 def _members(found: EnsembleValues, metric: str, direction: str) -> TableBlock:
     sign = 1 if direction == "max" else -1
-    rows = []
+    has_views = any(one.with_views is not None for one in found.members)
+    rows: list[tuple[str, ...]] = []
     for one in found.members:
         adds = None if one.without is None or found.score is None else sign * (found.score - one.without)
-        cells = score_text(one.score), score_text(one.without), score_text(adds, signed=True)
-        rows.append((one.name, f"{one.weight:g}", *cells))
-    rows.append(("ensemble", "", score_text(found.score), "", ""))
+        viewed = [score_text(one.with_views)] if has_views else []
+        cells = score_text(one.without), score_text(adds, signed=True)
+        rows.append((one.name, f"{one.weight:g}", score_text(one.score), *viewed, *cells))
+    scores = ["", score_text(found.score)] if has_views else [score_text(found.score)]
+    rows.append(("ensemble", "", *scores, "", ""))
     note = "What a member adds is the score of the ensemble less its score without the member, more being better."
-    columns = ("member", "weight", metric, "ensemble without it", "it adds")
+    columns = ("member", "weight", metric, *(["with views"] if has_views else []), "ensemble without it", "it adds")
     return TableBlock("Members, untuned", columns, rows, note, frozenset({len(found.members)}))
 
 

@@ -43,7 +43,7 @@ Page.charts = {
         legend: { show: false },
         cursor: { y: false, points: { size: 6 } },
         scales: {
-          x: { time: chart.isTime },
+          x: { time: chart.isTime, ...(Page.charts.hasPoints(chart) ? { range: Page.charts.widened } : {}) },
           y: {
             distr: chart.logarithmic ? 3 : 1,
             ...(chart.limits ? { range: chart.limits } : {}),
@@ -56,7 +56,7 @@ Page.charts = {
         series: [{}, ...chart.series.map(Page.charts.series)],
         hooks: {
           draw: [(u) => Page.charts.marks(u, chart.marks)],
-          setCursor: [(u) => Page.charts.readings(u, legend)],
+          setCursor: [(u) => Page.charts.readings(u, legend, chart.names)],
         },
       },
     });
@@ -95,8 +95,20 @@ Page.charts = {
     context.restore();
   },
 
-  readings(u, legend) {
+  hasPoints(chart) {
+    return chart.series.some((one) => one.style === "points");
+  },
+
+  // Points at the ends of an axis would be cut in half.
+  widened(u, low, high) {
+    const margin = (high - low || 86400) / 20;
+    return [low - margin, high + margin];
+  },
+
+  readings(u, legend, names) {
     if (!legend) return;
+    const place = u.cursor.idx;
+    if (names && names.length) legend.title = legend.dataset.name = place === null || place === undefined ? "" : names[place];
     legend.querySelectorAll("li").forEach((item, number) => {
       let shown = item.querySelector(".reading");
       if (!shown) item.append((shown = Page.element("span", { class: "reading" })));
