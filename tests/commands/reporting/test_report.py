@@ -97,6 +97,13 @@ def test_images_are_the_worst_the_median_and_the_best(fitted_competition: Worksp
     worst = [image.kept for image in gallery.images if "worst" in image.groups]
     assert worst == sorted(worst)  # type: ignore[type-var]
     assert all(image.size == (40, 48) for image in gallery.images)
+    contradicted = {}
+    for image in gallery.images:
+        levels, truth = image.planes[0].levels, image.planes[0].truth
+        contradicted[image.image_id] = int(((truth == 255) & (levels < 26) | (truth == 0) & (levels >= 230)).sum())
+    doubtful = [contradicted[image.image_id] for image in gallery.images if "label" in image.groups]
+    others = [contradicted[image.image_id] for image in gallery.images if "label" not in image.groups]
+    assert min(doubtful, default=1) >= max(others, default=0) if len(doubtful) == 8 else max(others) == 0
 
 
 def test_an_ensemble_knows_what_each_member_adds(fitted_competition: Workspace) -> None:

@@ -20,7 +20,7 @@ from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.report.drawing import as_rgb, resized
 from toolkit.report.page.values import ClassPlanes, GalleryImage, ImageCurve, Pixels
 
-_WORST, _MEDIAN, _BEST, _DIFFERING = 24, 8, 8, 8
+_WORST, _MEDIAN, _BEST, _DOUBTFUL, _DIFFERING = 24, 8, 8, 8, 8
 _MOST_OF_SEVERAL = 24
 _LARGEST_SIDE = 640
 _PIXELS = 6_000_000
@@ -38,10 +38,10 @@ class Other:
 
 
 def choose(measured: Measured, ids: Sequence[str], other: Other | None = None) -> dict[int, tuple[str, ...]]:
-    """The positions of the chosen images, each with the reasons: worst, median, best, differs.
+    """The positions of the chosen images, each with the reasons: worst, median, best, label, differs.
 
     Of several classes the worst images that show each are among the worst. A correctly empty image shows nothing, so it
-    is not among the best.
+    is not among the best. The label is in doubt where the network is sure of the opposite of it.
     """
     metric = measured.scored.metrics[0]
     scores = measured.scored.per_image()[metric.label]
@@ -64,6 +64,8 @@ def choose(measured: Measured, ids: Sequence[str], other: Other | None = None) -
     add([place for place in order[max(0, middle - half) : middle + half] if place not in found], "median")
     filled = [position for position in reversed(order) if measured.true_areas[position] and position not in found]
     add(filled[: round(_BEST * share)], "best")
+    doubtful = np.argsort(-measured.contradicted, kind="stable").tolist()
+    add([place for place in doubtful[: round(_DOUBTFUL * share)] if measured.contradicted[place] > 0], "label")
     if other is not None:
         untuned = measured.untuned.per_image()[metric.label]
         gaps = [(abs(untuned[at] - other.scores.get(image_id, math.nan)), at) for at, image_id in enumerate(ids)]

@@ -26,6 +26,8 @@ from toolkit.report.page.values import Calibration, KeptScores
 
 _TENTHS = 10
 _SHARES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+_SURE = 230
+"""The level from which on the network is sure of a class: a probability of 0.9."""
 _LARGEST_OBJECTS = 1 << 22
 """Pixels of an image up to which its objects are counted."""
 
@@ -78,6 +80,8 @@ class Measured:
         true_areas: of the foreground, `int64 (images,)`.
         classes_shown: which classes the truth of an image shows, `bool (images, classes)`.
         calibration: of each foreground class.
+        contradicted: share of the pixels of each image where the network is sure of the opposite of its label,
+            `float64 (images,)`.
         shares: how many images have which share of foreground.
         sizes: how many objects have which size.
     """
@@ -90,6 +94,7 @@ class Measured:
     true_areas: Integers
     classes_shown: Integers
     calibration: Sequence[Calibration]
+    contradicted: Floats
     shares: Sequence[tuple[str, int]]
     sizes: Sequence[tuple[str, int]]
 
@@ -133,6 +138,7 @@ def measure(material: Material, name: str) -> Measured:
         kept.true_areas,
         np.array(pass_.shown),
         pass_.calibration(),
+        np.array(pass_.contradicted),
         _share_bins(np.array(pass_.shares)),
         _size_bins(pass_.sizes),
     )
@@ -165,6 +171,7 @@ class _Pass:
         self.empty: dict[int, int] = dict.fromkeys(range(self._first, classes.count), 0)
         self.shown: list[Any] = []
         self.shares: list[float] = []
+        self.contradicted: list[float] = []
         self.sizes: list[int] = []
 
     def add(self, stored: Any, labels: Any, masks: Any) -> None:
@@ -172,12 +179,15 @@ class _Pass:
         truth = planes(labels, self._classes.count, self._classes.activation)
         valid = labels != IGNORE
         levels = to_levels(stored)
+        against = np.zeros(labels.shape, np.bool_)
         for index in range(self._first, self._classes.count):
             is_true = truth[..., index] == 1
+            against |= np.where(is_true, levels[..., index] < 256 - _SURE, levels[..., index] >= _SURE)
             joint = np.bincount((levels[..., index].astype(np.int64) + 256 * is_true)[valid], minlength=512)
             for row, counts in ((self._pixels, joint[:256] + joint[256:]), (self._true, joint[256:])):
                 row[index] += np.bincount(self._tenths, counts, _TENTHS).astype(np.int64)
             self.empty[index] += int(not masks[..., index].any())
+        self.contradicted.append(float((against & valid).sum() / max(1, valid.sum())))
         self.shown.append([bool((truth[..., index] == 1).any()) for index in range(self._classes.count)])
         foreground = (truth[..., self._first :] == 1).any(axis=-1)
         self.shares.append(float(foreground.sum() / max(1, valid.sum())))

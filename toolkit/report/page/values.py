@@ -125,7 +125,7 @@ class GalleryImage:
     Attributes:
         image_id: its id.
         fold: that held it out.
-        groups: why it is shown: worst, median, best, or differs.
+        groups: why it is shown: worst, median, best, label (which is in doubt), or differs.
         size: (height, width) at which it is scored.
         picture: `uint8 (height, width, 3)`, perhaps smaller.
         untuned: its score without a recipe.

@@ -12,6 +12,7 @@ _GROUPS = {
     "worst": "worst",
     "median": "median",
     "best": "best",
+    "label": "label in doubt",
     "differs": "decided differently",
 }
 
