@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
+from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import ConfigError, ToolkitError
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
@@ -76,7 +77,8 @@ def write_page(
     line = f"{kind}, {values.state}; {values.metric or 'no metric yet'}{images}"
     html = Document(title, line, sections).html()
     path = path or experiment.report
-    write_text(path, html)
+    if not path.is_file() or regular(path).read_bytes() != html.encode():  # what has not changed is not touched
+        write_text(path, html)
     return ReportResult([experiment.name, *others], str(path), round(len(html.encode()) / 1000), values.next_step)
 
 

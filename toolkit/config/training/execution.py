@@ -42,17 +42,16 @@ class Resources(ClosedModel):
     )
 
 
-class PageConfig(ClosedModel):
-    """Whether a page is written; for experiments and ensembles."""
-
-    report: bool = Field(
-        True,
+WritesPage = Annotated[
+    bool,
+    Field(
         description="Whether `tk fit`, `tk ensemble` and `tk tune` write the page report.html at their end. See "
-        "docs/report.md.",
-    )
+        "docs/report.md."
+    ),
+]
 
 
-class ExecutionConfig(PageConfig):
+class ExecutionConfig(ClosedModel):
     """The keys of an experiment that say how it is computed."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -92,6 +91,7 @@ class ExecutionConfig(PageConfig):
         None,
         description="What each task needs with `--on ray`, for example `{cpus: 4, gpus: 1}`. See docs/cluster.md.",
     )
+    report: WritesPage = True
 
     @property
     def compilation(self) -> Compilation:
