@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Triplet
+from toolkit.report.colours import FALSE_NEGATIVE, FALSE_POSITIVE
 from toolkit.report.page.blocks import Notice
 from toolkit.report.page.values import PageValues
 
@@ -205,6 +206,38 @@ def test_hostile_names_stay_text(made_up: Any, opened: Open) -> None:
     assert page.execute_script("return document.querySelector('#viewer-title .id').textContent").endswith(_HOSTILE)
     assert page.execute_script("return document.querySelector('#live-class option').textContent") == f"class {_HOSTILE}"
     assert [one["message"] for one in page.get_log("browser")] == []
+
+
+def test_drawn_images_follow_the_sliders(made_up: Any, opened: Open) -> None:
+    made = made_up(("foreground",), "dice")
+    values = made.values()
+    page = opened(values)
+    curve = values.curves.classes[0]
+    page.execute_script("document.documentElement.style.scrollBehavior = 'auto';")
+    page.execute_script("document.querySelector('.card').scrollIntoView()")
+    area = (
+        "const done = arguments[1]; const card = [...document.querySelectorAll('.card')].find("
+        "(one) => one.image.id === 'image 0'); card.scrollIntoView();"
+        "const wait = () => card.dataset.area === arguments[0] ? done(true) : setTimeout(wait, 20); wait();"
+    )
+    slide(page, threshold=150, minimum=0)
+    recipe = Recipe((ClassRecipe(float(curve.thresholds[150])),))
+    assert page.execute_async_script(area, str(int(made.masks(0, recipe).sum())))
+    slide(page, threshold=60)
+    recipe = Recipe((ClassRecipe(float(curve.thresholds[60])),))
+    assert page.execute_async_script(area, str(int(made.masks(0, recipe).sum())))
+    # Where the mask is wrong, the picture has the colour of missed or of false pixels.
+    pixels = page.execute_script(
+        "const card = [...document.querySelectorAll('.card')].find((one) => one.image.id === 'image 0');"
+        "const canvas = card.querySelector('[data-layer=errors]');"
+        "return Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"
+    )
+    shown = np.array(pixels, np.int64).reshape(24, 32, 4)[..., :3]
+    truth, mask = values.gallery.images[0].planes[0].truth, made.masks(0, recipe)[..., 0]
+    false, missed = mask & (truth == 0), ~mask & (truth == 255)
+    assert false.any()
+    assert np.abs(shown[false] - FALSE_POSITIVE).max() <= 40
+    assert not missed.any() or np.abs(shown[missed] - FALSE_NEGATIVE).max() <= 40
 
 
 def test_images_are_filtered_and_sorted(made_up: Any, opened: Open) -> None:
