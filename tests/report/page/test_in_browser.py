@@ -190,6 +190,15 @@ def test_the_policy_stops_other_scripts_and_addresses(made_up: Any, opened: Open
     page.get_log("browser")
 
 
+def test_images_are_shown_without_curves_too(made_up: Any, opened: Open) -> None:
+    made = made_up(("foreground",), "dice")
+    page = opened(replace(made.values(), curves=None, missing={"curves": "too slow"}))
+    assert "too slow" in page.find_element("id", "threshold").text
+    for at, mask in enumerate(masks_on_page(page).values()):
+        assert mask == made.masks(at, made.recipe).astype(int).ravel().tolist()
+    assert [one["message"] for one in page.get_log("browser")] == []
+
+
 def test_hostile_names_stay_text(made_up: Any, opened: Open) -> None:
     made = made_up((f"class {_HOSTILE}", "other"), "dice")
     values = made.values(lambda position: f"{position} {_HOSTILE}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from toolkit.commands.result import in_python
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.scores import read_optimism
 from toolkit.commands.scoring.stage_scores import better_stage
@@ -60,8 +61,10 @@ def doubts_of(known: Known, missing: Mapping[str, str]) -> list[Notice]:
 
 
 def next_step(known: Known) -> str:
-    """The next command to type."""
+    """The next command to type; a call where the dataset was given in Python, which commands lack."""
     experiment = known.experiment
+    if known.resolved is not None and "dataset" in known.resolved.digests:
+        return f"{in_python(str(experiment.folder))}.{'tune' if known.tuned is None else 'submit'}()"
     if known.resolved is None or known.score is None:
         return f"tk fit {experiment.name}" if not experiment.is_ensemble else "tk ensemble MEMBER MEMBER"
     if not experiment.is_ensemble and untrained_folds(experiment, known.resolved.config) is not None:

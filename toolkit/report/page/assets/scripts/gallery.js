@@ -137,7 +137,8 @@ Page.gallery = {
     card.score.dataset.value = score === null || score === undefined ? "" : String(score);
     const other = Page.gallery.data.comparedWith && image.other !== null ? `, ${Page.gallery.data.comparedWith} ${Page.score(image.other)}` : "";
     const untuned = image.untuned === score ? "" : `, untuned ${Page.score(image.untuned)}`;
-    card.facts.textContent = `fold ${image.fold}, ${image.size[0]}×${image.size[1]}, true area ${image.trueArea}${untuned}${other}`;
+    const ofClass = Page.live.mode !== "kept" && Page.gallery.data.classes.length > 1 ? "score of the class, " : "";
+    card.facts.textContent = `${ofClass}fold ${image.fold}, ${image.size[0]}×${image.size[1]}, true area ${image.trueArea}${untuned}${other}`;
   },
 
   follow() {
