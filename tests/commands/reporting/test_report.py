@@ -142,6 +142,15 @@ def test_several_experiments_are_compared_with_the_first(workspace: Workspace) -
     assert all(image.other != image.untuned for image in differing)
 
 
+def test_experiments_elsewhere_are_compared_too(workspace: Workspace, tmp_path: Path) -> None:
+    elsewhere = Path(shutil.copytree(workspace.find("plain").folder, tmp_path / "elsewhere" / "experiments" / "plain"))
+    for path in (tmp_path / "copy" / "data", tmp_path / "copy" / "experiments" / "tiny"):
+        shutil.copytree(path, tmp_path / "elsewhere" / path.relative_to(tmp_path / "copy"))
+    result = report(Session(workspace), [str(elsewhere), "other"], out=tmp_path / "page.html")
+    assert result.experiments == ["plain", "other"]
+    assert "comparison" in sections_of(tmp_path / "page.html")
+
+
 def test_what_data_found_is_among_the_doubts(workspace: Workspace) -> None:
     examine_data(Session(workspace), "plain")
     values = page_values(Session(workspace), workspace.find("plain"))

@@ -69,11 +69,13 @@ def page_values(session: Session, experiment: Experiment, others: Sequence[str] 
     material = _material(session, files, missing)
     if material is not None:
         with _noting(missing, "images"):
-            values = _with_predictions(session, values, material, others)
+            values = _with_predictions(session, experiment, values, material, others)
     if others:
         folds = {} if material is None else dict(zip(material.table.ids, material.table.folds.tolist(), strict=True))
         subject = Subject(experiment, values.metric, values.direction, folds)
-        values = replace(values, comparison=compared_values(session, [experiment.name, *others], subject))
+        values = replace(
+            values, comparison=compared_values(session, [str(experiment.folder.absolute()), *others], subject)
+        )
     if experiment.is_ensemble:
         values = replace(values, ensemble=ensemble_values(experiment, files.score, material))
     known = Known(
@@ -212,12 +214,13 @@ def _material(session: Session, files: _Files, missing: dict[str, str]) -> Mater
     return None
 
 
-def _with_predictions(session: Session, values: PageValues, material: Material, others: Sequence[str]) -> PageValues:
+def _with_predictions(
+    session: Session, experiment: Experiment, values: PageValues, material: Material, others: Sequence[str]
+) -> PageValues:
     measured = measure(material, values.name)
     task = material.task()
     other = None
     if others:
-        experiment = session.workspace.find(values.name)
         subject = Subject(experiment, values.metric, values.direction, {})
         other = other_of(session, others[0], subject, material.classes, material.table.ids)
     chosen = choose(measured, material.table.ids, other)
