@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         preview,
         score,
         simulate,
+        write_report,
     )
     from toolkit.config.metrics import parse_metric
     from toolkit.config.training.losses import parse_loss
@@ -65,6 +66,7 @@ _MODULES = {
         "preview",
         "score",
         "simulate",
+        "write_report",
     ),
     "toolkit.config.metrics": ("parse_metric",),
     "toolkit.config.training.losses": ("parse_loss",),
@@ -128,6 +130,7 @@ __all__ = [
     "simulate_ccd",
     "simulate_salt",
     "simulate_shapes",
+    "write_report",
 ]
 
 

@@ -81,10 +81,9 @@ class Silent:
     def warn(self, message: str) -> None:
         """Show nothing."""
 
-    @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
         """Open a task that shows nothing."""
-        yield SilentTask()
+        return nullcontext(SilentTask())
 
 
 class Profiled:

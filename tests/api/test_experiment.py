@@ -253,7 +253,7 @@ def test_a_dataset_gives_what_its_files_give(
     assert np.array_equal(given.predict(image), plain.predict(image))
     tuned = given.tune()
     assert tuned == replace(
-        Experiment(root / "experiments" / "plain").tune(), experiment="given", overlays=tuned.overlays
+        Experiment(root / "experiments" / "plain").tune(), experiment="given", overlays=tuned.overlays, page=tuned.page
     )
     assert evaluate(given, worst=1).evaluation.metric == "salt_map"
     assert given.submit().rows == 6

@@ -16,8 +16,8 @@ from toolkit.files.experiment.workspace import Workspace
 
 METHODS = {"fit": "fit", "tune": "tune", "submit": "submit", "predict": "predict_to"}
 RENAMED = {"min_area": "minimum_area", "fold": "folds", "paths": "path"}
-VERBS = {"import": "import_config"}
-"""Commands whose names are words of Python."""
+VERBS = {"import": "import_config", "report": "write_report"}
+"""Commands whose names are words of Python, or rooms of the package."""
 SHOWN = {"as_json", "markdown", "verbose"}
 """Options that say how a result is printed; from Python it is a value."""
 

@@ -26,6 +26,8 @@ from toolkit.commands.inspecting.data import DataResult, examine_data
 from toolkit.commands.inspecting.ls import ListResult, list_experiments
 from toolkit.commands.inspecting.preview import PreviewResult
 from toolkit.commands.inspecting.preview import preview as preview_command
+from toolkit.commands.reporting.report import ReportResult
+from toolkit.commands.reporting.report import report as report_command
 from toolkit.commands.session import Session
 from toolkit.commands.starting.demo import DemoResult
 from toolkit.commands.starting.demo import demo as demo_command
@@ -152,9 +154,9 @@ def preview(
 
 
 @in_python
-def ls(*, verbose: bool = False, progress: Shown = None) -> ListResult:
+def ls(*, verbose: bool = False, html: bool = False, progress: Shown = None) -> ListResult:
     """List experiments with their state and scores, as `tk ls` does."""
-    return list_experiments(_session(progress), verbose=verbose)
+    return list_experiments(_session(progress), verbose=verbose, html=html)
 
 
 @in_python
@@ -246,6 +248,15 @@ def compare(
     """The keys that differ, the scores, and whether differences exceed chance, as `tk compare` shows them."""
     session, names = _session(progress, *experiments, baseline), [_name(one) for one in experiments]
     return compare_command(session, names, baseline=_name(baseline), sort_by=sort_by, csv=as_path(csv))
+
+
+@in_python
+def write_report(
+    experiments: Sequence[Named] = (), *, out: AnyPath | None = None, progress: Shown = None
+) -> ReportResult:
+    """Write a page that shows what was found, as `tk report` does; of several experiments the first is the baseline."""
+    session, names = _session(progress, *experiments), [_name(one) for one in experiments]
+    return report_command(session, names, out=as_path(out))
 
 
 @in_python

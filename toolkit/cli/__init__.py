@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli import comparing, ensembling, inspecting, predicting, starting, submitting, training, tuning
+from toolkit.cli import comparing, ensembling, inspecting, predicting, reporting, starting, submitting, training, tuning
 from toolkit.cli.groups import Group
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (starting, inspecting, training, predicting, ensembling, tuning, comparing, submitting):
+for room in (starting, inspecting, training, predicting, ensembling, tuning, comparing, reporting, submitting):
     app.add_typer(room.app)
 
 

@@ -51,12 +51,15 @@ def list_(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show what empty and the best constant masks score.")
     ] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Also write reports/index.html: all scores, over time, with links.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List experiments with their state and scores."""
     from toolkit.commands.inspecting.ls import list_experiments
 
-    run(lambda session: list_experiments(session, verbose=verbose), as_json)
+    run(lambda session: list_experiments(session, verbose=verbose, html=html), as_json)
 
 
 @app.command()

@@ -33,6 +33,11 @@ def in_python(folder: str) -> str:
     return f"Experiment({folder!r}, dataset)"
 
 
+def page_line(page: str) -> list[str]:
+    """The line that names the page of an experiment; none without a page."""
+    return [f"page: {page}"] if page else []
+
+
 def _pictures(result: Result) -> Iterator[Path]:
     """The existing pictures among the values of a result."""
     for value in vars(result).values():

@@ -11,7 +11,7 @@ from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
-from toolkit.config.training.execution import ExecutionConfig
+from toolkit.config.training.execution import ExecutionConfig, WritesPage
 from toolkit.config.training.networks import BACKBONES, NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,
@@ -383,11 +383,11 @@ class EnsembleConfig(ClosedModel):
         "given", description="Origin of the weights: `equal`, `given` on the command line, or found by `search`."
     )
     mean: Mean = Field(
-        "probability",
-        description="Kind of weighted mean: `probability`, `logit` or `vote`. See docs/ensembles.md.",
+        "probability", description="Kind of weighted mean: `probability`, `logit` or `vote`. See docs/ensembles.md."
     )
     views: ViewsName = Field("none", description="Test-time augmentation of every member.")
     primary_metric: MetricValue = Field(description="Metric of the competition.")
+    report: WritesPage = True
 
     @field_validator("weights")
     @classmethod

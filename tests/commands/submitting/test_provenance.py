@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.commands.submitting.provenance import _git_commit
+from toolkit.commands.submitting.provenance import commit_of
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -27,16 +27,16 @@ def repository(tmp_path: Path) -> Path:
 
 def test_the_commit_of_the_workspace_and_whether_files_differ(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
-    assert _git_commit(repository) == commit
+    assert commit_of(repository) == commit
     (repository / "new.txt").write_text("files that git does not know say nothing about the commit")
-    assert _git_commit(repository) == commit
+    assert commit_of(repository) == commit
     (repository / "config.yaml").write_text("b")
-    assert _git_commit(repository) == f"{commit}-dirty"
+    assert commit_of(repository) == f"{commit}-dirty"
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert _git_commit(tmp_path) is None
+    assert commit_of(tmp_path) is None
 
 
 @pytest.mark.parametrize("key", ["core.fsmonitor", "filter.own.clean"])
@@ -51,5 +51,5 @@ def test_programs_that_the_repository_names_are_not_run(repository: Path, key: s
     assert (repository / "was-run").exists()  # git itself runs it
     (repository / "was-run").unlink()
     (repository / "config.yaml").write_text("c")
-    assert _git_commit(repository) is not None
+    assert commit_of(repository) is not None
     assert not (repository / "was-run").exists()

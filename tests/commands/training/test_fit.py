@@ -127,7 +127,8 @@ def test_parts_make_the_whole_to_the_last_bit(
             str(Path(path).relative_to(experiment.folder)) for path in told["stages"]
         }
         assert [len(row) for table in partial.tables() for row in table.rows] == [1] * len(told["stages"])
-        following = [f"curves: {experiment.curves}", f"next: tk fit {name}, to train the rest and predict"]
+        shown = [f"curves: {experiment.curves}", f"page: {experiment.report}"]
+        following = [*shown, f"next: tk fit {name}, to train the rest and predict"]
         assert partial.next_steps() == following
         assert not experiment.predictions("oof").exists()
     whole = fit(Session(shared_competition), name, options=parts[-1])

@@ -91,7 +91,7 @@ def test_each_fold_is_drawn_when_it_is_finished_and_predicted_only_once(
     assert [path.name for path in experiment.predictions("oof").parent.iterdir() if path.name.startswith("oof")] == [
         "oof"
     ]
-    assert result.next_steps()[-3] == f"curves: {experiment.curves}"
+    assert result.next_steps()[-4] == f"curves: {experiment.curves}"
     times = len(predicted)
     fit(Session(tiny_competition), "exp")
     assert (len(predicted), len(shown)) == (times, 2)

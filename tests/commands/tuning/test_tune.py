@@ -1,4 +1,5 @@
-"""Covers toolkit/commands/tuning/tune.py, tune_result.py, job.py, shift.py, holdout.py and out_of_fold.py."""
+"""Covers toolkit/commands/tuning/tune.py, tune_result.py, job.py, shift.py and holdout.py, and
+toolkit/commands/scoring/out_of_fold.py."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -134,7 +134,7 @@ def _direction(base: Candidate, scores: dict[str, Scores]) -> Direction:
         return scores[base.name].scored.metrics[0].direction
     if base.resolved is None:
         return "max"
-    return direction_of(base, base.resolved.primary_metric)
+    return direction_of(base.experiment, base.resolved.primary_metric)
 
 
 def _directions(candidates: Sequence[Candidate], column: str) -> dict[str, Direction]:
@@ -145,7 +145,7 @@ def _directions(candidates: Sequence[Candidate], column: str) -> dict[str, Direc
         for value in (config.get("primary_metric"), *config.get("metrics", ())):
             if value is not None:
                 spec = read_metric(value)
-                found[spec.label] = direction_of(one, spec)
+                found[spec.label] = direction_of(one.experiment, spec)
     return found
 
 

@@ -13,7 +13,7 @@ from toolkit.core.metrics.registry import MetricSpec, PluginMetric, build_metric
 from toolkit.core.metrics.scorer import ScoredImages
 from toolkit.errors import StorageError
 from toolkit.files.disk.tables import read_table
-from toolkit.files.experiment.folder import Split
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable
 from toolkit.files.experiment.score_json import known_score
 
@@ -27,11 +27,11 @@ def needs_own_code(base: Candidate) -> bool:
     return base.resolved.primary_metric.is_plugin or bool(base.resolved.config["data"].get("source"))
 
 
-def direction_of(candidate: Candidate, spec: MetricSpec) -> Direction:
+def direction_of(experiment: Experiment, spec: MetricSpec) -> Direction:
     """Whether more or less is better; of the user's metrics, score.json knows it."""
     if not spec.is_plugin:
         return build_metric(spec, 1, "sigmoid").direction
-    score = known_score(candidate.experiment)
+    score = known_score(experiment)
     return "min" if score is not None and spec.label in score.get("minimised", ()) else "max"
 
 
@@ -50,11 +50,11 @@ def recorded_scores(
     if base.resolved is None:
         return {}
     spec = base.resolved.primary_metric
-    metric = PluginMetric(spec.label, 1, direction=direction_of(base, spec), call=_refuse)
+    metric = PluginMetric(spec.label, 1, direction=direction_of(base.experiment, spec), call=_refuse)
     groups = tables[base.name][1].group_numbers
     found = {}
     for name, (candidate, table) in tables.items():
-        values = _values(candidate, spec.label, split)
+        values = image_scores(candidate.experiment, spec.label, split)
         if values is None or not set(table.ids) <= values.keys():
             continue
         column = np.array([[values[image_id]] for image_id in table.ids])
@@ -67,8 +67,13 @@ def recorded_scores(
     return found if base.name in found else {}
 
 
-def _values(candidate: Candidate, label: str, split: Split) -> dict[str, float] | None:
-    path = candidate.experiment.image_scores
+def image_scores(experiment: Experiment, label: str, split: Split) -> dict[str, float] | None:
+    """The score of each image by a metric, as scores.csv has it; None if it has no such column.
+
+    Raises:
+        StorageError: the file is damaged.
+    """
+    path = experiment.image_scores
     if not path.is_file():
         return None
     table = read_table(path, None, str(path), StorageError)

@@ -22,7 +22,8 @@ from toolkit.commands.ensembling.member_predictions import (
 from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, score_members
 from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
-from toolkit.commands.result import Result
+from toolkit.commands.reporting.report import page_at_the_end
+from toolkit.commands.result import Result, page_line
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.session import Session
@@ -57,7 +58,7 @@ WeightsGiven = Sequence[float] | Literal["equal", "search"]
 class EnsembleResult(Result):
     """The result of `tk ensemble`; `verdict` compares it with its best member, if one predicted all images.
 
-    `engine` is what computed the networks of its members.
+    `engine` is what computed the networks of its members. `page` is that of the ensemble; empty without one.
     """
 
     experiment: str
@@ -78,6 +79,7 @@ class EnsembleResult(Result):
     holdout_verdict: Verdict | None = None
     constant: ConstantScore | None = None
     engine: str = ""
+    page: str = ""
 
     def tables(self) -> list[Table]:
         """The searches of views and weights, if there were any; the scores of the members and of the ensemble."""
@@ -125,6 +127,7 @@ class EnsembleResult(Result):
             *(self.constant.advice() if self.constant else ()),
             *([f"on the hold-out: {self.holdout_verdict.describe()}"] if self.holdout_verdict else []),
             f"pictures: {self.overlays}",
+            *page_line(self.page),
             next_command(self.experiment),
         ]
 
@@ -242,6 +245,7 @@ def ensemble(
         scored.holdout_verdict,
         scored.constant,
         ", ".join(sorted(engines_of(experiment.predictions("oof")))),
+        page_at_the_end(session, experiment, wanted=config.report),
     )
 
 
@@ -259,10 +263,8 @@ def parse_weights(text: str | None) -> WeightsGiven:
     Raises:
         ConfigError: the text is none of these.
     """
-    if text in (None, "equal"):
-        return "equal"
-    if text == "search":
-        return "search"
+    if text in (None, "equal", "search"):
+        return "search" if text == "search" else "equal"
     try:
         return [float(part) for part in str(text).split(",")]
     except ValueError as error:
@@ -339,6 +341,7 @@ def _config(
         "mean": mean,
         "views": views,
         "primary_metric": read_resolved(members[0].experiment).config["primary_metric"],
+        "report": not experiment.config.is_file() or load_ensemble(experiment.config).config.report,
     }
     plugins = names_defined_beside_members(members[0].experiment.config)
     return EnsembleConfig.model_validate(tree, context={"plugins": plugins})
@@ -373,7 +376,7 @@ def _is_in(experiment: Experiment, members: Sequence[Member]) -> bool:
 def _write_config(
     experiment: Experiment, config: EnsembleConfig, first: Resolved, member: Member, progress: Progress
 ) -> None:
-    tree: dict[str, Any] = config.model_dump(mode="json")
+    tree: dict[str, Any] = config.model_dump(mode="json", exclude={"report"} if config.report else None)
     if experiment.config.is_file() and load_ensemble(experiment.config).config != config:
         progress.say(f"{experiment.name} was made with other members, weights, means or views; it is made again")
     delete(experiment.score)

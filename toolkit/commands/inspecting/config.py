@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_as_run
+from toolkit.commands.training.settings import load_as_run
 from toolkit.config.loading import load_ensemble, plain_config
 from toolkit.config.models import Config
 from toolkit.files.experiment.members import refuse_ensemble

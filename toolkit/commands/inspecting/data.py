@@ -7,8 +7,8 @@ from typing import TypeVar
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
+from toolkit.commands.training.settings import load_as_run
 from toolkit.config.models import Config
 from toolkit.config.training.networks import has_backbone, parse_architecture
 from toolkit.errors import DataError, ToolkitError

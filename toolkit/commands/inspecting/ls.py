@@ -1,26 +1,31 @@
 """`tk ls`: the experiments and ensembles of a workspace, their state and scores."""
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, with_config
 from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
-from toolkit.commands.result import Result
+from toolkit.commands.result import Result, page_line
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_ensemble
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, counted
 from toolkit.files.disk.json_files import STRICT, Number, read_json
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.score_json import known_score
 from toolkit.files.experiment.trained import trained_folds
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import is_made, store_digest
 from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
 class ListedExperiment:
-    """One row of `tk ls`; scores that do not exist yet are None."""
+    """One row of `tk ls`; scores that do not exist yet are None. `finished` is a time in seconds since 1970."""
 
     name: str
     kind: str
@@ -31,14 +36,19 @@ class ListedExperiment:
     nested: float | None = None
     empty: float | None = None
     constant: float | None = None
+    finished: float | None = None
 
 
 @dataclass(frozen=True)
 class ListResult(Result):
-    """All experiments and ensembles by name; `verbose` also shows what constant masks score."""
+    """All experiments and ensembles by name; `verbose` also shows what constant masks score.
+
+    `page` is the file of the index, if one was written.
+    """
 
     experiments: list[ListedExperiment]
     verbose: bool = False
+    page: str = ""
 
     def tables(self) -> list[Table]:
         """One row for each experiment."""
@@ -57,13 +67,45 @@ class ListResult(Result):
         return [Table("experiments", columns, rows)]
 
     def next_steps(self) -> list[str]:
-        """The next command if there is no experiment yet."""
-        return [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
+        """The page, if one was written, and the next command if there is no experiment yet."""
+        new = [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
+        return [*page_line(self.page), *new]
 
 
-def list_experiments(session: Session, *, verbose: bool = False) -> ListResult:
-    """List every experiment and ensemble; a broken configuration is shown as its state."""
-    return ListResult([_list_one(experiment) for experiment in session.workspace.all()], verbose)
+def list_experiments(session: Session, *, verbose: bool = False, html: bool = False) -> ListResult:
+    """List every experiment and ensemble; a broken configuration is shown as its state.
+
+    With `html`, the list is also written as a page with links to those of the experiments.
+
+    Raises:
+        StorageError: the page cannot be written.
+    """
+    found = ListResult([_list_one(experiment) for experiment in session.workspace.all()], verbose)
+    return replace(found, page=_write_index(session.workspace, found)) if html else found
+
+
+def _write_index(workspace: Workspace, found: ListResult) -> str:
+    from toolkit.report.page.document import Document
+    from toolkit.report.page.experiments_index import IndexRow, index_sections
+
+    def row(one: ListedExperiment, experiment: Experiment) -> IndexRow:
+        link = Path(os.path.relpath(experiment.report, workspace.index.parent)).as_posix()
+        return IndexRow(
+            one.name,
+            quote(link) if experiment.report.is_file() else "",
+            one.kind,
+            one.state,
+            one.metric or "",
+            one.oof,
+            one.tuned,
+            one.nested,
+            one.finished,
+        )
+
+    rows = [row(*pair) for pair in zip(found.experiments, workspace.all(), strict=True)]
+    count = counted(len(rows), "experiment")
+    write_text(workspace.index, Document("Experiments", count, index_sections(rows)).html())
+    return str(workspace.index)
 
 
 def _list_one(experiment: Experiment) -> ListedExperiment:
@@ -77,7 +119,8 @@ def _list_one(experiment: Experiment) -> ListedExperiment:
     listed = ListedExperiment(experiment.name, kind, state, tuned=tuned.get("tuned"), nested=tuned.get("nested"))
     if score is None:
         return listed
-    listed = replace(listed, metric=score["metric"], oof=score["all"])
+    finished = experiment.score.stat().st_mtime
+    listed = replace(listed, metric=score["metric"], oof=score["all"], finished=finished)
     constant = score.get("constant")
     return listed if constant is None else replace(listed, empty=constant["empty"], constant=constant["best"])
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_as_run
+from toolkit.commands.training.settings import load_as_run
 from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage, read_stage

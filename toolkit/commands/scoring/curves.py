@@ -21,14 +21,9 @@ def write_curves(experiment: Experiment, config: Config, is_better: Callable[[fl
     Raises:
         StorageError: a history is damaged.
     """
-    trained = []
-    for fold in range(config.folds_count):
-        for repeat in range(config.num_seeds):
-            folders = [experiment.stage(fold, stage, repeat) for stage in range(len(config.stages))]
-            stages = [history for folder in folders if (history := read_history(folder))]
-            if stages:
-                best = [best_epoch(history, is_better).number for history in stages]
-                trained.append(TrainedFold(fold, f"fold {fold}", stages, best))
+    trained = trained_of(
+        experiment, config.folds_count, len(config.stages), seeds=config.num_seeds, is_better=is_better
+    )
     if not trained:
         return
     always = [spec.label for spec in ALWAYS_RECORDED]
@@ -42,3 +37,22 @@ def write_curves(experiment: Experiment, config: Config, is_better: Callable[[fl
         classes=config.task_classes.names,
         activation=config.activation,
     )
+
+
+def trained_of(
+    experiment: Experiment, folds: int, stages: int, *, seeds: int, is_better: Callable[[float, float], bool]
+) -> list[TrainedFold]:
+    """The finished epochs of all folds, seeds and stages of which there are any.
+
+    Raises:
+        StorageError: a history is damaged.
+    """
+    trained = []
+    for fold in range(folds):
+        for repeat in range(seeds):
+            folders = [experiment.stage(fold, stage, repeat) for stage in range(stages)]
+            histories = [history for folder in folders if (history := read_history(folder))]
+            if histories:
+                best = [best_epoch(history, is_better).number for history in histories]
+                trained.append(TrainedFold(fold, f"fold {fold}", histories, best))
+    return trained

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.ensembling.ensemble import ensemble
-from toolkit.commands.result import Result
+from toolkit.commands.result import Result, page_line
 from toolkit.commands.session import Session
 from toolkit.commands.starting.new import DataFiles, new
 from toolkit.commands.submitting.score import ScoreOptions, score_submission
@@ -73,6 +73,7 @@ class DemoResult(Result):
     tuning_beats_untuned: DemoAnswer
     overlays: list[str]
     submission: str
+    page: str
 
     def tables(self) -> list[Table]:
         """All scores, and whether ensembling and tuning helped."""
@@ -92,10 +93,11 @@ class DemoResult(Result):
         ]
 
     def next_steps(self) -> list[str]:
-        """The pictures, the submission, and the next command."""
+        """The pictures, the page of the ensemble, the submission, and the next command."""
         folder = Path(self.submission).parent.parent
         return [
             *(f"pictures: {path}" for path in self.overlays),
+            *page_line(self.page),
             f"submission: {self.submission}",
             f"next: cd {folder} && tk ls, or with your own data: tk new NAME --images FOLDER --masks FOLDER_OR_CSV",
         ]
@@ -164,6 +166,7 @@ def demo(session: Session, folder: Path) -> DemoResult:
         DemoAnswer(nested > oof_untuned, score > untuned),
         [*(result.overlays for result in fitted), tuned.overlays],
         submission,
+        tuned.page,
     )
 
 

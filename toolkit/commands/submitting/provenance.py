@@ -92,13 +92,13 @@ def write_provenance(
                 "oof_predictions": store_digest(experiment.predictions("oof")),
             },
             "versions": dict(resolved.versions),
-            "git_commit": _git_commit(workspace),
+            "git_commit": commit_of(workspace),
         },
     )
 
 
-def _git_commit(workspace: Path) -> str | None:
-    """The commit of the workspace, with `-dirty` if files differ; None outside a repository.
+def commit_of(workspace: Path) -> str | None:
+    """The commit of a folder, with `-dirty` if files differ; None outside a repository.
 
     An experiment may come from elsewhere, with a repository whose configuration names programs that git runs. So git is
     asked about the workspace only. Programs that watch its files are switched off, and files are not compared if the

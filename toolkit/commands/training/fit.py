@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.commands.predicting.shard_units import predict_all_on
+from toolkit.commands.reporting.report import page_at_the_end
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
@@ -22,10 +23,10 @@ from toolkit.commands.scoring.scores import (
 )
 from toolkit.commands.scoring.stage_scores import better_stage
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.made_from import begin_results, code_and_weights
+from toolkit.commands.training.settings import load_for_training, save_settings
 from toolkit.commands.training.training_job import TrainingJob, find_job
 from toolkit.commands.training.training_units import training_units
 from toolkit.config.loading import plain_config
@@ -120,7 +121,9 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             save_settings(experiment, loaded, settings, progress)
             settings = {}
         scored = _train_predict_score(session, replace(job, settings=settings), options, started)
-    result = _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
+    with phase(progress, "page"):
+        page = page_at_the_end(session, experiment, wanted=loaded.config.report)
+    result = replace(_result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1)), page=page)
     if isinstance(progress, Profiled):
         return replace(result, profile={name: round(seconds, 2) for name, seconds in progress.seconds().items()})
     return result

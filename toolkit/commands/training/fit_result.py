@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from toolkit.commands.result import Result, in_python
+from toolkit.commands.result import Result, in_python, page_line
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.scoring.stage_scores import BetterStage
@@ -18,7 +18,7 @@ class FitResult(Result):
     A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all
     folds are. `engine` is what computed the out-of-fold predictions. `given` is the folder if the dataset was given in
     Python: then the next step is a call. `metrics` are the scores of all out-of-fold images by every metric.
-    `profile` has the seconds of each phase, if they were counted.
+    `profile` has the seconds of each phase, if they were counted. `page` is that of the experiment; empty without one.
     """
 
     experiment: str
@@ -39,6 +39,7 @@ class FitResult(Result):
     given: str = ""
     metrics: dict[str, float | None] = field(default_factory=dict)
     better_stage: BetterStage | None = None
+    page: str = ""
     profile: dict[str, float] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
@@ -85,7 +86,11 @@ class FitResult(Result):
     def next_steps(self) -> list[str]:
         """The pictures and the next command."""
         if not self.folds:
-            return [f"curves: {self.curves}", f"next: {self._fit()}, to train the rest and predict"]
+            return [
+                f"curves: {self.curves}",
+                *page_line(self.page),
+                f"next: {self._fit()}, to train the rest and predict",
+            ]
         advice = [] if self.constant is None else self.constant.advice()
         if self.better_stage is not None:
             advice.append(self.better_stage.describe())
@@ -97,7 +102,8 @@ class FitResult(Result):
         if self.untrained is not None:
             advice.append(self.untrained.describe())
         following = f"next: {in_python(self.given)}.tune()" if self.given else next_command(self.experiment)
-        return [*advice, f"curves: {self.curves}", f"pictures: {self.overlays}", following]
+        pictures = [f"curves: {self.curves}", f"pictures: {self.overlays}", *page_line(self.page)]
+        return [*advice, *pictures, following]
 
     def _fit(self) -> str:
         return f"{in_python(self.given)}.fit()" if self.given else f"tk fit {self.experiment}"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from toolkit.commands.result import Result
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
+from toolkit.commands.training.settings import load_as_run
 from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
 from toolkit.config.stage_values import read_stage, stage_key

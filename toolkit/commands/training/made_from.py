@@ -40,6 +40,7 @@ _FREE_TO_CHANGE = (
     "folds:",
     "precision:",
     "engine:",
+    "report:",
     *(f"{key}:" for key in READING_KEYS),
 )
 _CONTENTS = {

@@ -1,7 +1,7 @@
 """The scores of the recipes on the hold-out."""
 
+from toolkit.commands.scoring.out_of_fold import OutOfFold
 from toolkit.commands.tuning.job import TuningJob
-from toolkit.commands.tuning.out_of_fold import OutOfFold
 from toolkit.core.metrics.uncertainty.bootstrap import paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe

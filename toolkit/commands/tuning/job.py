@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from toolkit.commands.scoring.out_of_fold import OutOfFold
 from toolkit.commands.scoring.scores import read_optimism
-from toolkit.commands.tuning.out_of_fold import OutOfFold
 from toolkit.config.data.data import DataConfig
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.metrics.metric import Metric

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 
+from toolkit.commands.reporting.report import page_at_the_end
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import Scoring, score_stores
@@ -60,7 +61,9 @@ def tune(
             surface_picture(experiment.surface, experiment.name, tuned, job.task.metric, job.truth.classes.names)
         _write_overlays(job, tuned.recipe)
         write_tuned(experiment, _written(job, tuned, test, holdout))
-    return replace(_result(job, tuned, test, holdout, explain=explain), verbose=verbose)
+    wanted = bool(job.resolved.config.get("report", True))
+    page = page_at_the_end(session, experiment, wanted=wanted)
+    return replace(_result(job, tuned, test, holdout, explain=explain), verbose=verbose, page=page)
 
 
 def _write_overlays(job: TuningJob, recipe: Recipe) -> None:
@@ -145,6 +148,7 @@ def _written(job: TuningJob, tuned: Tuned, test: TestPredictions, holdout: Holdo
         recipe=tuned.recipe,
         best=tuned.best,
         test_recipe=test.recipe,
+        by_fold=tuned.by_fold,
         untuned=tuned.untuned,
         tuned=tuned.tuned,
         nested=tuned.nested,

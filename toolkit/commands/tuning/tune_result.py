@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from toolkit.commands.result import Result
+from toolkit.commands.result import Result, page_line
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
@@ -53,7 +53,7 @@ class TuneResult(Result):
     that stand in for folds if a single one of the `folds` is trained. `gain_of_mean` is how much better than single
     folds their mean may be on the test images, which `test_intervals` allow for. `submittable` is false without test
     predictions, and for classes that a submission of the competition cannot hold. With `verbose` the tables show the
-    probabilities too.
+    probabilities too. `page` is that of the experiment; empty without one.
     """
 
     experiment: str
@@ -84,6 +84,7 @@ class TuneResult(Result):
     optimism: float = 0.0
     gain_of_mean: float = 0.0
     verbose: bool = False
+    page: str = ""
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
@@ -131,6 +132,7 @@ class TuneResult(Result):
             *self._shift_lines(),
             *self._gain_lines(),
             *(f"pictures: {path}" for path in pictures),
+            *page_line(self.page),
             f"next: tk {'submit' if self.submittable else 'evaluate'} {self.experiment}",
         ]
 

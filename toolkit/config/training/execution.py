@@ -44,6 +44,14 @@ class Resources(ClosedModel):
 
 BY_DEFAULT = Resources(cpus=None, gpus=None)
 
+WritesPage = Annotated[
+    bool,
+    Field(
+        description="Whether `tk fit`, `tk ensemble` and `tk tune` write the page report.html at their end. See "
+        "docs/report.md."
+    ),
+]
+
 
 class ExecutionConfig(ClosedModel):
     """The keys of an experiment that say how it is computed."""
@@ -85,6 +93,7 @@ class ExecutionConfig(ClosedModel):
         None,
         description="What each task needs with `--on ray`, for example `{cpus: 4, gpus: 1}`. See docs/cluster.md.",
     )
+    report: WritesPage = True
 
     @property
     def task_resources(self) -> Resources:

@@ -31,11 +31,7 @@ Gates = npt.NDArray[np.bool_]
 
 def triplet_grid(areas: AreasByThreshold, folds: Integers, metric: SummedMetric) -> Grid:
     """Thresholds with top thresholds and the areas that must exceed them: 85 × 32 × up to 20 triplets."""
-    tops = np.arange(255)[_TOPS]
-    minimum_areas = candidate_areas(areas.truth, _TOP_AREAS)[1:]
-    bottoms = np.arange(255)[_BOTTOMS]
-    if not len(minimum_areas):
-        minimum_areas = np.ones(1, np.int64)
+    bottoms, minimum_areas, tops = triplet_values(areas)
 
     def gates(part: Integers) -> Gates:
         return np.asarray(areas.sizes[part][:, None, tops] >= minimum_areas[:, None])
@@ -48,6 +44,14 @@ def triplet_grid(areas: AreasByThreshold, folds: Integers, metric: SummedMetric)
     shape = (len(minimum_areas), len(tops))
     away = (FROM_UNTUNED[bottoms], np.arange(shape[0], dtype=np.float64), FROM_UNTUNED[tops])
     return Grid(_gated(areas, folds, metric, gates, shape), away, recipe)
+
+
+def triplet_values(areas: AreasByThreshold) -> tuple[Integers, Integers, Integers]:
+    """What triplets are made of: bottom thresholds, areas in pixels, top thresholds; thresholds by their index."""
+    minimum_areas = candidate_areas(areas.truth, _TOP_AREAS)[1:]
+    if not len(minimum_areas):
+        minimum_areas = np.ones(1, np.int64)
+    return np.arange(255)[_BOTTOMS], minimum_areas, np.arange(255)[_TOPS]
 
 
 def emptiness_grids(

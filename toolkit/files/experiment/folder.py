@@ -211,6 +211,11 @@ class Experiment:
         return self.folder / "confusion.png"
 
     @property
+    def report(self) -> Path:
+        """The page that shows what was found."""
+        return self.folder / "report.html"
+
+    @property
     def lr_find_curve(self) -> Path:
         """The plot of the loss over the learning rate."""
         return self.folder / "lr_find.png"
@@ -363,7 +368,7 @@ class Experiment:
                 delete_folder(discarded)
         pictures = (self.surface, self.overlays, self.curves, self.confusion)
         scores = (self.score, self.image_scores, self.tuned, self.evaluation)
-        for path in (*scores, *pictures, self.engine_checks, self.resolved):
+        for path in (*scores, *pictures, self.report, self.engine_checks, self.resolved):
             delete(path)
 
     def _remove_remains(self) -> None:

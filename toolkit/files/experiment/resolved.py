@@ -132,6 +132,7 @@ class _Predicted(TypedDict, total=False):
     shape: Shape
     primary_metric: str | dict[str, Any]
     benchmark_class: str | None
+    report: bool
 
 
 class _OfExperiment(_Predicted, total=False):

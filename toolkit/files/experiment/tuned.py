@@ -71,6 +71,7 @@ class TunedRecipe:
         holdout: scores on the hold-out, if there is one.
         test_intervals: where the score of all test images will lie, then that of those on the public leaderboard, as
             far as their numbers are known.
+        by_fold: for each fold, the recipe found on the others; earlier versions did not write these.
     """
 
     metric: str
@@ -88,6 +89,7 @@ class TunedRecipe:
     shift: Mapping[str, Any] = field(default_factory=dict)
     holdout: HoldoutScores | None = None
     test_intervals: tuple[TestInterval, ...] = ()
+    by_fold: tuple[Recipe, ...] = ()
 
     def for_predictions(self, *, of_mean: bool) -> Recipe:
         """The recipe for predictions that are the mean of the folds, or for those of single folds.
@@ -102,6 +104,7 @@ def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
     """Write tuned.json."""
     tree: dict[str, Any] = {"metric": tuned.metric}
     tree |= {name: recipe_to_plain(getattr(tuned, name)) for name in _RECIPES}
+    tree["by_fold"] = [recipe_to_plain(recipe) for recipe in tuned.by_fold]
     tree |= {name: _number(getattr(tuned, name)) for name in _SCORES}
     tree["interval"] = [_number(end) for end in tuned.interval]
     tree["test_intervals"] = [asdict(one) for one in tuned.test_intervals]
@@ -131,7 +134,7 @@ def read_tuned(experiment: Experiment, classes: int, activation: Activation) -> 
     tree = read_json(experiment.tuned, TypeAdapter(dict[str, Any]), again)
     try:
         tuned = _from_plain(tree)
-        for recipe in (tuned.recipe, tuned.best, tuned.test_recipe):
+        for recipe in (tuned.recipe, tuned.best, tuned.test_recipe, *tuned.by_fold):
             check_recipe(recipe, classes, activation)
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -149,6 +152,7 @@ def _from_plain(tree: Mapping[str, Any]) -> TunedRecipe:
         recipe=recipe_from_plain(tree["recipe"]),
         best=recipe_from_plain(tree["best"]),
         test_recipe=recipe_from_plain(tree["test_recipe"]),
+        by_fold=tuple(map(recipe_from_plain, tree.get("by_fold", ()))),
         untuned=_score(tree["untuned"]),
         tuned=_score(tree["tuned"]),
         nested=_score(tree["nested"]),

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from toolkit.messages import Progress
 if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
     from toolkit.config.training.execution import EngineChoice
 
+_LONGEST = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
@@ -40,6 +42,15 @@ class Workspace:
     def submissions(self) -> Path:
         """What `tk submit` writes."""
         return self.root / "submissions"
+
+    @property
+    def index(self) -> Path:
+        """The page that lists all experiments."""
+        return self.root / "reports" / "index.html"
+
+    def report_of(self, names: Sequence[str]) -> Path:
+        """The page that compares several experiments."""
+        return self.root / "reports" / f"{'+'.join(names)[:_LONGEST]}.html"
 
     @property
     def submission_log(self) -> Path:

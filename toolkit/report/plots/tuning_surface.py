@@ -1,5 +1,6 @@
 """The picture of a search: the score at each threshold and minimum area or object size."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil
@@ -26,6 +27,7 @@ _TUNED, _UNTUNED = map(hex_of, (VERMILION, SKY_BLUE))
 _COLUMNS = 3
 _TICKS = 8
 _NOTE = "Colours show the score of the threshold and the minimum alone, without the other steps of a rule."
+_TITLE_LETTERS = 9  # of an inch
 _RING, _RING_STEP, _LARGEST_RING = 14.0, 5.0, 40.0  # points
 
 
@@ -43,13 +45,14 @@ def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes
     columns = min(_COLUMNS, len(surfaces))
     rows = ceil(len(surfaces) / columns)
     title = f"{name}: out-of-fold score over the threshold"
-    figure = titled_figure(max(8.5, 6.2 * columns), 5.0 * rows + 0.4, title, _NOTE)
+    width = max(8.5, 6.2 * columns)
+    figure = titled_figure(width, 5.0 * rows + 0.4, title, _NOTE)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, surface in zip(panels, surfaces, strict=False):
         label = metric.label if len(surfaces) == 1 else f"{metric.label} of {classes[surface.index]}"
         _draw(axes, surface, metric, tuned.standard_error)
         best = tuned.best if len(classes) == 1 else recipe_of(_rule(tuned.best, surface.index))
-        axes.set_title(f"{label}: {describe(best)}", loc="left", color=_INK)
+        axes.set_title(_title(f"{label}: {describe(best)}", width / columns), loc="left", color=_INK, fontsize=11)
         _mark(axes, surface, tuned)
     for axes in panels[len(surfaces) :]:
         axes.set_visible(False)
@@ -57,6 +60,11 @@ def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes
     style: dict[str, Any] = {"ncols": 2, "frameon": False, "labelcolor": _INK, "fontsize": 10, "markerscale": 0.8}
     figure.legend(shown.values(), shown.keys(), loc="outside lower left", **style)
     write_figure(path, figure)
+
+
+def _title(text: str, width: float) -> str:
+    """The title of a panel of a width in inches, on up to three lines."""
+    return textwrap.fill(text, int(_TITLE_LETTERS * width), max_lines=3, placeholder=" …")
 
 
 def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float) -> None:

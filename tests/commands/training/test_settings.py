@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/settings.py."""
+"""Covers toolkit/commands/training/settings.py."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.commands.inspecting.config import show_config
 from toolkit.commands.session import Session
-from toolkit.commands.settings import load_as_run, load_for_training, save_settings
+from toolkit.commands.training.settings import load_as_run, load_for_training, save_settings
 from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.folder import Experiment
@@ -155,7 +155,7 @@ def test_nothing_to_save_is_said_and_a_file_that_cannot_say_it_is_left(
     assert "nothing to save" in heard.lines[0]
     before = experiment.config.read_text()
     broken: Any = lambda text, tree: text  # noqa: E731
-    monkeypatch.setattr("toolkit.commands.settings.edited", broken)
+    monkeypatch.setattr("toolkit.commands.training.settings.edited", broken)
     wanted, settings = load_for_training(session(tmp_path), experiment, ["lr=0.5"], restart=False, save=True)
     with pytest.raises(ConfigError, match=r"cannot be changed to say lr=0\.5"):
         save_settings(experiment, wanted, settings, Silent())

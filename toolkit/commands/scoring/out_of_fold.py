@@ -32,10 +32,15 @@ class OutOfFold:
             DataError: a mask cannot be read.
         """
         with self._progress.task(what, len(self._store.ids)) as task:
-            for image_id, stored in self._store:
-                labels, objects = self._truth(image_id)
-                yield Example(self._positions[image_id], stored, labels, objects, self._store.presence(image_id))
+            for image_id in self._store.ids:
+                yield self.example(image_id)
                 task.advance()
+
+    def example(self, image_id: str) -> Example:
+        """One image; raises as `examples`."""
+        labels, objects = self._truth(image_id)
+        position, presence = self._positions[image_id], self._store.presence(image_id)
+        return Example(position, self._store.read(image_id), labels, objects, presence)
 
     def _truth(self, image_id: str) -> tuple[Labels, Objects | None]:
         if image_id in self._kept:

@@ -1,0 +1,1 @@
+"""tk report: the page that shows what was found."""

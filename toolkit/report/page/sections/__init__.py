@@ -1,0 +1,1 @@
+"""The sections of the page: one module each, a function from the values of an experiment to a section."""

@@ -1,0 +1,79 @@
+"""The answer first: how good it is, what to expect on the leaderboard, what is doubtful, and what to do next."""
+
+from toolkit.core.recipe.postprocess import IDENTITY, describe
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.files.experiment.tuned import TunedRecipe
+from toolkit.messages import interval_text, score_text
+from toolkit.report.page.blocks import Block, Code, Figure, Figures, Notices, Prose, Section, TableBlock
+from toolkit.report.page.values import PageValues
+
+
+def answer(values: PageValues) -> Section:
+    """The section; it is on every page."""
+    blocks: list[Block] = []
+    if values.score is None:
+        blocks.append(Prose(f"There is no score yet: {values.state}."))
+    else:
+        blocks += [Figures(_figures(values)), *_words(values)]
+    blocks += [Code("Next", values.next_step), Notices("Doubts", values.doubts, "No check has found anything.")]
+    return Section("answer", "The answer", blocks)
+
+
+def _figures(values: PageValues) -> list[Figure]:
+    tuned, score = values.tuned, values.score
+    if tuned is None:
+        untuned = None if score is None else score["all"]
+        note = f"{values.metric} of all out-of-fold images, without post-processing"
+        return [Figure("Untuned", score_text(untuned), note, is_main=True)]
+    expected = [
+        Figure(title, interval_text(one.low, one.high), f"95 % interval, {one.images} images")
+        for title, one in zip(("Expected on the test images", "Public leaderboard"), tuned.test_intervals, strict=False)
+    ]
+    low, high = tuned.interval
+    return [
+        Figure("Untuned", score_text(tuned.untuned), "without post-processing"),
+        Figure("Tuned", score_text(tuned.tuned), "optimistic: scored where the recipe was chosen"),
+        Figure(
+            "Nested",
+            score_text(tuned.nested),
+            f"honest: 95 % interval {interval_text(low, high)}",
+            is_main=True,
+        ),
+        *expected,
+    ]
+
+
+def _words(values: PageValues) -> list[Block]:
+    tuned = values.tuned
+    if tuned is None:
+        return [Prose("No recipe has been tuned yet, so this is the only score that is known.", is_quiet=True)]
+    rows = [("kept for out-of-fold masks", _described(values, tuned.recipe)), *_submitted(values, tuned)]
+    if tuned.best != tuned.recipe:
+        rows.append(("best of the search", _described(values, tuned.best)))
+    if tuned.holdout is not None:
+        rows.append((f"hold-out, {tuned.holdout.images} images, tuned", score_text(tuned.holdout.tuned)))
+        rows.append(("hold-out, untuned", score_text(tuned.holdout.untuned)))
+    found: list[Block] = [Prose(_verdict(tuned)), TableBlock("Recipes", ("use", "recipe"), rows)]
+    return found
+
+
+def _submitted(values: PageValues, tuned: TunedRecipe) -> list[tuple[str, str]]:
+    return [] if tuned.test_recipe == tuned.recipe else [("for test images", _described(values, tuned.test_recipe))]
+
+
+def _verdict(tuned: TunedRecipe) -> str:
+    gain = None
+    if tuned.nested is not None and tuned.untuned is not None:
+        gain = tuned.nested - tuned.untuned
+    figures = f"{score_text(gain, signed=True)} ± {score_text(tuned.standard_error)}"
+    if tuned.best == IDENTITY:
+        return "No step of the search improves the score, so the untuned recipe is kept."
+    if tuned.recipe == IDENTITY:
+        return (
+            f"The nested score differs from the untuned one by {figures}: within noise, so the untuned recipe is kept."
+        )
+    return f"The nested score differs from the untuned one by {figures}: more than noise, so the tuned recipe is kept."
+
+
+def _described(values: PageValues, recipe: Recipe) -> str:
+    return describe(recipe, values.classes, values.activation)
