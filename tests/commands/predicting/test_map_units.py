@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,11 +15,14 @@ from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.forecaster import Forecaster
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe
 from toolkit.errors import DataError, ToolkitError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions import engine_checks
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.predicting import shard_plan
 
 pytestmark = pytest.mark.train
@@ -74,15 +78,15 @@ def test_files_are_those_of_one_machine_in_any_order_whatever_dies_or_is_lost(
 
 
 LINES = {
-    "presence head": "presence_head: true\nstored_probability: float16\n",
     "scored size": "data: {competition: {extends: tgs-salt, output_size: [20, 24], label_size: [40, 48]}}\n",
+    "half precision": "stored_probability: float16\n",
     "channels": "data: {images: [../../data/train/images, ../../data/other], test: null, value_range: [0, 200]}\n"
     "shape: [32, 32, 2]\n",
 }
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_presences_scored_sizes_and_channels_are_kept(
+def test_scored_sizes_types_and_channels_are_kept(
     tiny_competition: Workspace, tmp_path: Path, write_experiment: Callable[..., Experiment], name: str
 ) -> None:
     data = tiny_competition.root / "data"
@@ -93,6 +97,26 @@ def test_presences_scored_sizes_and_channels_are_kept(
     workers = Workers(shuffled=True)
     assert_same(tiny_competition, "one", tmp_path, workers, *folders)
     assert len(workers.ran) == 5
+
+
+def test_the_presence_head_is_used(
+    tiny_competition: Workspace, tmp_path: Path, write_experiment: Callable[..., Experiment]
+) -> None:
+    experiment = write_experiment(tiny_competition, "headed", "presence_head: true\n")
+    fit(Session(tiny_competition), "headed")
+    store = ProbabilityStore(experiment.predictions("oof"))
+    middle = float(np.median([store.presence(image_id) for image_id in store.ids]))
+    recipe = Recipe((ClassRecipe(threshold=0.01, emptiness=Emptiness("head", middle)),))
+    digest = store_digest(store.folder)
+    write_tuned(experiment, TunedRecipe("dice", recipe, recipe, recipe, 0.5, 0.7, 0.6, (0.5, 0.7), 0.1, 0.1, digest))
+    found = []
+    for out, workers in (("one", None), ("several", Workers(lost=[2]))):
+        options = ImagesOptions(tiny_competition.root / "data" / "train.csv", out=tmp_path / out)
+        session = Session(tiny_competition, cluster=workers)
+        found.append(evaluate_images(session, "headed", [images_of(tiny_competition)], options=options).evaluation)
+    assert content(tmp_path / "several") == content(tmp_path / "one")
+    assert found[1] == found[0]
+    assert "head" in found[0].recipe_text
 
 
 @pytest.mark.parametrize("agrees", [True, False])
