@@ -13,7 +13,7 @@ from toolkit.cluster.nodes import Need, Node, places_for
 from toolkit.cluster.schedule import Schedule
 from toolkit.cluster.units import Unit
 from toolkit.cluster.workers.unit_worker import Look, Order
-from toolkit.errors import ClusterError, counted
+from toolkit.errors import ClusterError, OutOfTimeError, counted
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
@@ -66,6 +66,7 @@ class RayRun:
         self._running: dict[str, _Running] = {}
         self._most: dict[str, int] = {}
         self._said: set[str] = set()
+        self._exit_codes: set[int] = set()
         self._bars: dict[str, AbstractContextManager[Task]] = {}
         self._overall: Task | None = None
 
@@ -73,6 +74,7 @@ class RayRun:
         """Run all units.
 
         Raises:
+            OutOfTimeError: the time limit is reached.
             ClusterError: some could not be finished.
             KeyboardInterrupt: the user wants to stop, or to leave the tasks to themselves.
         """
@@ -182,9 +184,10 @@ class RayRun:
             self._advance(one, one.unit.steps)
         elif state.status == "failed" and found.exit_code is None:
             self._died(one, f"of {state.error}")
-        elif state.status == "failed":
+        elif state.status == "failed" and found.exit_code is not None:
             advice = f"\n{found.advice}" if found.advice else ""
             self._schedule.fail(one.unit, f"{state.error}{advice}")
+            self._exit_codes.add(found.exit_code)
             self._end(one, "failed", state.error)
 
     def _has_arrived(self, one: _Running, found: Look) -> bool:
@@ -203,6 +206,8 @@ class RayRun:
 
     def _died(self, one: _Running, why: str) -> None:
         again = self._schedule.die(one.unit, why)
+        if not again:
+            self._exit_codes.add(ClusterError.exit_code)
         self._end(one, "waiting" if again else "failed", "" if again else why)
         if again:
             self._progress.warn(f"{one.unit.name} on {one.node or 'a node'} died, because {why}; it is begun again")
@@ -255,6 +260,11 @@ class RayRun:
 
     def _raise_failures(self) -> None:
         failures = self._schedule.failures
+        if self._exit_codes == {OutOfTimeError.exit_code}:
+            raise OutOfTimeError(
+                f"the time is up before all tasks of {self._experiment.name} are finished; finished epochs are kept",
+                "To go on, run the same command again.",
+            )
         texts = []
         for failure in failures:
             log = TaskFiles(self._experiment, failure.unit.file_name)
@@ -270,7 +280,7 @@ class RayRun:
 
 def actor_name(experiment: Experiment, unit: Unit) -> str:
     """The name that at most one worker of a cluster has: that of a unit of this experiment's folder."""
-    return f"{_prefix(experiment)}{unit.file_name}"
+    return f"{_prefix(experiment)}{unit.file_name}:{unit.key}"
 
 
 def actors_of(ray: Any, experiment: Experiment) -> list[Any]:

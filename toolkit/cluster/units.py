@@ -34,6 +34,7 @@ class Unit:
         after: names of the units that are finished before it begins.
         reads: folders in that of the experiment whose results the duty reads; None for all.
         files: paths of further files that it reads, besides what the configuration names.
+        key: tells units of the same name apart that do different work, for example predict other images.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Unit:
     after: tuple[str, ...] = ()
     reads: tuple[str, ...] | None = None
     files: tuple[str, ...] = ()
+    key: str = ""
 
     @property
     def file_name(self) -> str:

@@ -1,9 +1,12 @@
 """Covers toolkit/learning/predicting/shards.py and shard_plan.py; tests/commands/predicting/test_shard_units.py too."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.learning.predicting.shard_plan import divided
+
+pytestmark = pytest.mark.tf
 
 
 @given(st.lists(st.integers(1, 20), max_size=60), st.integers(1, 100), st.sampled_from([1, 2, 4, 16]))

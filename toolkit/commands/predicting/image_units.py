@@ -67,6 +67,7 @@ def predict_images_on(
                 arguments | {"names": some, "files": files.plain([*compared, *some], experiment)},
                 len(some),
                 files=files.paths([*compared, *some]),
+                key=key,
             )
             for first, some in divided_images(names, images, job.fitted)
         ]

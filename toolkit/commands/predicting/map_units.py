@@ -115,6 +115,7 @@ def _units(missing: Sequence[str], member: Member, fitted: Fitted, images: Image
             arguments | {"names": some, "files": files.plain([*compared, *some], member.experiment)},
             len(some),
             files=files.paths([*compared, *some]),
+            key=key,
         )
         for first, some in divided_images(missing, images, fitted)
     ]
