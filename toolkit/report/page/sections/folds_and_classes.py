@@ -104,4 +104,4 @@ def _calibration(found: Sequence[Calibration]) -> Chart:
         series.append(Series(one.name, shares, hex_of(line_colour(number))))
     note = "Below the dashed line, the network is too sure of itself."
     title = "Calibration: how often pixels of a probability belong to the class"
-    return Chart(title, "probability", "", middles, series, note=note, limits=(0, 1))
+    return Chart(title, "probability", middles, series, note=note, limits=(0, 1))
