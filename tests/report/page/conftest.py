@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from toolkit.commands.reporting.threshold_curves import find_curves
-from toolkit.core.masks.labels import Activation, labels_of_masks
+from toolkit.core.masks.labels import Activation, labels_of_masks, planes
 from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Triplet
@@ -68,12 +68,10 @@ class MadeUp:
         recipe = Recipe((rule,)) if activation == "sigmoid" else Recipe()
         return cls(task, examples, names, recipe)
 
-    def scores(self, recipe: Recipe) -> RecipeScores:
-        return RecipeScores(self.task.examples, _COUNT, self.task.metric, self.task.activation)
-
     def statistics(self, recipe: Recipe) -> np.ndarray:
         """What the metric measures of every image with a recipe, by applying it."""
-        return self.scores(recipe).measure([recipe], "")[recipe]
+        scores = RecipeScores(self.task.examples, _COUNT, self.task.metric, self.task.activation)
+        return scores.measure([recipe], "")[recipe]
 
     def score(self, recipe: Recipe) -> float:
         return self.task.metric.score(self.statistics(recipe))
@@ -92,8 +90,6 @@ class MadeUp:
             masks = self.masks(example.position, self.recipe)
             planes = {}
             for index in range(first, len(self.names)):
-                values = task.metric
-                del values
                 truth = _truth(example, index, task.activation)
                 planes[index] = ClassPlanes(
                     example.stored[..., index],
@@ -147,8 +143,6 @@ class MadeUp:
 
 
 def _truth(example: Example, index: int, activation: Activation) -> np.ndarray:
-    from toolkit.core.masks.labels import planes  # noqa: PLC0415
-
     plane = planes(example.labels, example.stored.shape[2], activation)[..., index]
     return np.where(plane == 255, np.uint8(127), plane * np.uint8(255)).astype(np.uint8)
 

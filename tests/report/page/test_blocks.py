@@ -13,10 +13,9 @@ def test_bars_and_intervals_know_how_far_they_reach() -> None:
 
 
 def test_a_chart_is_plain_data() -> None:
-    chart = Chart("t", "epoch", "", [1, 2], [Series("fold 0", [0.5, None], "#000000", "dashed")], [(1.5, "stage 1")])
+    chart = Chart("t", "epoch", [1, 2], [Series("fold 0", [0.5, None], "#000000", "dashed")], [(1.5, "stage 1")])
     assert chart.data() == {
         "across": "epoch",
-        "upwards": "",
         "places": [1, 2],
         "series": [{"name": "fold 0", "values": [0.5, None], "colour": "#000000", "style": "dashed"}],
         "marks": [[1.5, "stage 1"]],

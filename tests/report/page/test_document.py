@@ -43,7 +43,7 @@ def test_markup_in_names_is_text(example_values: PageValues) -> None:
 
 def test_charts_are_numbered_in_the_order_of_the_page() -> None:
     def chart(name: str) -> Chart:
-        return Chart(name, "x", "", [1], [Series(name, [1], "#000000")])
+        return Chart(name, "x", [1], [Series(name, [1], "#000000")])
 
     blocks = [chart("first"), Folded("more", [Prose("text"), Beside([chart("second"), chart("third")])]), chart("last")]
     text = Document("title", "", [Section("one", "One", blocks)]).html()

@@ -36,7 +36,7 @@ _ORDER = ("error", "warning", "note")
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What the checks look at."""
+    """What the checks look at; `submittable` says whether a submission can hold the classes."""
 
     session: Session
     experiment: Experiment
@@ -46,6 +46,7 @@ class Known:
     stale: str
     direction: Direction
     data: Mapping[str, Any] | None
+    submittable: bool = True
 
 
 def doubts_of(known: Known, missing: Mapping[str, str]) -> list[Notice]:
@@ -71,7 +72,7 @@ def next_step(known: Known) -> str:
         return f"tk fit {experiment.name}"
     if known.tuned is None:
         return f"tk tune {experiment.name}"
-    if is_made(experiment.predictions("test")):
+    if known.submittable and is_made(experiment.predictions("test")):
         return f"tk submit {experiment.name}"
     return f"tk evaluate {experiment.name}"
 

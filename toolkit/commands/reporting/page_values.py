@@ -22,12 +22,13 @@ from toolkit.commands.reporting.origin_values import origin_values
 from toolkit.commands.reporting.threshold_curves import find_curves, has_curves
 from toolkit.commands.scoring.curves import trained_of
 from toolkit.commands.session import Session
+from toolkit.commands.submitting.masks import chosen_classes
 from toolkit.config.data.classes import task_classes
 from toolkit.config.metrics import read_metric
 from toolkit.config.yaml.file_paths import regular
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.postprocess import IDENTITY, describe
-from toolkit.errors import ChangedError, ToolkitError
+from toolkit.errors import ChangedError, SubmissionError, ToolkitError
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.json_files import read_json
 from toolkit.files.experiment.folder import Experiment
@@ -36,6 +37,7 @@ from toolkit.files.experiment.score_json import StoredScore, known_score
 from toolkit.files.experiment.trained import read_predicted_folds, trained_folds
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.files.predictions.store import ProbabilityStore, is_made
+from toolkit.messages import Silent
 from toolkit.report.page.values import DataValues, Gallery, PageValues
 from toolkit.report.plots.curve_lines import TrainedFold
 
@@ -79,11 +81,31 @@ def page_values(session: Session, experiment: Experiment, others: Sequence[str] 
     if experiment.is_ensemble:
         values = replace(values, ensemble=ensemble_values(experiment, files.score, material))
     known = Known(
-        session, experiment, files.resolved, files.score, files.tuned, files.stale, values.direction, files.data
+        session,
+        experiment,
+        files.resolved,
+        files.score,
+        files.tuned,
+        files.stale,
+        values.direction,
+        files.data,
+        submittable=material is None or _fits_a_submission(files, material),
     )
     return replace(
         values, missing=missing | dict(values.missing), doubts=doubts_of(known, missing), next_step=next_step(known)
     )
+
+
+def _fits_a_submission(files: _Files, material: Material) -> bool:
+    """Whether a submission of the competition can hold the classes."""
+    if files.resolved is None:
+        return False
+    form = data_of(files.experiment, files.resolved).table_format
+    try:
+        chosen_classes(files.experiment.name, material.truth, form, Silent())
+    except SubmissionError:
+        return False
+    return True
 
 
 @contextmanager

@@ -122,7 +122,6 @@ class Chart:
     kind: ClassVar[str] = "chart"
     title: str
     across: str
-    upwards: str
     places: Sequence[float]
     series: Sequence[Series]
     marks: Sequence[tuple[float, str]] = ()
@@ -137,7 +136,6 @@ class Chart:
         """What the script draws."""
         return {
             "across": self.across,
-            "upwards": self.upwards,
             "places": list(self.places),
             "series": [
                 {"name": one.name, "values": list(one.values), "colour": one.colour, "style": one.style}

@@ -13,7 +13,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from toolkit.report.colours import (
-    BLUE,
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
     MASK,
@@ -47,7 +46,6 @@ _COLOURS = {
     "right": TRUE_POSITIVE,
     "missed": FALSE_NEGATIVE,
     "false": FALSE_POSITIVE,
-    "blue": BLUE,
     "vermilion": VERMILION,
 }
 

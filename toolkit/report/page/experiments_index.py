@@ -63,7 +63,6 @@ def _over_time(metric: str, rows: Sequence[IndexRow]) -> Chart:
     return Chart(
         metric,
         "finished",
-        "",
         [row.finished or 0.0 for row in known],
         series,
         is_time=True,

@@ -10,12 +10,18 @@ import numpy.typing as npt
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import Direction
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.files.experiment.score_json import StoredScore
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.report.page.blocks import Notice
 from toolkit.report.plots.curve_lines import TrainedFold
 
 Pixels = npt.NDArray[np.uint8]
+
+
+def rule_of(recipe: Recipe, index: int) -> ClassRecipe:
+    """The rule of a class, by its number, in a recipe with one rule for all or one for each."""
+    return recipe.classes[0] if len(recipe.classes) == 1 else recipe.classes[index]
 
 
 @dataclass(frozen=True, eq=False)

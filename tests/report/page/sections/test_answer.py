@@ -38,6 +38,26 @@ def test_it_says_whether_and_why_the_tuned_recipe_is_kept(example_values: PageVa
     assert "No step of the search improves" in words(best=Recipe(), recipe=Recipe())
 
 
+def test_classes_with_rules_of_their_own_have_rows(example_values: PageValues) -> None:
+    tuned = example_values.tuned
+    assert tuned is not None
+    recipe = Recipe((ClassRecipe(), ClassRecipe(0.4), ClassRecipe(0.6, fill_holes=3)), "most_probable")
+    moved = Recipe((ClassRecipe(), ClassRecipe(0.3), ClassRecipe(0.6)), "most_probable")
+    values = replace(
+        example_values,
+        classes=("background", "road", "tree"),
+        activation="softmax",
+        tuned=replace(tuned, recipe=recipe, best=recipe, test_recipe=moved),
+    )
+    (table,) = [block for block in answer(values).blocks if isinstance(block, TableBlock)]
+    assert table.columns == ("class", "kept for out-of-fold masks", "for test images")
+    assert table.rows == [
+        ("road", "threshold 0.400", "threshold 0.300"),
+        ("tree", "threshold 0.600, fill holes 3", "threshold 0.600"),
+        ("between classes", "most probable", "most probable"),
+    ]
+
+
 def test_another_recipe_for_test_images_is_shown(example_values: PageValues) -> None:
     tuned = example_values.tuned
     assert tuned is not None

@@ -1,11 +1,13 @@
 """The answer first: how good it is, what to expect on the leaderboard, what is doubtful, and what to do next."""
 
+from collections.abc import Mapping
+
 from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.messages import interval_text, score_text
 from toolkit.report.page.blocks import Block, Code, Figure, Figures, Notices, Prose, Section, TableBlock
-from toolkit.report.page.values import PageValues
+from toolkit.report.page.values import PageValues, rule_of
 
 
 def answer(values: PageValues) -> Section:
@@ -47,18 +49,31 @@ def _words(values: PageValues) -> list[Block]:
     tuned = values.tuned
     if tuned is None:
         return [Prose("No recipe has been tuned yet, so this is the only score that is known.", is_quiet=True)]
-    rows = [("kept for out-of-fold masks", _described(values, tuned.recipe)), *_submitted(values, tuned)]
-    if tuned.best != tuned.recipe:
-        rows.append(("best of the search", _described(values, tuned.best)))
+    uses = {"kept for out-of-fold masks": tuned.recipe}
+    uses |= {} if tuned.test_recipe == tuned.recipe else {"for test images": tuned.test_recipe}
+    uses |= {} if tuned.best == tuned.recipe else {"best of the search": tuned.best}
+    found: list[Block] = [Prose(_verdict(tuned)), _recipes(values, uses)]
+    rows = []
     if tuned.holdout is not None:
         rows.append((f"hold-out, {tuned.holdout.images} images, tuned", score_text(tuned.holdout.tuned)))
         rows.append(("hold-out, untuned", score_text(tuned.holdout.untuned)))
-    found: list[Block] = [Prose(_verdict(tuned)), TableBlock("Recipes", ("use", "recipe"), rows)]
-    return found
+    return [*found, TableBlock("Hold-out", ("", values.metric), rows)] if rows else found
 
 
-def _submitted(values: PageValues, tuned: TunedRecipe) -> list[tuple[str, str]]:
-    return [] if tuned.test_recipe == tuned.recipe else [("for test images", _described(values, tuned.test_recipe))]
+def _recipes(values: PageValues, uses: Mapping[str, Recipe]) -> TableBlock:
+    """What each recipe is used for; if classes have rules of their own, a row for each class."""
+    if all(len(recipe.classes) == 1 for recipe in uses.values()):
+        rows = [(use, describe(recipe, values.classes, values.activation)) for use, recipe in uses.items()]
+        return TableBlock("Recipes", ("use", "recipe"), rows)
+    first = int(values.activation == "softmax")
+    classes = [
+        (name, *(describe(Recipe((rule_of(recipe, index),))) for recipe in uses.values()))
+        for index, name in enumerate(values.classes)
+        if index >= first
+    ]
+    between = [recipe.between or "" for recipe in uses.values()]
+    shared = [("between classes", *(text.replace("_", " ") for text in between))] if any(between) else []
+    return TableBlock("Recipes", ("class", *uses), [*classes, *shared])
 
 
 def _verdict(tuned: TunedRecipe) -> str:
@@ -73,7 +88,3 @@ def _verdict(tuned: TunedRecipe) -> str:
             f"The nested score differs from the untuned one by {figures}: within noise, so the untuned recipe is kept."
         )
     return f"The nested score differs from the untuned one by {figures}: more than noise, so the tuned recipe is kept."
-
-
-def _described(values: PageValues, recipe: Recipe) -> str:
-    return describe(recipe, values.classes, values.activation)

@@ -23,7 +23,11 @@ def folds_and_classes(values: PageValues) -> Section | None:
         blocks += [_classes(evaluation), *_confusion(evaluation["confusion"]), *_sizes(evaluation, values.metric)]
     if values.calibration:
         blocks.append(_calibration(values.calibration))
-    how = "" if evaluation is None else f" Recipe: {evaluation['recipe_text']} ({evaluation['recipe_source']})."
+    how = ""
+    if evaluation is not None:
+        single = len(values.classes) == 1
+        text = f"{evaluation['recipe_text']} ({evaluation['recipe_source']})" if single else evaluation["recipe_source"]
+        how = f" Recipe: {text}."
     return Section("folds", "Folds and classes", blocks, f"Scores of out-of-fold images.{how}")
 
 
@@ -104,4 +108,4 @@ def _calibration(found: Sequence[Calibration]) -> Chart:
         series.append(Series(one.name, shares, hex_of(line_colour(number))))
     note = "Below the dashed line, the network is too sure of itself."
     title = "Calibration: how often pixels of a probability belong to the class"
-    return Chart(title, "probability", "", middles, series, note=note, limits=(0, 1))
+    return Chart(title, "probability", middles, series, note=note, limits=(0, 1))

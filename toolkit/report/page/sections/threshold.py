@@ -10,7 +10,7 @@ from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.report.page.blocks import Live, Prose, Section
 from toolkit.report.page.encoding import packed
-from toolkit.report.page.values import ClassCurve, Curves, PageValues
+from toolkit.report.page.values import ClassCurve, Curves, PageValues, rule_of
 
 _LEAD = (
     "Where does the mask begin? Move the sliders: the score, the share of empty masks and the images below follow. "
@@ -54,6 +54,7 @@ def _class(curve: ClassCurve, values: PageValues, *, adds_up: bool) -> dict[str,
         "empty": None if curve.empty is None else packed(curve.empty),
         "counts": curve.counts,
         "marks": _marks(curve, values),
+        "kept": describe(Recipe((rule_of(_kept(values), curve.index),))) if _kept(values) != IDENTITY else "untuned",
         "triplet": None,
     }
     if (triplet := curve.triplet) is not None:
@@ -72,8 +73,8 @@ def _marks(curve: ClassCurve, values: PageValues) -> list[dict[str, Any]]:
     """The places of the untuned, the tuned and the nested recipes on the surface, and what they are called."""
     rules = [("untuned", ClassRecipe())]
     if values.tuned is not None:
-        rules.append(("tuned", _rule(values.tuned.best, curve.index)))
-        rules += [("nested", _rule(recipe, curve.index)) for recipe in values.tuned.by_fold]
+        rules.append(("tuned", rule_of(values.tuned.best, curve.index)))
+        rules += [("nested", rule_of(recipe, curve.index)) for recipe in values.tuned.by_fold]
     return [
         {
             "name": name,
@@ -96,10 +97,6 @@ def _triplet(curve: ClassCurve, rule: ClassRecipe) -> list[int] | None:
         _nearest(found.areas.astype(np.float64), float(triplet.minimum_area)),
         _nearest(found.tops, triplet.threshold),
     ]
-
-
-def _rule(recipe: Recipe, index: int) -> ClassRecipe:
-    return recipe.classes[0] if len(recipe.classes) == 1 else recipe.classes[index]
 
 
 def _nearest(places: Floats, value: float) -> int:
@@ -132,7 +129,7 @@ def _further_steps(values: PageValues, curves: Curves) -> str:
     found: dict[str, None] = {}
     kept = _kept(values)
     for curve in curves.classes:
-        rule = _rule(kept, curve.index)
+        rule = rule_of(kept, curve.index)
         plain = {"threshold", curve.minimum} | ({"triplet"} if curve.triplet is not None else set())
         for name, default in vars(ClassRecipe()).items():
             if name not in plain and getattr(rule, name) != default:

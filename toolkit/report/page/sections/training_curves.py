@@ -28,7 +28,7 @@ def training_curves(values: PageValues) -> Section | None:
         series = _series(trained, longest, pick)
         if dashed:
             series += _series(trained, longest, lambda epoch: epoch.loss, "dotted", ", training batches")
-        return Chart(title, "epoch", "", places, series, stages, is_whole=True)
+        return Chart(title, "epoch", places, series, stages, is_whole=True)
 
     blocks: list[Block | Beside | Folded] = [
         Beside(
@@ -42,7 +42,7 @@ def training_curves(values: PageValues) -> Section | None:
     further = [chart(label, _score(label)) for label in main[1:]]
     further.append(
         Chart(
-            "Learning rate", "epoch", "", places, _series(trained[:1], longest, lambda epoch: epoch.learning_rate),
+            "Learning rate", "epoch", places, _series(trained[:1], longest, lambda epoch: epoch.learning_rate),
             stages, is_whole=True, logarithmic=True,
         )
     )  # fmt: skip
@@ -96,7 +96,7 @@ def _class_chart(
         rows = [one.values for one in _series(trained, longest, _score(f"{metric}[{name}]"))]
         series.append(Series(name, [_mean(column) for column in zip(*rows, strict=True)], hex_of(line_colour(number))))
     places = list(range(1, sum(longest) + 1))
-    return Chart(f"{metric} of each class, mean of the folds", "epoch", "", places, series, stages, is_whole=True)
+    return Chart(f"{metric} of each class, mean of the folds", "epoch", places, series, stages, is_whole=True)
 
 
 def _best_rows(values: PageValues) -> list[tuple[str, ...]]:

@@ -224,7 +224,9 @@ Page.live = {
   },
 
   describe(one) {
-    if (Page.live.mode === "kept") return `kept recipe: ${Page.live.data.recipe}`;
+    if (Page.live.mode === "kept") {
+      return Page.live.classes.length > 1 ? `kept recipe, ${one.name}: ${one.kept}` : `kept recipe: ${Page.live.data.recipe}`;
+    }
     const rule = Page.live.rule(one);
     const shown = (level) => ((level - 0.5) / 255).toFixed(3);
     if (rule.mode === "triplet") {
