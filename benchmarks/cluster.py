@@ -35,9 +35,9 @@ stages: [{{epochs: {epochs}}}]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=400, help="Labelled images; four folds.")
-    parser.add_argument("--tests", type=int, default=2000, help="Images to predict.")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--images", type=int, default=240, help="Labelled images; four folds.")
+    parser.add_argument("--tests", type=int, default=1000, help="Images to predict.")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--nodes", default="1,2,4")
     given = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
@@ -49,7 +49,7 @@ def main() -> None:
             found[name] = measured(root, given.epochs, [], threads)
         for count in map(int, given.nodes.split(",")):
             with cluster_of(count) as address:
-                for files in ("shared", "sent"):
+                for files in ("shared", "sent") if count == 2 else ("shared",):
                     words = ["--on", address, "--files", files]
                     found[f"{count} nodes, {files}"] = measured(root, given.epochs, words, "1")
     keep("Clusters", [row(work, figure, found) for figure in ("fit seconds", "predict seconds")])

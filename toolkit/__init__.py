@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.api.batches import EvaluatedBatch, PredictedMap
+    from toolkit.api.clusters import ray_cluster
     from toolkit.api.experiment import Experiment
     from toolkit.api.verbs import (
         check,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         preview,
         score,
         simulate,
+        status,
         write_report,
     )
     from toolkit.config.metrics import parse_metric
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "toolkit.api.batches": ("EvaluatedBatch", "PredictedMap"),
+    "toolkit.api.clusters": ("ray_cluster",),
     "toolkit.api.experiment": ("Experiment",),
     "toolkit.api.verbs": (
         "check",
@@ -66,6 +69,7 @@ _MODULES = {
         "preview",
         "score",
         "simulate",
+        "status",
         "write_report",
     ),
     "toolkit.config.metrics": ("parse_metric",),
@@ -125,11 +129,13 @@ __all__ = [
     "preview",
     "progress_on_screen",
     "quantise",
+    "ray_cluster",
     "score",
     "simulate",
     "simulate_ccd",
     "simulate_salt",
     "simulate_shapes",
+    "status",
     "write_report",
 ]
 

@@ -15,6 +15,7 @@ from toolkit.api.error_words import methods_in_python
 from toolkit.api.images import as_images, refuse_failures
 from toolkit.api.keras_models import keras_model_of
 from toolkit.api.paths import as_path, as_paths
+from toolkit.cluster.units import Machines
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
@@ -58,8 +59,9 @@ class Experiment:
     """
 
     def __init__(
-        self, path: str | Path, dataset: Any = None, *, progress: Shown = None, engine: str | None = None
-    ) -> None:
+        self, path: str | Path, dataset: Any = None, *,
+        progress: Shown = None, engine: str | None = None, cluster: Machines | None = None,
+    ) -> None:  # fmt: skip
         """Find an experiment.
 
         Args:
@@ -68,6 +70,7 @@ class Experiment:
             progress: what shows messages and progress; by default the terminal or notebook, if there is one. With
                 False nothing is shown.
             engine: what predicts, `tensorflow`, `openvino` or `auto`; by default what the configuration says.
+            cluster: `ray_cluster()`, for `fit`, `predict_to` and `evaluate`; by default this process.
 
         Raises:
             MissingFileError: there is no such experiment.
@@ -76,7 +79,7 @@ class Experiment:
         """
         folder, root = folder_and_root(path)
         given = None if dataset is None else GivenDataset(dataset)
-        self.session = Session(Workspace(root, given, parse_engine(engine)), as_progress(progress))
+        self.session = Session(Workspace(root, given, parse_engine(engine)), as_progress(progress), cluster)
         self._member = find_member(self.session.workspace, str(folder.absolute()))
         self._forecaster: Forecaster | None = None
 
@@ -147,18 +150,16 @@ class Experiment:
             dataset: stands in for the images and masks of config.yaml, now and in later calls: (images, masks), or
                 items (image, mask) or (image, mask, id), see docs/python.md.
             overrides: overridden keys, for example `stages.0.epochs=3`.
-            folds: the folds to train; by default all.
-            stages: the stages to train; by default all.
+            folds, stages: the numbers of those to train; by default all.
             max_time: a time limit, for example `8h` or `1h30m`.
-            seed: the same as the override `seed=N`.
-            num_seeds: the same as the override `num_seeds=N`.
+            seed, num_seeds: the same as the overrides `seed=N` and `num_seeds=N`.
             restart: whether to discard earlier results.
             save: whether to write overridden keys into config.yaml; its comments stay.
             profile: whether to count the seconds of each phase.
         """
         session = self.session
         if dataset is not None:
-            session = Session(replace(session.workspace, dataset=GivenDataset(dataset)), session.progress)
+            session = replace(session, workspace=replace(session.workspace, dataset=GivenDataset(dataset)))
         further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
         chosen = numbers("folds", folds), numbers("stages", stages)
         options = FitOptions(*chosen, seconds("max_time", max_time), restart, save, profile)

@@ -26,6 +26,8 @@ from toolkit.commands.inspecting.data import DataResult, examine_data
 from toolkit.commands.inspecting.ls import ListResult, list_experiments
 from toolkit.commands.inspecting.preview import PreviewResult
 from toolkit.commands.inspecting.preview import preview as preview_command
+from toolkit.commands.inspecting.status import StatusResult
+from toolkit.commands.inspecting.status import status as status_of
 from toolkit.commands.reporting.report import ReportResult
 from toolkit.commands.reporting.report import report as report_command
 from toolkit.commands.session import Session
@@ -157,6 +159,12 @@ def preview(
 def ls(*, verbose: bool = False, html: bool = False, progress: Shown = None) -> ListResult:
     """List experiments with their state and scores, as `tk ls` does."""
     return list_experiments(_session(progress), verbose=verbose, html=html)
+
+
+@in_python
+def status(experiment: Named, *, progress: Shown = None) -> StatusResult:
+    """How far the training of an experiment is, also while a cluster works on it, as `tk status` shows it."""
+    return status_of(_session(progress, experiment), _name(experiment))
 
 
 @in_python

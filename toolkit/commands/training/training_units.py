@@ -8,7 +8,7 @@ from typing import Any
 from toolkit.cluster.units import Unit
 from toolkit.commands.training.made_from import code_and_weights
 from toolkit.commands.training.training_job import TrainingJob, find_job
-from toolkit.errors import ChangedError
+from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.experiment.workspace import Workspace
@@ -18,8 +18,17 @@ from toolkit.messages import Progress, Silent, Task
 def training_units(
     job: TrainingJob, folds: Sequence[int], stages: Sequence[int], max_seconds: float | None
 ) -> list[Unit]:
-    """The stages that are not finished, each after the one before it, which must end within so many seconds."""
+    """The stages that are not finished, each after the one before it, which must end within so many seconds.
+
+    Raises:
+        ConfigError: the dataset was given in Python, where other machines cannot get it from.
+    """
     config, units = job.loaded.config, []
+    if config.data.is_given:
+        raise ConfigError(
+            "a dataset that was given in Python is not there on other machines",
+            "Name files in data of config.yaml, or train on this machine.",
+        )
     until = None if max_seconds is None else time.time() + max_seconds
     for fold in folds:
         for repeat in range(config.num_seeds):

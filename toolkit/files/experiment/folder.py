@@ -366,6 +366,7 @@ class Experiment:
                 delete_folder(discarded)
                 rename(folder, discarded)
                 delete_folder(discarded)
+        delete_folder(self.tasks)
         pictures = (self.surface, self.overlays, self.curves, self.confusion)
         scores = (self.score, self.image_scores, self.tuned, self.evaluation)
         for path in (*scores, *pictures, self.report, self.engine_checks, self.resolved):
