@@ -22,7 +22,7 @@ CONFIG = """\
 data: {{images: ../../salt/train/images, masks: ../../salt/train.csv, competition: tgs-salt}}
 backbone: efficientnetlite0
 encoder_weights: null
-shape: [128, 128, 3]
+shape: [96, 96, 3]
 resize: stretch
 batch: 16
 precision: float32
@@ -35,16 +35,16 @@ stages: [{{epochs: {epochs}}}]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=240, help="Labelled images; four folds.")
-    parser.add_argument("--tests", type=int, default=1000, help="Images to predict.")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--images", type=int, default=160, help="Labelled images; four folds.")
+    parser.add_argument("--tests", type=int, default=400, help="Images to predict.")
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--nodes", default="1,2,4")
     given = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as home:
         root = Path(home)
         write_simulation(root / "salt", Simulation("salt", 7, given.images, given.tests, (101, 101)), Silent())
-        work = f"4 folds, {given.images} images, {given.epochs} epochs, 128 px; {given.tests} images predicted"
+        work = f"4 folds, {given.images} images, {given.epochs} epochs, 96 px; {given.tests} images predicted"
         for name, threads in (("one machine, one thread", "1"), ("one machine, all cores", "")):
             found[name] = measured(root, given.epochs, [], threads)
         for count in map(int, given.nodes.split(",")):
@@ -80,10 +80,13 @@ def seconds(root: Path, words: list[str], threads: str) -> float:
     if threads:
         environment["TF_NUM_INTRAOP_THREADS"] = threads
     begun = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "toolkit", *words], cwd=root, env=environment, check=True, capture_output=True
-    )
-    return round(time.perf_counter() - begun, 1)
+    command = [sys.executable, "-m", "toolkit", *words]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} failed:\n{done.stderr[-2000:]}")
+    found = round(time.perf_counter() - begun, 1)
+    print(f"{' '.join(words)}: {found} s", file=sys.stderr, flush=True)
+    return found
 
 
 @contextmanager

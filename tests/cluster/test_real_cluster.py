@@ -22,7 +22,9 @@ pytestmark = pytest.mark.train
 Start = Callable[..., subprocess.Popen[str]]
 
 STAGES = "folds_count: 4\nresources: {cpus: 1}\nstages: [{epochs: 2, schedule: held}]\n"
-DIFFERENT = re.compile(r"(^|/)(tasks|tensorboard)/|(^|/)(hold|waits|\.lock|config\.yaml|resolved\.yaml)$|\.png$")
+DIFFERENT = re.compile(
+    r"(^|/)(tasks|tensorboard)/|(^|/)(hold|waits|\.lock|config\.yaml|resolved\.yaml|report\.html)$|\.png$"
+)
 
 
 def results_of(experiment: Experiment) -> dict[str, bytes]:
@@ -32,7 +34,9 @@ def results_of(experiment: Experiment) -> dict[str, bytes]:
         name = path.relative_to(experiment.folder).as_posix()
         if path.is_file() and not DIFFERENT.search(name):
             content = path.read_bytes()
-            found[name] = re.sub(rb",[^,\n]*$", b"", content, flags=re.M) if name.endswith("history.csv") else content
+            found[name] = (
+                re.sub(rb"(,[^,\n]*){2}$", b"", content, flags=re.M) if name.endswith("history.csv") else content
+            )
     return found
 
 

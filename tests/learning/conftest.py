@@ -102,7 +102,7 @@ def outcome(experiment: Experiment) -> dict[str, Any]:
         if path.suffix == ".h5":
             found[name] = {key: array.tobytes() for key, array in arrays_of(path).items()}
         elif path.name == "history.csv":
-            found[name] = [replace(epoch, seconds=0.0) for epoch in read_history(StageFolder(path.parent))]
+            found[name] = [replace(epoch, seconds=0.0, memory=0.0) for epoch in read_history(StageFolder(path.parent))]
         elif path.suffix == ".png":
             found[name] = untitled(path)
         elif path.is_file() and path.parent.name != "tensorboard":

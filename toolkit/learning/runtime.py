@@ -96,6 +96,22 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def peak_memory() -> float:
+    """The most memory that this process has taken so far, in megabytes: of all GPUs, or without any of the machine.
+
+    0 on Windows, which does not tell.
+    """
+    devices = tf.config.list_logical_devices("GPU")
+    if devices:
+        return float(sum(tf.config.experimental.get_memory_info(device.name)["peak"] for device in devices)) / 1e6
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # noqa: PLC0415 # Windows does not have it
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) / (1e6 if sys.platform == "darwin" else 1e3)  # in bytes there, elsewhere in kilobytes
+
+
 def configure(precision: Precision) -> None:
     """Make this process deterministic, except on a GPU, and set the precision of its arithmetic.
 

@@ -9,7 +9,7 @@ from toolkit.files.disk.tables import format_table, read_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import StageFolder
 
-_FIRST, _LAST = ("epoch", "lr", "loss", "val_loss"), ("images", "seconds")
+_FIRST, _LAST = ("epoch", "lr", "loss", "val_loss"), ("images", "seconds", "memory")
 _TRAINING = "train_"
 
 
@@ -19,6 +19,7 @@ class Epoch:
 
     `scores` are those of the validation images, the primary metric first, and `training` those of the training batches,
     which earlier versions did not record. An epoch that was not validated has no scores; its `validation_loss` is NaN.
+    `memory` is the most that training has taken up to then, in megabytes; 0 in files of earlier versions.
     """
 
     number: int
@@ -29,6 +30,7 @@ class Epoch:
     images: int
     seconds: float
     training: dict[str, float] = field(default_factory=dict)
+    memory: float = 0.0
 
     @property
     def is_validated(self) -> bool:
@@ -83,15 +85,17 @@ def read_history(folder: StageFolder) -> list[Epoch]:
         return []
     table = read_table(folder.history, None, str(folder.history), StorageError)
     epochs = []
+    last = len(_LAST) - (_LAST[-1] not in table.columns)
     for row in table.rows:
         numbers = [float(cell or math.nan) for cell in row]
-        found = dict(zip(table.columns[len(_FIRST) : -len(_LAST)], numbers[len(_FIRST) : -len(_LAST)], strict=True))
+        found = dict(zip(table.columns[len(_FIRST) : -last], numbers[len(_FIRST) : -last], strict=True))
         scores = {name: score for name, score in found.items() if not name.startswith(_TRAINING)}
         training = {name.removeprefix(_TRAINING): found[name] for name in found if name not in scores}
         number, rate, loss, validation_loss = numbers[: len(_FIRST)]
         is_validated = not all(map(math.isnan, (validation_loss, *scores.values())))
         validated = (validation_loss, scores) if is_validated else NOT_VALIDATED
-        epochs.append(Epoch(int(number), rate, loss, *validated, int(numbers[-2]), numbers[-1], training))
+        images, seconds, *memory = numbers[-last:]
+        epochs.append(Epoch(int(number), rate, loss, *validated, int(images), seconds, training, *memory))
     return epochs
 
 
@@ -104,5 +108,6 @@ def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
     for epoch in history:
         values = epoch.values()
         found = (values.get(name, math.nan) for name in losses_and_scores)
-        rows.append((epoch.number, epoch.learning_rate, *found, epoch.images, round(epoch.seconds, 2)))
+        spent = round(epoch.seconds, 2), round(epoch.memory)
+        rows.append((epoch.number, epoch.learning_rate, *found, epoch.images, *spent))
     write_text(folder.history, format_table(columns, rows))

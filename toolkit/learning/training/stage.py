@@ -21,7 +21,7 @@ from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, is_better_epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
-from toolkit.learning.runtime import ahead_on_gpu, steps_between_reads, tf
+from toolkit.learning.runtime import ahead_on_gpu, peak_memory, steps_between_reads, tf
 from toolkit.learning.training.epoch_data import Drawn, Run, TrainingData
 from toolkit.learning.training.hard_negatives import weigh_negatives
 from toolkit.learning.training.kept_weights import Candidates
@@ -120,7 +120,7 @@ class _StageTraining:
             with phase(progress, "validation"):
                 found = self._validate(number, task) if validates else NOT_VALIDATED
         seconds = time.perf_counter() - started
-        return Epoch(number, learning_rate, loss, *found, len(drawn), seconds, training)
+        return Epoch(number, learning_rate, loss, *found, len(drawn), seconds, training, peak_memory())
 
     def _validate(self, number: int, task: Task) -> tuple[float, dict[str, float]]:
         """The validation loss and the scores of an epoch."""

@@ -37,7 +37,7 @@ def training_curves(values: PageValues) -> Section | None:
                 *(chart(label, _score(label)) for label in main[:1]),
             ]
         ),
-        TableBlock("Best epochs", ("fold", "stage", "best epoch", "of", "score", "time"), _best_rows(values)),
+        TableBlock("Best epochs", ("fold", "stage", "best epoch", "of", "score", "time", "memory"), _best_rows(values)),
     ]
     further = [chart(label, _score(label)) for label in main[1:]]
     further.append(
@@ -105,10 +105,9 @@ def _best_rows(values: PageValues) -> list[tuple[str, ...]]:
         for number, (stage, best) in enumerate(zip(one.stages, one.best, strict=True)):
             epoch = next((epoch for epoch in stage if epoch.number == best), stage[-1])
             seconds = sum(each.seconds for each in stage)
-            score = _known(epoch.primary)
-            rows.append(
-                (one.title, str(number), str(best + 1), str(len(stage)), score_text(score), duration_text(seconds))
-            )
+            score, most = score_text(_known(epoch.primary)), max(each.memory for each in stage)
+            spent = duration_text(seconds), f"{most / 1000:.1f} GB" if most else "–"
+            rows.append((one.title, str(number), str(best + 1), str(len(stage)), score, *spent))
     return rows
 
 
