@@ -170,3 +170,8 @@ def test_progress_is_shown_only_to_who_watches(
     assert shown.err.endswith("after\n")
     assert "training" in shown.err
     assert "slow" in shown.err
+
+
+def test_where_nobody_can_be_asked_tasks_are_stopped() -> None:
+    with console.progress_on_screen() as progress:
+        assert console.asking_about_tasks(progress)("2 tasks of exp: fold 0, fold 1", True) == "stop"

@@ -5,8 +5,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
@@ -90,18 +90,30 @@ def show_interrupted() -> None:
     )
 
 
-def ask_about_tasks(tasks: str) -> Literal["stop", "leave", "go on"]:
-    """Ask what becomes of tasks on a cluster after Ctrl-C; where nobody can answer, they are stopped."""
-    console = Console(stderr=True, highlight=False)
-    if not (console.is_terminal and sys.stdin.isatty()):
-        return "stop"
-    console.print(f"\n{tasks}", soft_wrap=True)
-    answers: dict[str, Literal["stop", "leave", "go on"]] = {"s": "stop", "l": "leave", "g": "go on"}
-    try:
-        found = console.input("[s]top them, [l]eave them running on the cluster, or [g]o on watching? ", markup=False)
-    except (KeyboardInterrupt, EOFError):
-        return "stop"
-    return answers.get(found.strip().lower()[:1], "go on")
+def asking_about_tasks(progress: Progress) -> Callable[[str, bool], Literal["stop", "leave", "go on"]]:
+    """A function that asks what becomes of tasks on a cluster after Ctrl-C; `progress` is what shows them.
+
+    It is given a text that describes the tasks, and whether they can go on without this process. Where nobody can
+    answer, they are stopped.
+    """
+
+    def ask(tasks: str, survives: bool) -> Literal["stop", "leave", "go on"]:
+        console = Console(stderr=True, highlight=False)
+        if not (console.is_terminal and sys.stdin.isatty()):
+            return "stop"
+        answers: dict[str, Literal["stop", "leave", "go on"]] = {"s": "stop", "g": "go on"}
+        leave = ""
+        if survives:
+            answers["l"], leave = "leave", ", [l]eave them running on the cluster,"
+        with progress.paused() if isinstance(progress, _Terminal) else nullcontext():
+            console.print(Text(tasks), soft_wrap=True)
+            try:
+                found = console.input(f"[s]top them{leave} or [g]o on watching? ", markup=False)
+            except (KeyboardInterrupt, EOFError):
+                return "stop"
+        return answers.get(found.strip().lower()[:1], "go on")
+
+    return ask
 
 
 def progress_if_watched() -> Progress:
@@ -193,6 +205,15 @@ class _Terminal:
             yield _Bar(self._bars, number)
         finally:
             self._bars.remove_task(number)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the screen to others while the block runs: bars that are drawn again and again erase a question."""
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
 
 
 class _Bar:

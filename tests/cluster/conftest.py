@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 def held(moment, lr):
-    here = Path(__file__).parent
+    here = Path("{folder}")
     while moment.epoch and (here / "hold").exists():
         (here / "waits").write_text(str(os.getpid()))
         time.sleep(0.05)
@@ -49,8 +49,9 @@ class RealCluster:
 
 
 @pytest.fixture
-def cluster() -> Iterator[RealCluster]:
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # only this machine can reach it
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RealCluster]:
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # only this machine can reach it
+    monkeypatch.setenv("TOOLKIT_NODE_FOLDER", str(tmp_path / "node"))
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     found = RealCluster(cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0}), [])
     try:
@@ -90,7 +91,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a bucket on an S3 server of this machine; nodes that are started afterwards know it too."""
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
@@ -101,7 +102,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         "AWS_ACCESS_KEY_ID": "someone",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "TOOLKIT_NODE_FOLDER": str(tmp_path / "node"),
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

@@ -53,6 +53,14 @@ def test_a_unit_that_dies_too_often_fails_and_takes_those_along_that_wait_for_it
     assert schedule.is_over
 
 
+def test_a_unit_that_could_not_begin_has_lost_no_attempt() -> None:
+    schedule = Schedule([A0, B0])
+    schedule.begin(A0)
+    schedule.put_back(A0)
+    assert schedule.ready() == [A0, B0]
+    assert schedule.begin(A0) == 1
+
+
 def test_a_mistake_is_not_tried_again() -> None:
     schedule = Schedule([A0, B0])
     schedule.begin(A0)

@@ -2,6 +2,11 @@
 
 from toolkit.cluster.places import RAY, parse_place
 from toolkit.cluster.ray_cluster import RayCluster
+from toolkit.cluster.ray_run import Answer
+
+
+def _stop(tasks: str, survives: bool) -> Answer:
+    return "stop"
 
 
 def ray_cluster(on: str = RAY, *, files: str | None = None) -> RayCluster:
@@ -16,4 +21,4 @@ def ray_cluster(on: str = RAY, *, files: str | None = None) -> RayCluster:
     Raises:
         ConfigError: `on` or `files` is not valid.
     """
-    return RayCluster(parse_place(on), lambda tasks: "stop", files)
+    return RayCluster(parse_place(on), _stop, files)

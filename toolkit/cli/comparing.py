@@ -1,6 +1,5 @@
 """tk evaluate and tk compare."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from toolkit import console
 from toolkit.cli.options import AsJson, Files, On, OptionalName
-from toolkit.cli.running import cluster_at, guarded, run
+from toolkit.cli.running import cluster_at, guarded, run, this_process
 
 app = typer.Typer()
 
@@ -58,7 +57,7 @@ def evaluate(
             lambda session: evaluate_images(session, experiment, images or [], options=options),
             as_json,
             engine,
-            cluster_at(on, files) if images else nullcontext,
+            cluster_at(on, files) if images else this_process,
         )
         return
     run(

@@ -13,21 +13,27 @@ from toolkit.cluster.units import Machines
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError, ToolkitError, as_told
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.messages import Progress
 
 _INTERRUPTED = 130
 _LIBRARIES = ("PIL", "tifffile")
 
-OpenCluster = Callable[[], AbstractContextManager[Machines | None]]
+OpenCluster = Callable[[Progress], AbstractContextManager[Machines | None]]
 
 _Value = TypeVar("_Value")
 _Result = TypeVar("_Result", bound=console.Result)
+
+
+def this_process(progress: Progress) -> AbstractContextManager[None]:
+    """No other machines."""
+    return nullcontext()
 
 
 def run(
     command: Callable[[Session], _Result],
     as_json: bool,
     engine: str | None = None,
-    cluster: OpenCluster = nullcontext,
+    cluster: OpenCluster = this_process,
 ) -> _Result:
     """Call a command and show its result; `engine` is what should predict, `cluster` where the work runs."""
     return guarded(command, lambda result: console.show_result(result, as_json), engine, cluster)
@@ -37,7 +43,7 @@ def guarded(
     command: Callable[[Session], _Value],
     show: Callable[[_Value], None],
     engine: str | None = None,
-    cluster: OpenCluster = nullcontext,
+    cluster: OpenCluster = this_process,
 ) -> _Value:
     """Call a command for the current folder and show what it returns.
 
@@ -48,7 +54,7 @@ def guarded(
     for library in _LIBRARIES:  # what they find matters to the user only as a message of the toolkit
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        with console.progress_on_screen() as progress, cluster() as machines:
+        with console.progress_on_screen() as progress, cluster(progress) as machines:
             result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress, machines))
         show(result)
     except ToolkitError as error:
@@ -69,7 +75,7 @@ def guarded(
 def cluster_at(on: str | None, files: str | None) -> OpenCluster:
     """Opens the machines that the options `--on` and `--files` name; None, which is this process, without `--on`."""
 
-    def opened() -> AbstractContextManager[Machines | None]:
+    def opened(progress: Progress) -> AbstractContextManager[Machines | None]:
         if on is None:
             if files is not None:
                 raise ConfigError("--files says how nodes of a cluster get files, so it needs --on")
@@ -77,6 +83,6 @@ def cluster_at(on: str | None, files: str | None) -> OpenCluster:
         from toolkit.cluster.places import parse_place
         from toolkit.cluster.ray_cluster import RayCluster
 
-        return RayCluster(parse_place(on), console.ask_about_tasks, files)
+        return RayCluster(parse_place(on), console.asking_about_tasks(progress), files)
 
     return opened

@@ -13,12 +13,12 @@ from toolkit.cluster.transfer.needed_files import files_of_progress, needed_file
 from toolkit.cluster.transfer.node_files import NodeFiles
 from toolkit.cluster.transfer.packs import packs
 from toolkit.cluster.units import Unit
-from toolkit.cluster.workers.sent_worker import Parcel, SentWorker
+from toolkit.cluster.workers.sent_worker import RESULTS, Parcel, SentWorker
 from toolkit.cluster.workers.unit_worker import Order, Worker
 from toolkit.errors import ConfigError
 from toolkit.files.disk.changes import delete_folder
 from toolkit.files.disk.digests import content_address
-from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folder import ARRIVING, Experiment
 from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.experiment.task_files import experiment_id, id_file
 from toolkit.files.experiment.workspace import Workspace
@@ -32,11 +32,11 @@ class Delivery(Protocol):
     def worker(self) -> type[Worker]:
         """The class of the worker."""
 
-    def adapted(self, order: Order, unit: Unit) -> tuple[Any, ...]:
-        """The arguments of the worker of a unit."""
+    def adapted(self, order: Order) -> Order:
+        """The order as a worker on a node needs it."""
 
-    def prepare(self, ray: Any, actor: Any) -> None:
-        """Give a worker its files, and let it begin."""
+    def prepare(self, ray: Any, actor: Any, unit: Unit) -> None:
+        """Give the worker of a unit its files, and let it begin."""
 
     def fetch(self, ray: Any, actor: Any) -> None:
         """Put what a worker has finished into the user's folder."""
@@ -47,11 +47,11 @@ class SharedFolder:
 
     worker = Worker
 
-    def adapted(self, order: Order, unit: Unit) -> tuple[Any, ...]:
+    def adapted(self, order: Order) -> Order:
         """The order as it is."""
-        return (order,)
+        return order
 
-    def prepare(self, ray: Any, actor: Any) -> None:
+    def prepare(self, ray: Any, actor: Any, unit: Unit) -> None:
         """Do nothing: the worker has begun."""
 
     def fetch(self, ray: Any, actor: Any) -> None:
@@ -75,19 +75,24 @@ class Sent:
         """The class of the worker."""
         return SentWorker
 
-    def adapted(self, order: Order, unit: Unit) -> tuple[Any, ...]:
-        """The order for a workspace of the node, and the list of its files, with what is finished by now."""
-        workspace = Workspace(Path(order.workspace))
+    def adapted(self, order: Order) -> Order:
+        """The order for a workspace of the node."""
+        return replace(order, experiment=self.target)
+
+    def _parcel_of(self, unit: Unit) -> Parcel:
+        """The files of a unit, with what is finished by now."""
+        root = self.experiment.folder.resolve().parent.parent
+        reads = None if unit.reads is None else tuple(f"{self.target}/{folder}/" for folder in unit.reads)
         written = {
             name: path
-            for name, path in files_of_progress(workspace, self.experiment).items()
-            if unit.reads is None or name.removeprefix(f"{self.target}/").split("/")[0] in unit.reads
+            for name, path in files_of_progress(Workspace(root), self.experiment).items()
+            if reads is None or name.startswith(reads) or "/fold" not in name
         }
-        written |= self._further(workspace.root, unit.files)
+        written |= self._further(root, unit.files)
         digests = {name: content_address(path) for name, path in written.items()}
         for name, path in written.items():
             self.offer(digests[name], path)
-        return replace(order, experiment=self.target), replace(self.parcel, files={**self.parcel.files, **digests})
+        return replace(self.parcel, files={**self.parcel.files, **digests})
 
     def _further(self, root: Path, paths: Sequence[str]) -> dict[str, Path]:
         """Files by their places below the working folder, which other machines have elsewhere."""
@@ -108,9 +113,9 @@ class Sent:
         if self.parcel.depot:
             Depot(self.parcel.depot).put(digest, path)
 
-    def prepare(self, ray: Any, actor: Any) -> None:
+    def prepare(self, ray: Any, actor: Any, unit: Unit) -> None:
         """Send what the node does not have yet; raises RayError if the worker dies."""
-        missing = ray.get(actor.missing.remote())
+        missing = ray.get(actor.missing.remote(self._parcel_of(unit)))
         for pack in packs({digest: self.sources[digest] for digest in missing}):
             ray.get(actor.store.remote(ray.put(pack)))
         ray.get(actor.begin.remote())
@@ -118,17 +123,19 @@ class Sent:
     def fetch(self, ray: Any, actor: Any) -> None:
         """Fetch and apply one batch; raises RayError if the worker dies, StorageError if it cannot be applied."""
         batch = ray.get(actor.take.remote())
-        folder = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self.experiment.folder))
+        folder = Path(tempfile.mkdtemp(prefix=ARRIVING, dir=self.experiment.folder))
         try:
             arrived = NodeFiles(folder)
             while (pack := ray.get(actor.pack.remote())) is not None:
                 arrived.store(pack)
             if self.parcel.depot:
-                arrived.fetch(Depot(self.parcel.depot), batch.digests)
+                arrived.fetch(Depot(self.parcel.depot).below(RESULTS), batch.digests)
             apply(batch, self.experiment, arrived.path_of)
         finally:
             delete_folder(folder)
         ray.get(actor.acknowledge.remote(batch))
+        for digest in batch.digests if self.parcel.depot else ():
+            Depot(self.parcel.depot).below(RESULTS).delete(digest)
 
 
 def sent(experiment: Experiment, depot: str, progress: Progress) -> Sent:

@@ -19,7 +19,7 @@ from toolkit.config.training.execution import Resources
 from toolkit.errors import ClusterError, counted
 from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.task_files import experiment_id
+from toolkit.files.experiment.task_files import experiment_id, read_need, write_need
 from toolkit.messages import Progress
 
 NAMESPACE = "toolkit"
@@ -71,7 +71,7 @@ class RayCluster:
         """
         if not units:
             return
-        need = need_of(resources, self.nodes())
+        need = self._need_of(experiment, resources)
         blind = self._check_nodes(experiment, need)
         if blind and self._files == SHARED:
             raise ClusterError(
@@ -85,10 +85,34 @@ class RayCluster:
         progress.say(f"{experiment.name}: {counted(len(units), 'task')} on {self._described(need)}; {how}")
         depot = "" if self._files in (None, SHARED, SENT) else self._files
         delivery: Delivery = SharedFolder() if is_shared else sent(experiment, depot, progress)
-        RayRun(
-            self._connected(), experiment, units, need,
-            delivery=delivery, progress=progress, interrupted=self._interrupted, nodes=self.nodes,
-        ).go()  # fmt: skip
+        ray = self._connected()
+        run = RayRun(
+            ray, experiment, units, need, delivery=delivery, survives=self._place.address is not None,
+            progress=progress, interrupted=self._interrupted, nodes=self.nodes,
+        )  # fmt: skip
+        try:
+            run.go()
+        except (ConnectionError, ray.exceptions.RayError) as error:
+            raise ClusterError(
+                f"--on {self._place.text}: the connection to the cluster is lost: {_first_line(error)}",
+                "Its tasks go on. To find them again, run the same command.",
+            ) from error
+
+    def _need_of(self, experiment: Experiment, resources: Resources) -> Need:
+        """What a task needs: of what is not configured, as much as those before it had, so that results stay the same.
+
+        Raises:
+            ConfigError: no node has as much.
+        """
+        known = read_need(experiment)
+        if known is not None:
+            cpus, gpus = (one if one is not None else before for one, before in zip(
+                (resources.cpus, resources.gpus), known, strict=True
+            ))  # fmt: skip
+            resources = Resources(cpus=cpus, gpus=gpus)
+        need = need_of(resources, self.nodes())
+        write_need(experiment, need.cpus, need.gpus)
+        return need
 
     def call(self, resources: Resources, function: Callable[..., _Value], *arguments: Any) -> _Value:
         """What a function returns on a node that can run tasks; a function of a module, and plain values.
@@ -153,10 +177,16 @@ class RayCluster:
         if self._ray is None:
             address = self._place.address
             ray = require_local_ray() if address is None else require_ray()
-            how = {"num_cpus": usable_cores(), "include_dashboard": False} if address is None else {"address": address}
+            if ray.is_initialized():
+                raise ClusterError(
+                    "this process is already connected to Ray", "End that connection first: ray.shutdown()"
+                )
+            how: dict[str, Any] = {"address": address}
+            if address is None:
+                how = {"address": "local", "num_cpus": usable_cores(), "include_dashboard": False}
             try:
                 ray.init(**how, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-            except (ConnectionError, RuntimeError, OSError, ValueError) as error:
+            except (ConnectionError, RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
                 with contextlib.suppress(Exception):
                     ray.shutdown()
                 raise ClusterError(

@@ -3,27 +3,32 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from toolkit.cluster.delivery import Delivery, SharedFolder
 from toolkit.cluster.nodes import Need, Node, places_for
+from toolkit.cluster.probes import probe
 from toolkit.cluster.schedule import Schedule
 from toolkit.cluster.units import Unit
 from toolkit.cluster.workers.unit_worker import Look, Order
-from toolkit.errors import ClusterError, OutOfTimeError, counted
+from toolkit.errors import ClusterError, ConfigError, OutOfTimeError, ToolkitError, counted
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, experiment_id
 from toolkit.messages import Progress, Task
 
 Answer = Literal["stop", "leave", "go on"]
-Interrupted = Callable[[str], Answer]
-"""Asks the user, who has pressed Ctrl-C, what to do with the tasks that run, which the text describes."""
+Interrupted = Callable[[str, bool], Answer]
+"""Asks the user, who has pressed Ctrl-C, what to do with the tasks that run.
+
+It is given a text that describes them, and whether they can go on without this process.
+"""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_ANSWER_SECONDS = 15
 _LAST_LINES = 15
 _TRANSFERS_AT_ONCE = 4
 _SECONDS_BETWEEN_STATES = 5.0
@@ -42,6 +47,7 @@ class _Running:
     shown: int = 0
     node: str = ""
     traffic: "Future[None] | None" = None
+    is_prepared: bool = False
     written: float = 0.0
 
 
@@ -59,9 +65,11 @@ class RayRun:
         progress: Progress,
         interrupted: Interrupted,
         nodes: Callable[[], Sequence[Node]],
+        survives: bool,
     ) -> None:
         self._ray, self._experiment, self._units, self._need = ray, experiment, units, need
         self._delivery, self._progress, self._interrupted, self._nodes = delivery, progress, interrupted, nodes
+        self._survives, self._expected = survives, probe(str(experiment.folder), "")
         self._schedule = Schedule(units)
         self._running: dict[str, _Running] = {}
         self._most: dict[str, int] = {}
@@ -95,8 +103,8 @@ class RayRun:
             self._begin_ready()
             self._look()
         except KeyboardInterrupt:
-            names = ", ".join(self._running)
-            answer = self._interrupted(f"{counted(len(self._running), 'task')} of {self._experiment.name}: {names}")
+            tasks = f"{counted(len(self._running), 'task')} of {self._experiment.name}: {', '.join(self._running)}"
+            answer = self._interrupted(tasks, self._survives)
             if answer == "go on":
                 return
             if answer == "stop":
@@ -109,11 +117,15 @@ class RayRun:
             name = actor_name(self._experiment, unit)
             try:
                 actor = self._ray.get_actor(name)
-                found: Look = self._ray.get(actor.look.remote(), timeout=30)
-            except (ValueError, self._ray.exceptions.RayError):
+            except ValueError:
+                continue
+            try:
+                found: Look = self._ray.get(actor.look.remote(), timeout=_ANSWER_SECONDS)
+            except self._ray.exceptions.RayError:  # it has no place yet, or has just died
+                self._end_actor(actor, name)
                 continue
             if found.state.status == "waiting":  # for files that nobody sends any more
-                self._ray.kill(actor)
+                self._end_actor(actor, name)
                 continue
             self._schedule.begin(unit)
             self._progress.say(f"{unit.name} still runs on {found.state.node}, begun by an earlier command")
@@ -126,19 +138,21 @@ class RayRun:
             if len(self._running) >= room:
                 return
             attempt = self._schedule.begin(unit)
-            holder = secrets.token_hex(8)
-            TaskFiles(self._experiment, unit.file_name).write(
-                TaskState(unit.name, holder=holder, attempt=attempt, total=unit.steps)
-            )
-            actor = self._actor(unit, holder, attempt)
-            one = self._running[unit.name] = _Running(unit, actor, holder, attempt)
-            one.traffic = self._pool.submit(self._delivery.prepare, self._ray, actor)
+            try:
+                holder = secrets.token_hex(8)
+                TaskFiles(self._experiment, unit.file_name).write(
+                    TaskState(unit.name, holder=holder, attempt=attempt, total=unit.steps)
+                )
+                self._running[unit.name] = _Running(unit, self._actor(unit, holder, attempt), holder, attempt)
+            except BaseException:  # also Ctrl-C, after which the user may want to go on
+                self._schedule.put_back(unit)
+                raise
 
     def _actor(self, unit: Unit, holder: str, attempt: int) -> Any:
         folder = self._experiment.folder.resolve()
         order = Order(
             unit.duty, unit.arguments, unit.name, unit.steps, unit.file_name, str(folder.parent.parent), str(folder),
-            experiment_id(self._experiment), holder, attempt, self._need.threads,
+            experiment_id(self._experiment), holder, attempt, self._need.threads, self._expected,
         )  # fmt: skip
         remote = self._ray.remote(self._delivery.worker).options(
             name=actor_name(self._experiment, unit),
@@ -148,7 +162,17 @@ class RayRun:
             num_cpus=self._need.cpus,
             num_gpus=self._need.gpus,
         )
-        return remote.remote(*self._delivery.adapted(order, unit))
+        return remote.remote(self._delivery.adapted(order))
+
+    def _end_actor(self, actor: Any, name: str) -> None:
+        """End a worker, and wait until its name is free."""
+        self._ray.kill(actor)
+        for _ in range(_ANSWER_SECONDS * 10):
+            try:
+                self._ray.get_actor(name)
+            except ValueError:
+                return
+            time.sleep(0.1)
 
     def _look(self) -> None:
         """Ask all running units what they do, and take note of the answers that come within a moment."""
@@ -176,6 +200,9 @@ class RayRun:
         for line in found.lines:
             self._tell(line.text, is_warning=line.is_warning)
         self._show(one, state)
+        if state.status == "waiting" and not one.is_prepared:
+            one.is_prepared = True  # it has a place now, where files can be sent to
+            one.traffic = self._pool.submit(self._delivery.prepare, self._ray, one.actor, one.unit)
         if not self._has_arrived(one, found):
             return
         if state.status == "finished":
@@ -184,6 +211,8 @@ class RayRun:
             self._advance(one, one.unit.steps)
         elif state.status == "failed" and found.exit_code is None:
             self._died(one, f"of {state.error}")
+        elif found.exit_code == OutOfTimeError.exit_code and one.unit.arguments.get("until") is None:
+            self._died(one, "the time of an earlier command was up")
         elif state.status == "failed" and found.exit_code is not None:
             advice = f"\n{found.advice}" if found.advice else ""
             self._schedule.fail(one.unit, f"{state.error}{advice}")
@@ -195,11 +224,14 @@ class RayRun:
         if one.traffic is not None and one.traffic.done():
             traffic, one.traffic = one.traffic, None
             error = traffic.exception()
-            if isinstance(error, self._ray.exceptions.RayTaskError):
-                self._died(one, f"of {getattr(error.cause, 'message', error.cause)}")
+            cause = error.cause if isinstance(error, self._ray.exceptions.RayTaskError) else error
+            if isinstance(cause, ConfigError):  # no other node could do better
+                raise cause
+            if isinstance(cause, ToolkitError):
+                self._died(one, f"of {cause.message}")
                 return False
-            if error is not None and not isinstance(error, self._ray.exceptions.RayError):
-                raise error
+            if cause is not None and not isinstance(cause, self._ray.exceptions.RayError):
+                raise cause
         if one.traffic is None and found.has_results:
             one.traffic = self._pool.submit(self._delivery.fetch, self._ray, one.actor)
         return one.traffic is None
@@ -216,6 +248,8 @@ class RayRun:
         """Take a unit off the list and end its process; nothing that it still writes counts any more."""
         del self._running[one.unit.name]
         self._ray.kill(one.actor)
+        if one.traffic is not None:  # what it is writing here belongs to this attempt
+            wait([one.traffic])
         files = TaskFiles(self._experiment, one.unit.file_name)
         known = files.read() or TaskState(one.unit.name)
         done = one.unit.steps if status == "finished" else known.done
@@ -227,6 +261,8 @@ class RayRun:
     def _stop_all(self) -> None:
         for one in list(self._running.values()):
             self._end(one, "stopped")
+        for actor in actors_of(self._ray, self._experiment):
+            self._ray.kill(actor)
 
     def _tell(self, text: str, *, is_warning: bool) -> None:
         """Show a line of a worker; what several say is shown once."""
@@ -296,6 +332,8 @@ def _prefix(experiment: Experiment) -> str:
 
 def _cause(error: Exception) -> str:
     text = str(error)
+    if getattr(error, "actor_init_failed", False):
+        return f"its process could not begin: {text.strip().splitlines()[-1]}"
     for word, meaning in (
         ("out of memory", "the memory of its node was used up"),
         ("OutOfMemory", "the memory of its node was used up"),

@@ -56,6 +56,12 @@ class Schedule:
         self._attempts[unit.name] = self.attempt(unit) + 1
         return self._attempts[unit.name]
 
+    def put_back(self, unit: Unit) -> None:
+        """Note that a unit could not begin after all, and this was no attempt."""
+        self._running.remove(unit.name)
+        self._waiting.insert(0, unit)
+        self._attempts[unit.name] -= 1
+
     def finish(self, unit: Unit) -> None:
         """Note that a unit is finished."""
         self._running.remove(unit.name)

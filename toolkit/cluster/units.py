@@ -17,8 +17,8 @@ Duty = Callable[[Workspace, Progress, Mapping[str, Any]], None]
 """What a unit does in a workspace: a function of a module. It skips what is finished, and raises what a user can fix.
 
 The argument `experiment` names the experiment, as `Workspace.find` takes it. Its progress opens one task of the unit's
-steps. Each time that an outermost task advances, everything in the folder of the experiment is whole, and may be sent
-to the folder of the user.
+steps. Each time that this task advances, everything in the folder of the experiment is whole, and may be sent to the
+folder of the user.
 """
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from toolkit.cluster.delivery import Sent, SharedFolder, sent
+from toolkit.cluster.probes import probe
 from toolkit.cluster.units import Unit
-from toolkit.cluster.workers.sent_worker import SentWorker, node_folder
+from toolkit.cluster.workers.sent_worker import Parcel, SentWorker, node_folder
 from toolkit.cluster.workers.unit_worker import Order, Worker
 from toolkit.config.loading import plain_config
 from toolkit.errors import ConfigError
@@ -77,10 +78,10 @@ def copies(workspace: Workspace, progress: Progress, arguments: Mapping[str, Any
 def begun(sending: Sent, experiment: Experiment, unit: Unit) -> Actor:
     order = Order(
         unit.duty, unit.arguments, unit.name, unit.steps, unit.file_name, str(experiment.folder.parents[1]),
-        str(experiment.folder), experiment_id(experiment), "me", 1, 1,
+        str(experiment.folder), experiment_id(experiment), "me", 1, 1, probe("", ""),
     )  # fmt: skip
-    actor = Actor(sending.worker(*sending.adapted(order, unit)))
-    sending.prepare(NoRay, actor)
+    actor = Actor(sending.worker(sending.adapted(order)))
+    sending.prepare(NoRay, actor, unit)
     return actor
 
 
@@ -99,7 +100,7 @@ def test_files_go_and_results_come_back(experiment: Experiment, tmp_path: Path, 
     image = experiment.folder.parents[1] / "new" / "a.png"
     image.write_text("an image")
     sending = sent(experiment, depot.format(tmp_path), Silent())
-    unit = Unit("fold 0 · stage 1", copies, {}, 2, reads=("fold0",), files=(str(image),))
+    unit = Unit("fold 0 · stage 1", copies, {}, 2, reads=("fold0/stage0",), files=(str(image),))
     actor = begun(sending, experiment, unit)
     found = wait(actor)
     assert (found.state.status, found.state.error) == ("finished", "")
@@ -117,9 +118,16 @@ def test_a_node_that_has_the_files_is_not_sent_them_again(experiment: Experiment
     sending = sent(experiment, "", Silent())
     unit = Unit("fold 0 · stage 1", copies, {}, 2)
     wait(begun(sending, experiment, unit))
-    order = Order(copies, {}, "b", 1, "b", str(experiment.folder.parents[1]), "", "", "me", 1, 1)
-    again = SentWorker(*sending.adapted(order, unit))
-    assert again.missing() == []
+    asked: list[list[str]] = []
+
+    class Asking(SentWorker):
+        def missing(self, parcel: Parcel) -> list[str]:
+            asked.append(super().missing(parcel))
+            return asked[-1]
+
+    order = Order(copies, {}, "b", 1, "b", str(experiment.folder.parents[1]), "", "", "me", 1, 1, probe("", ""))
+    sending.prepare(NoRay, Actor(Asking(sending.adapted(order))), unit)
+    assert asked == [[]]
     assert node_folder().is_dir()
 
 
@@ -139,8 +147,8 @@ def test_an_ensemble_is_not_sent(experiment: Experiment) -> None:
 
 
 def test_in_a_shared_folder_the_order_stays_as_it_is(experiment: Experiment) -> None:
-    order = Order(copies, {}, "a", 1, "a", "/somewhere", "exp", "id", "me", 1, 1)
-    assert SharedFolder().adapted(order, Unit("a", copies, {}, 1)) == (order,)
+    order = Order(copies, {}, "a", 1, "a", "/somewhere", "exp", "id", "me", 1, 1, probe("", ""))
+    assert SharedFolder().adapted(order) == order
 
 
 def test_the_folder_of_a_node_may_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

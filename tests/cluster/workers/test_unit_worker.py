@@ -1,12 +1,15 @@
+import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from toolkit.cluster.probes import probe
 from toolkit.cluster.workers.unit_worker import Look, Order, Worker
-from toolkit.errors import TrainingError
+from toolkit.errors import StorageError, TrainingError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import TaskFiles, TaskState, experiment_id
 from toolkit.files.experiment.workspace import Workspace
@@ -30,6 +33,7 @@ def order(experiment: Experiment, duty: Any, **changes: Any) -> Order:
         "duty": duty, "arguments": {"word": "found"}, "name": "task", "steps": 2, "file_name": "task",
         "workspace": str(experiment.folder.parent.parent), "experiment": str(experiment.folder), "experiment_id": word,
         "holder": "me", "attempt": 2, "threads": 3,
+        "expected": probe(str(experiment.folder), word),
     }  # fmt: skip
     return Order(**(values | changes))
 
@@ -83,16 +87,57 @@ def test_a_surprise_has_its_traceback_in_the_log(experiment: Experiment) -> None
     assert TaskFiles(experiment, "task").read_log()[-1] == "RuntimeError: a surprise"
 
 
+def fills_the_disk(workspace: Workspace, progress: Progress, arguments: Mapping[str, Any]) -> None:
+    raise StorageError("the disk is full")
+
+
+def test_a_fault_of_the_node_is_no_mistake_of_the_user(experiment: Experiment) -> None:
+    found = looked_at_the_end(Worker(order(experiment, fills_the_disk)))
+    assert (found.state.status, found.state.error, found.exit_code) == ("failed", "the disk is full", None)
+
+
+def test_a_disk_on_which_nothing_can_be_written_is_told(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = order(experiment, fills_the_disk)
+
+    def fail(*_: object) -> None:
+        raise StorageError("cannot write")
+
+    monkeypatch.setattr(TaskFiles, "write", fail)
+    found = looked_at_the_end(Worker(given))
+    assert (found.state.status, found.exit_code) == ("failed", None)
+
+
+def test_a_node_with_other_packages_does_not_work(experiment: Experiment) -> None:
+    other = replace(probe("", ""), versions={"python": "2.7"})
+    found = looked_at_the_end(Worker(order(experiment, writes, expected=other)))
+    assert "python" in found.state.error
+    assert found.exit_code is None
+
+
 def test_a_worker_that_sees_another_folder_of_the_name_does_not_work_there(experiment: Experiment) -> None:
     found = looked_at_the_end(Worker(order(experiment, writes, experiment_id="other")))
     assert "does not see" in found.state.error
     assert not (experiment.folder / "word").exists()
 
 
-def test_a_worker_whose_task_another_one_has_writes_no_state(experiment: Experiment) -> None:
+class EndedError(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_a_worker_whose_task_another_one_has_ends_before_it_works(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = order(experiment, writes)
     TaskFiles(experiment, "task").write(TaskState("task", holder="other", attempt=3))
+
+    def end(code: int) -> None:
+        raise EndedError
+
+    monkeypatch.setattr(os, "_exit", end)
     looked_at_the_end(Worker(given))
+    assert not (experiment.folder / "word").exists()
     state = TaskFiles(experiment, "task").read()
     assert state is not None
     assert (state.holder, state.attempt) == ("other", 3)

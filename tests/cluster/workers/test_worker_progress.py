@@ -15,7 +15,8 @@ def test_only_the_outermost_task_with_the_steps_of_the_unit_counts() -> None:
         epochs.advance(2)
     assert progress.done == 3
     assert progress.began is not None
-    assert events == ["advancing", "whole", "advancing", "whole", "advancing", "advancing", "whole"]
+    assert events == ["advancing", "advancing", "whole", "advancing", "advancing", "whole"]
+    assert progress.skipped == 1
 
 
 def test_lines_are_told_once_and_stay_in_the_log() -> None:
@@ -28,3 +29,12 @@ def test_lines_are_told_once_and_stay_in_the_log() -> None:
     progress.say("three")
     assert progress.new_lines() == [Line("three")]
     assert [line.split(" ", 2)[2] for line in log] == ["one", "warning: two", "three"]
+
+
+def test_what_an_earlier_attempt_has_done_is_not_counted_for_the_time_left() -> None:
+    progress = WorkerProgress(10, [], lambda: None, lambda: None)
+    with progress.task("epochs", 10) as epochs:
+        epochs.advance(4)
+        assert (progress.done, progress.skipped) == (4, 4)
+        epochs.advance()
+        assert (progress.done, progress.skipped) == (5, 4)

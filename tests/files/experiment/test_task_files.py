@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from toolkit.files.experiment.task_files import (
     TaskState,
     experiment_id,
     has_id,
+    read_need,
     refuse_running_tasks,
     task_states,
+    write_need,
 )
 
 STATE = TaskState("fold 0 · stage 1", "running", "me", "node7", 2, 3, 10, "epoch 4", 100.0)
@@ -38,6 +41,7 @@ def test_a_state_is_read_as_it_was_written_with_the_time(experiment: Experiment)
 
 def test_the_time_left_follows_from_the_steps_that_are_done() -> None:
     assert STATE.seconds_left(160.0) == pytest.approx(60 / 3 * 7)
+    assert replace(STATE, skipped=2).seconds_left(160.0) == pytest.approx(60 / 1 * 7)
     assert TaskState("a", "running", done=0, total=3, began=1.0).seconds_left(9.0) is None
     assert TaskState("a", "finished", done=3, total=3, began=1.0).seconds_left(9.0) is None
 
@@ -62,6 +66,22 @@ def test_tasks_that_are_not_seen_for_a_minute_are_dead(experiment: Experiment) -
     assert found is not None
     assert found.is_alive(found.seen + 59)
     assert not found.is_alive(found.seen + 61)
+
+
+def test_tasks_are_taken_from_those_that_begin_only_now(experiment: Experiment) -> None:
+    files = TaskFiles(experiment, "a")
+    files.write(TaskState("a", "waiting", "me"))
+    with experiment.locked(with_tasks=True):
+        assert files.holder() == "me"
+    with experiment.locked():
+        assert files.holder() == ""
+
+
+def test_what_tasks_had_is_kept(experiment: Experiment) -> None:
+    assert read_need(experiment) is None
+    write_need(experiment, 4, 0.5)
+    assert read_need(experiment) == (4, 0.5)
+    assert task_states(experiment) == {}
 
 
 def test_what_dead_tasks_have_left_is_deleted_but_not_what_living_ones_are_writing(experiment: Experiment) -> None:

@@ -153,6 +153,11 @@ class Outbox:
             written, _ = self._taken[batch.number]
             return {self._digests[one.kept]: one.kept for one in written.values()}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something that the user does not have yet."""
+        return bool(self._written or self._deleted)
+
     def acknowledge(self, batch: Batch) -> None:
         """Forget what the user has applied; what has changed again since then stays. Once more does no harm."""
         with self._turn:
@@ -197,7 +202,7 @@ class Outbox:
     def _change(self, name: str, one: _Pending) -> Change:
         if one.kept not in self._digests:
             self._digests[one.kept] = content_address(one.kept)
-        return Change(name, self._digests[one.kept], one.version[1])
+        return Change(name, self._digests[one.kept], one.kept.stat().st_size)
 
 
 def _rank(path: Path) -> int:

@@ -17,6 +17,8 @@ from toolkit.cluster.transfer.path_keys import adapt_resolved
 from toolkit.cluster.workers.unit_worker import Order, Worker
 from toolkit.files.experiment.folder import Experiment
 
+RESULTS = "results"
+"""The folder of a depot where results wait until they are fetched."""
 _UNFETCHED_SECONDS = 3600.0
 _FORGOTTEN_SECONDS = 300.0
 
@@ -36,30 +38,29 @@ class Parcel:
 
 
 class SentWorker(Worker):
-    """Runs a unit in a folder of its own: `missing`, then `store` for each pack, then `begin`.
+    """Runs a unit in a folder of its own: `missing` with the list of files, `store` for each pack, then `begin`.
 
     Results are fetched by `take`, `pack` until there is none, and `acknowledge`, as often as the state says that there
     are new ones.
     """
 
-    def __init__(self, order: Order, parcel: Parcel) -> None:
+    def __init__(self, order: Order) -> None:
         """Make room for the files; the work begins with `begin`."""
-        self._parcel = parcel
-        self._held = ExitStack()
+        self._parcel = Parcel({}, (), ())
+        self._held, self._filling = ExitStack(), ExitStack()
         self._kept = NodeFiles(node_folder())
         self._lock = threading.Lock()
         self._outbox: Outbox | None = None
         self._packs: Iterator[Pack] = iter(())
-        self._has_news = False
         root = self._held.enter_context(held_folder(node_folder() / "workspaces"))
         super().__init__(replace(order, workspace=str(root)), begins=False, unwatched=_UNFETCHED_SECONDS)
         threading.Thread(target=self._end_if_forgotten, daemon=True).start()
 
-    def missing(self) -> list[str]:
+    def missing(self, parcel: Parcel) -> list[str]:
         """The digests of the files that this node still needs; others of its workers wait until `begin`."""
-        needed = self._parcel.files.values()
+        self._parcel, self._asked = parcel, time.monotonic()
+        needed = parcel.files.values()
         self._held.enter_context(self._kept.holding(needed))
-        self._filling = ExitStack()
         self._filling.enter_context(self._kept.filling())
         if self._parcel.depot:
             self._kept.fetch(Depot(self._parcel.depot), needed)
@@ -84,11 +85,10 @@ class SentWorker(Worker):
         """What has changed in the folder since the last batch that was acknowledged; its content comes by `pack`."""
         with self._lock:
             outbox = self._begun()
-            self._has_news = False
             batch = outbox.take()
             sources = outbox.sources(batch)
         if self._parcel.depot:
-            depot = Depot(self._parcel.depot)
+            depot = Depot(self._parcel.depot).below(RESULTS)
             for digest, path in sources.items():
                 depot.put(digest, path)
             sources = {}
@@ -126,14 +126,13 @@ class SentWorker(Worker):
     def _collect(self) -> None:
         with self._lock:
             self._begun().collect()
-            self._has_news = True
 
     def _holds(self) -> bool:
         """Always: the user's machine takes results only from the worker that has the task."""
         return True
 
     def _results_wait(self) -> bool:
-        return self._has_news
+        return self._outbox is not None and self._outbox.is_waiting
 
 
 def node_folder() -> Path:

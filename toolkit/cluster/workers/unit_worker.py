@@ -6,13 +6,15 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.cluster.probes import Probe, probe, refuse_different
 from toolkit.cluster.units import Duty
 from toolkit.cluster.workers.worker_progress import Line, WorkerProgress
-from toolkit.errors import ToolkitError, as_told
+from toolkit.errors import ClusterError, MissingFileError, StorageError, ToolkitError, as_told
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import TaskFiles, TaskState, TaskStatus, has_id
 from toolkit.files.experiment.workspace import Workspace
@@ -20,6 +22,8 @@ from toolkit.files.experiment.workspace import Workspace
 _SECONDS_BETWEEN_STATES = 5.0
 _SECONDS_BETWEEN_CHECKS = 1.0
 _UNWATCHED_SECONDS = 60.0
+_OF_THE_NODE = (StorageError, MissingFileError, ClusterError)
+"""Errors that another node may not have: the unit is begun again."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Order:
         holder: the word of this attempt; the worker stops when the folder names another one.
         attempt: how often the unit was begun, from 1.
         threads: how many threads compute.
+        expected: what the user's machine has, and the node must have too.
     """
 
     duty: Duty
@@ -49,6 +54,7 @@ class Order:
     holder: str
     attempt: int
     threads: int
+    expected: Probe
 
 
 @dataclass(frozen=True)
@@ -114,15 +120,23 @@ class Worker:
                 self._error = f"{type(error).__name__}: {error}"
             else:
                 self._log.append(f"error: {told.message}")
-                self._error, self._advice, self._exit_code = told.message, told.advice, told.exit_code
+                self._error, self._advice = told.message, told.advice
+                self._exit_code = None if isinstance(told, _OF_THE_NODE) else told.exit_code
         # The process may be ended as soon as it says that it is done, so everything is written before.
-        self._write(replace(self._state(), status=status), is_last=True)
-        self._at_the_end()
+        try:
+            self._write(replace(self._state(), status=status), is_last=True)
+            self._at_the_end()
+        except Exception as error:  # the disk may be full: whoever asks is told, and the unit is begun again
+            status, self._exit_code = "failed", None
+            self._error = self._error or f"{type(error).__name__}: {error}"
         self._status = status
 
     def _work(self) -> None:
+        if not self._holds():
+            os._exit(0)
+        refuse_different(self._order.expected, [probe(str(self._experiment.folder), self._order.experiment_id)])
         if not has_id(self._experiment, self._order.experiment_id):
-            raise ToolkitError(
+            raise ClusterError(
                 f"{self._node} does not see {self._experiment.folder} as the machine does that gave it the task",
                 "Mount the working folder under the same path on all nodes.",
             )
@@ -156,7 +170,7 @@ class Worker:
         progress, order = self._progress, self._order
         return TaskState(
             order.name, self._status, order.holder, self._node, order.attempt, progress.done, progress.total,
-            progress.doing, progress.began, time.time(), self._error,
+            progress.doing, progress.began, time.time(), self._error, progress.skipped,
         )  # fmt: skip
 
     def _write(self, state: TaskState, *, is_last: bool = False) -> None:
@@ -170,8 +184,10 @@ class Worker:
     def _show(self) -> None:
         """Write the state from time to time; end the process if nobody asks after the end of the work."""
         while self._status == "running":
-            self._write(self._state())
+            with suppress(ToolkitError):  # a full disk ends the work, not the signs of life
+                self._write(self._state())
             time.sleep(_SECONDS_BETWEEN_STATES)
-        while time.monotonic() - self._asked < self._unwatched:
+        ended = time.monotonic()
+        while time.monotonic() - max(self._asked, ended) < self._unwatched:
             time.sleep(1)
         os._exit(0)

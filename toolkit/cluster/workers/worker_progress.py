@@ -32,9 +32,9 @@ class WorkerProgress:
             total: the number of steps of the unit.
             log: new lines are added to it.
             advancing: is called each time that any task advances.
-            whole: is called each time that an outermost task advances: the folder is whole then.
+            whole: is called each time that steps of the unit are done: the folder is whole then.
         """
-        self.done, self.total, self.doing = 0, total, ""
+        self.done, self.total, self.doing, self.skipped = 0, total, "", 0
         self.began: float | None = None
         self._log, self._advancing, self._whole = log, advancing, whole
         self._open: list[str] = []
@@ -64,15 +64,16 @@ class WorkerProgress:
             found.append(self._lines.popleft())
         return found
 
-    def advanced(self, text: str, counts: int, *, is_outermost: bool) -> None:
+    def advanced(self, text: str, counts: int) -> None:
         """Note that a task advanced, by so many steps that count; `text` says what is being done."""
         self.doing = text
-        if counts:
-            self.began = self.began or time.time()
-            self.done = min(self.total, self.done + counts)
         self._advancing()
-        if is_outermost:
-            self._whole()
+        if not counts:
+            return
+        self.done = min(self.total, self.done + counts)
+        if self.began is None:  # the first steps may have been done by an earlier attempt
+            self.began, self.skipped = time.time(), self.done
+        self._whole()
 
     def _keep(self, line: Line) -> None:
         self._lines.append(line)
@@ -90,4 +91,4 @@ class _Counted:
         ending = f" · {status}" if status else ""
         counts = steps if self._is_outermost and self._total == self._progress.total else 0
         text = f"{self._title}: {self._done}/{self._total}{ending}"
-        self._progress.advanced(text, counts, is_outermost=self._is_outermost)
+        self._progress.advanced(text, counts)

@@ -11,7 +11,7 @@ from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.errors import NotReadyError, counted
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.sources import Images
-from toolkit.files.disk.digests import file_digest
+from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.members import find_member
 from toolkit.files.experiment.workspace import Workspace
@@ -112,7 +112,13 @@ def prediction_units(work: Sequence[Work], engine: EngineName) -> list[Unit]:
                 "count": shard.count,
             }
             units.append(
-                Unit(" · ".join(("predict", one.split, *part.words, images)), make_shard, arguments, shard.count)
+                Unit(
+                    " · ".join(("predict", one.split, *part.words, images)),
+                    make_shard,
+                    arguments,
+                    shard.count,
+                    key=digest(f"{one.names} {engine}".encode())[:16],
+                )
             )
     return units
 

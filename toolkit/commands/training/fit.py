@@ -28,7 +28,7 @@ from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.made_from import begin_results, code_and_weights
 from toolkit.commands.training.settings import load_for_training, save_settings
 from toolkit.commands.training.training_job import TrainingJob, find_job
-from toolkit.commands.training.training_units import training_units
+from toolkit.commands.training.training_units import train_on
 from toolkit.config.loading import plain_config
 from toolkit.config.models import Config
 from toolkit.core.metrics.registry import build_metric
@@ -170,7 +170,7 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     with phase(progress, "import of TensorFlow"):
         from toolkit.learning.plugins import Plugins
         from toolkit.learning.predicting.fitted_experiment import FittedExperiment
-        from toolkit.learning.runtime import choose_precision
+        from toolkit.learning.runtime import choose_precision, parse_precision
         from toolkit.learning.training.epoch_data import Deadline
         from toolkit.learning.training.fit import Work, fit_folds
         from toolkit.learning.training.plan import plan_training
@@ -183,12 +183,14 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     with phase(progress, "building networks"):
         plan = plan_training(loaded, plugins)
     needed = config.task_resources
-    if cluster is None:
+    if cluster is not None and options.restart:
+        cluster.stop(experiment)
+    if cluster is None or config.precision != "auto":
         precision = choose_precision(config.precision)
+    elif experiment.resolved.is_file() and not options.restart:  # all nodes may be busy with tasks of this experiment
+        precision = parse_precision(read_resolved(experiment).precision)
     else:
         precision = cluster.call(needed, choose_precision, config.precision)
-        if options.restart:
-            cluster.stop(experiment)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
     begin_results(experiment, resolved, options.restart)
     # A folds.csv of the user is kept, unless columns are missing.
@@ -203,7 +205,7 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     pictures = FoldPictures(fitted, images, scored, table, scoring, plan.is_better, progress)
     with pictures.drawn_at_the_end():
         if cluster is not None:
-            cluster.run(experiment, training_units(job, fold_numbers, stage_numbers, left), needed, progress)
+            train_on(cluster, job, fold_numbers, stage_numbers, max_seconds=left, progress=progress)
             if fitted.fold_numbers:
                 predict_all_on(cluster, fitted, images, dataset.test, progress)
         fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)

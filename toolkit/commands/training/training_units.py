@@ -5,14 +5,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from toolkit.cluster.units import Unit
+from toolkit.cluster.units import Machines, Unit
 from toolkit.commands.training.made_from import code_and_weights
 from toolkit.commands.training.training_job import TrainingJob, find_job
-from toolkit.errors import ChangedError, ConfigError
+from toolkit.errors import ChangedError, ClusterError, ConfigError
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Progress, Silent, Task
+
+
+def train_on(
+    machines: Machines,
+    job: TrainingJob,
+    folds: Sequence[int],
+    stages: Sequence[int],
+    *,
+    max_seconds: float | None,
+    progress: Progress,
+) -> None:
+    """Let machines train what is not finished; see `training_units`.
+
+    Raises:
+        ClusterError: some stages are not finished.
+    """
+    units = training_units(job, folds, stages, max_seconds)
+    machines.run(job.experiment, units, job.loaded.config.task_resources, progress)
+    left = training_units(job, folds, stages, None)
+    if left:
+        raise ClusterError(
+            f"{left[0].name} of {job.experiment.name} is not finished, although its task ended",
+            f"Its log is in {job.experiment.tasks}. To go on, run the same command again.",
+        )
 
 
 def training_units(
@@ -38,7 +62,9 @@ def training_units(
                     continue
                 name = unit_name(fold, repeat, stage)
                 arguments = {"fold": fold, "repeat": repeat, "stage": stage, "until": until}
-                units.append(Unit(name, train_unit, arguments, config.stages[stage].epochs, before, (f"fold{fold}",)))
+                own = [job.experiment.stage(fold, number, repeat).folder for number in range(stage + 1)]
+                reads = tuple(folder.relative_to(job.experiment.folder).as_posix() for folder in own)
+                units.append(Unit(name, train_unit, arguments, config.stages[stage].epochs, before, reads))
                 before = (name,)
     return units
 

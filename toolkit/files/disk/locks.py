@@ -18,7 +18,7 @@ def locked(path: Path, wait: float = 0) -> Iterator[None]:
         LockedError: another process still holds the lock after `wait` seconds.
         StorageError: the folder of the lock cannot be written.
     """
-    lock = FileLock(path, timeout=wait)
+    lock = FileLock(path, timeout=wait, thread_local=False)
     with writing_to(path):
         try:
             lock.acquire()

@@ -32,6 +32,8 @@ def cache_beside(experiments: Path) -> CacheFolder:
 
 
 _DISCARDED = ".discarded-"
+ARRIVING = ".arriving-"
+"""How the folders begin where files of other machines arrive."""
 
 
 @dataclass(frozen=True)
@@ -262,11 +264,16 @@ class Experiment:
             StorageError: the folder cannot be written.
         """
         # Slow, and only for commands that write; `tk --help` starts without it.
-        from toolkit.files.experiment.task_files import refuse_running_tasks, running_tasks  # noqa: PLC0415
+        from toolkit.files.experiment.task_files import (  # noqa: PLC0415
+            refuse_running_tasks,
+            release_tasks,
+            running_tasks,
+        )
 
         with locked(self.lock):
             if not with_tasks:
                 refuse_running_tasks(self)
+                release_tasks(self)
             if not running_tasks(self):
                 self._remove_remains()
             yield
@@ -374,7 +381,7 @@ class Experiment:
 
     def _remove_remains(self) -> None:
         remove_unfinished(self.folder)
-        for folder in self.folder.glob(f"{_DISCARDED}*"):
+        for folder in (*self.folder.glob(f"{_DISCARDED}*"), *self.folder.glob(f"{ARRIVING}*")):
             delete_folder(folder)
         for stage in self.finished_stages():
             stage.forget_progress()

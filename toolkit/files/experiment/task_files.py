@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, with_config
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import LockedError, StorageError
-from toolkit.files.disk.json_files import read_json, write_json
+from toolkit.files.disk.json_files import STRICT, read_json, write_json
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 
@@ -37,6 +38,7 @@ class TaskState:
         began: when it began, in seconds since 1970; None before.
         seen: when this was written.
         error: why it failed.
+        skipped: how many steps were done when it began.
     """
 
     name: str
@@ -50,6 +52,7 @@ class TaskState:
     began: float | None = None
     seen: float = 0.0
     error: str = ""
+    skipped: int = 0
 
     def is_alive(self, now: float) -> bool:
         """Whether the task runs, by the clock of the machine that asks."""
@@ -57,12 +60,20 @@ class TaskState:
 
     def seconds_left(self, now: float) -> float | None:
         """How long the rest of a running task takes if it goes on as fast; None if that cannot be said."""
-        if self.status != "running" or self.began is None or not self.done or now <= self.began:
+        done = self.done - self.skipped
+        if self.status != "running" or self.began is None or done <= 0 or now <= self.began:
             return None
-        return (now - self.began) / self.done * max(0, self.total - self.done)
+        return (now - self.began) / done * max(0, self.total - self.done)
 
 
-_SHAPE = TypeAdapter(TaskState)
+@with_config(STRICT)
+class _StoredNeed(TypedDict):
+    cpus: float
+    gpus: float
+
+
+_SHAPE, _NEED_SHAPE = TypeAdapter(TaskState), TypeAdapter(_StoredNeed)
+_NEED = "need.json"
 
 
 class TaskFiles:
@@ -107,7 +118,8 @@ def task_states(experiment: Experiment) -> dict[str, TaskState]:
     Raises:
         StorageError: a file is damaged.
     """
-    return {path.stem: _read(path) for path in sorted(experiment.tasks.glob("*.json"))}
+    paths = (path for path in sorted(experiment.tasks.glob("*.json")) if path.name != _NEED)
+    return {path.stem: _read(path) for path in paths}
 
 
 def running_tasks(experiment: Experiment) -> list[TaskState]:
@@ -133,12 +145,37 @@ def refuse_running_tasks(experiment: Experiment) -> None:
         )
 
 
+def release_tasks(experiment: Experiment) -> None:
+    """Take all tasks away from whoever has them: a worker that begins only now ends before it writes.
+
+    The caller has made sure that no task is alive.
+    """
+    for name, state in task_states(experiment).items():
+        if state.holder:
+            TaskFiles(experiment, name).write(replace(state, holder="", status="stopped"))
+
+
 def experiment_id(experiment: Experiment) -> str:
     """A word that tells this folder from all others, also to machines that see it under another path; kept in it."""
     path = id_file(experiment)
     if not path.is_file():
         write_text(path, secrets.token_hex(16))
     return regular(path).read_text("utf-8").strip()
+
+
+def read_need(experiment: Experiment) -> tuple[float, float] | None:
+    """The processor cores and GPUs that tasks of the experiment had; None before the first. Raises StorageError."""
+    path = experiment.tasks / _NEED
+    if not path.is_file():
+        return None
+    found = read_json(path, _NEED_SHAPE, f"Delete {path}.")
+    return found["cpus"], found["gpus"]
+
+
+def write_need(experiment: Experiment, cpus: float, gpus: float) -> None:
+    """Write down the processor cores and GPUs of each task."""
+    if read_need(experiment) != (cpus, gpus):
+        write_json(experiment.tasks / _NEED, {"cpus": cpus, "gpus": gpus})
 
 
 def id_file(experiment: Experiment) -> Path:
