@@ -191,7 +191,8 @@ class RayCluster:
                     ray.shutdown()
                 raise ClusterError(
                     f"--on {self._place.text}: no Ray cluster answers: {_first_line(error)}",
-                    "Check the address and that the cluster runs (ray status), or use this machine: --on ray",
+                    "Check the address and that the cluster runs (ray status). If it wants a token: export "
+                    "RAY_AUTH_MODE=token, with the token in ~/.ray/auth_token. Or use this machine: --on ray",
                 ) from error
             self._ray = ray
             # Ray prints on stdout, where only results belong, when a process dies; its death is reported by the run.

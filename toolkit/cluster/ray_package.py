@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import os
-from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ConfigError
@@ -22,17 +21,7 @@ def require_ray() -> Any:
     # No reports over the network, and no hints for programmers.
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
         os.environ.setdefault(name, "0")
-    if has_token():
-        # As `ray start` decides, which `ray.init` does not for an existing cluster: it would be refused there.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
     return importlib.import_module("ray")
-
-
-def has_token() -> bool:
-    """Whether this machine has a token for Ray clusters, in the environment or in the file where Ray keeps it."""
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
-    return bool(os.environ.get("RAY_AUTH_TOKEN")) or path.is_file()
 
 
 def require_local_ray() -> Any:
