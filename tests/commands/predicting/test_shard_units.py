@@ -9,6 +9,7 @@ import pytest
 from tests.workers import Workers
 from toolkit.cluster.units import Unit
 from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.predicting import shard_units
 from toolkit.commands.predicting.shard_units import predict_on
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
@@ -46,6 +47,12 @@ PREDICT: dict[Split, Callable[..., object]] = {
     "holdout": oof_and_test.predict_holdout,
     "test": oof_and_test.predict_test,
 }
+
+
+@pytest.fixture(autouse=True)
+def however_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines predict what takes less than a moment, too."""
+    monkeypatch.setattr(shard_units, "_PIXELS_OF_A_START", 0)
 
 
 @pytest.fixture(scope="module")
@@ -314,4 +321,19 @@ def test_folds_that_are_not_trained_are_left_out(tiny_competition: Workspace) ->
     fit(Session(tiny_competition, cluster=workers), "plain", options=FitOptions(folds=[1]))
     store = ProbabilityStore(tiny_competition.find("plain").predictions("test"))
     assert store.fold_spread is None
-    assert {tuple(unit.arguments["part"]) for unit in workers.ran} == {()}  # the fold predicts its own images
+    predicting = [unit for unit in workers.ran if "part" in unit.arguments]
+    assert {(unit.arguments["split"], *unit.arguments["part"]) for unit in predicting} == {("oof", "fold1"), ("test",)}
+
+
+def test_what_takes_a_moment_is_not_given_away(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = Workers()
+    # 20 images by one network each, 6 by both, of 32×32 pixels.
+    monkeypatch.setattr(shard_units, "_PIXELS_OF_A_START", (20 + 12) * 32 * 32 + 1)
+    session = Session(tiny_competition, cluster=workers)
+    fit(session, "plain")
+    assert all("fold" in unit.name and "stage" in unit.name for unit in workers.ran)
+    tiny_competition.find("plain").forget_predictions("oof")
+    monkeypatch.setattr(shard_units, "_PIXELS_OF_A_START", (20 + 12) * 32 * 32)
+    workers.ran.clear()
+    fit(session, "plain")
+    assert {unit.arguments["split"] for unit in workers.ran} == {"oof"}

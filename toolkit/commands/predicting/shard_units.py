@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.cluster.units import Machines, Unit
 from toolkit.config.training.execution import EngineName
 from toolkit.core.folds.assignment import HOLDOUT
+from toolkit.core.images.tiles import UNTILED
 from toolkit.errors import NotReadyError, counted
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.sources import Images
@@ -22,6 +23,9 @@ from toolkit.messages import Progress
 if TYPE_CHECKING:  # they import TensorFlow
     from toolkit.learning.predicting.fitted_experiment import FittedExperiment
     from toolkit.learning.predicting.shards import Series
+
+_PIXELS_OF_A_START = 1 << 24
+"""Pixels that networks compute in about the seconds that a worker needs to begin: 1,024 images of 128×128 pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ def predict_all_on(
 ) -> None:
     """Let machines, if there are any, predict all images without further views; `images` are the labelled ones.
 
-    See `predict_on`.
+    What takes this machine no longer than another one takes to begin is left to this one. See `predict_on`.
     """
-    if machines is None:
+    if machines is None or _is_little(fitted, tests):
         return
     splits: dict[Split, Images] = {"oof": images}
     if (fitted.folds == HOLDOUT).any():
@@ -49,6 +53,14 @@ def predict_all_on(
     if tests is not None:
         splits["test"] = tests
     predict_on(machines, fitted, splits, ["none"], progress)
+
+
+def _is_little(fitted: "FittedExperiment", tests: Images | None) -> bool:
+    config, weights = fitted.config, len(fitted.weights)
+    height, width, _ = config.prediction_shape
+    by_all = int((fitted.folds == HOLDOUT).sum()) + (0 if tests is None else len(tests.ids))
+    maps = int((fitted.folds >= 0).sum()) * config.num_seeds + by_all * weights
+    return config.tiling == UNTILED and maps * height * width < _PIXELS_OF_A_START
 
 
 def predict_on(
