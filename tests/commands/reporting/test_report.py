@@ -221,7 +221,9 @@ def test_a_fold_far_below_the_others_is_a_doubt(fitted_competition: Workspace) -
         known = Known(Session(fitted_competition), plain, None, score, None, "", direction, None)  # type: ignore[arg-type]
         return [doubt.text for doubt in doubts_of(known, {}) if doubt.source == "folds"]
 
-    assert doubts([0.25, 0.28, 0.05])[0].startswith("Fold 2 scores 0.0500, far worse than the others (0.2650 on")
+    assert doubts([0.25, 0.28, 0.05])[0].startswith(
+        "Fold 2 scores 0.0500 untuned, far worse than the others (0.2650 on"
+    )
     assert doubts([0.25, 0.28, 0.22]) == []
     assert doubts([0.25, 0.05]) == []
     assert doubts([0.25, None, 0.28, 0.9], "min")[0].startswith("Fold 3 scores 0.9000")

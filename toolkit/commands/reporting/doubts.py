@@ -108,8 +108,8 @@ def _of_scores(known: Known) -> Iterator[Notice]:
     yield from _of_folds(score, known.direction)
     optimism = read_optimism(score, score["metric"])
     if score_text(optimism) != score_text(0):
-        text = f"About {score_text(optimism)} of the untuned score is optimism: the images that score the best epochs"
-        yield Notice("note", f"{text} also chose them. The nested score is without it.", "tk fit")
+        text = f"The untuned score is about {score_text(optimism)} too high: the best epochs were chosen on the images"
+        yield Notice("note", f"{text} that score them. The nested score is without it.", "tk fit")
     if tuned is None:
         return
     distance = tuned.shift.get("distance")
@@ -119,7 +119,7 @@ def _of_scores(known: Known) -> Iterator[Notice]:
         )
         yield Notice("warning", f"{text}: the leaderboard may differ from the score.", "tk tune")
     if tuned.gap is not None and tuned.standard_error is not None and tuned.gap > 2 * tuned.standard_error > 0:
-        yield Notice("note", f"Tuning overfits by {score_text(tuned.gap)}: trust the nested score.", "tk tune")
+        yield Notice("note", f"The tuned score is {score_text(tuned.gap)} too high: trust the nested one.", "tk tune")
     yield from _of_holdout(tuned)
 
 
@@ -134,7 +134,7 @@ def _of_folds(score: StoredScore, direction: Direction) -> Iterator[Notice]:
     gap = sign * (statistics.fmean(others) - worst)
     if gap > max(_OUTLYING * statistics.stdev(others), _LEAST_GAP):
         usual = score_text(statistics.fmean(others))
-        text = f"Fold {number} scores {score_text(worst)}, far worse than the others ({usual} on average)"
+        text = f"Fold {number} scores {score_text(worst)} untuned, far worse than the others ({usual} on average)"
         yield Notice("warning", f"{text}: look at its training curve, and at what its images have in common.", "folds")
 
 

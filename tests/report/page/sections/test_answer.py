@@ -50,7 +50,7 @@ def test_classes_with_rules_of_their_own_have_rows(example_values: PageValues) -
         tuned=replace(tuned, recipe=recipe, best=recipe, test_recipe=moved),
     )
     (table,) = [block for block in answer(values).blocks if isinstance(block, TableBlock)]
-    assert table.columns == ("class", "kept for out-of-fold masks", "for test images")
+    assert table.columns == ("class", "tuned, for out-of-fold masks", "the same for the mean of all folds: test images")
     assert table.rows == [
         ("road", "threshold 0.400", "threshold 0.300"),
         ("tree", "threshold 0.600, fill holes 3", "threshold 0.600"),
@@ -63,4 +63,4 @@ def test_another_recipe_for_test_images_is_shown(example_values: PageValues) -> 
     assert tuned is not None
     moved = replace(tuned, test_recipe=Recipe((ClassRecipe(0.3),)))
     (table,) = [b for b in answer(replace(example_values, tuned=moved)).blocks if isinstance(b, TableBlock)]
-    assert ("for test images", "threshold 0.300") in table.rows
+    assert ("the same for the mean of all folds: test images", "threshold 0.300") in table.rows

@@ -21,6 +21,12 @@ def answer(values: PageValues) -> Section:
     return Section("answer", "The answer", blocks)
 
 
+_EXPECTED = (
+    ("Expected on the test images", ", which the mean of all folds predicts: it may be better than single folds"),
+    ("Public leaderboard", ""),
+)
+
+
 def _figures(values: PageValues) -> list[Figure]:
     tuned, score = values.tuned, values.score
     if tuned is None:
@@ -28,8 +34,8 @@ def _figures(values: PageValues) -> list[Figure]:
         note = f"{values.metric} of all out-of-fold images, without post-processing"
         return [Figure("Untuned", score_text(untuned), note, is_main=True)]
     expected = [
-        Figure(title, interval_text(one.low, one.high), f"95 % interval, {one.images} images")
-        for title, one in zip(("Expected on the test images", "Public leaderboard"), tuned.test_intervals, strict=False)
+        Figure(title, interval_text(one.low, one.high), f"95 % interval, {one.images} images{note}")
+        for (title, note), one in zip(_EXPECTED, tuned.test_intervals, strict=False)
     ]
     low, high = tuned.interval
     return [
@@ -49,8 +55,13 @@ def _words(values: PageValues) -> list[Block]:
     tuned = values.tuned
     if tuned is None:
         return [Prose("No recipe has been tuned yet, so this is the only score that is known.", is_quiet=True)]
-    uses = {"kept for out-of-fold masks": tuned.recipe}
-    uses |= {} if tuned.test_recipe == tuned.recipe else {"for test images": tuned.test_recipe}
+    uses = {"tuned, for out-of-fold masks": tuned.recipe}
+    # Means of folds have other probabilities than single folds.
+    uses |= (
+        {}
+        if tuned.test_recipe == tuned.recipe
+        else {"the same for the mean of all folds: test images": tuned.test_recipe}
+    )
     uses |= {} if tuned.best == tuned.recipe else {"best of the search": tuned.best}
     found: list[Block] = [Prose(_verdict(tuned)), _recipes(values, uses)]
     rows = []

@@ -106,6 +106,6 @@ def _calibration(found: Sequence[Calibration]) -> Chart:
     for number, one in enumerate(found):
         shares = [int(true) / int(all_) if all_ else None for all_, true in zip(one.pixels, one.true, strict=True)]
         series.append(Series(one.name, shares, hex_of(line_colour(number))))
-    note = "Below the dashed line, the network is too sure of itself."
+    note = "Below the dashed line, the network says the class more often than it is true; above it, less often."
     title = "Calibration: how often pixels of a probability belong to the class"
     return Chart(title, "probability", middles, series, note=note, limits=(0, 1))

@@ -9,6 +9,8 @@ from toolkit.report.page.blocks import Beside, Block, Chart, Folded, Section, Se
 from toolkit.report.page.values import PageValues
 from toolkit.report.plots.curve_lines import TrainedFold
 
+_BEST = ("fold", "stage", "best epoch", "of", "score", "time", "memory")
+
 _MANY = 12
 
 
@@ -37,7 +39,7 @@ def training_curves(values: PageValues) -> Section | None:
                 *(chart(label, _score(label)) for label in main[:1]),
             ]
         ),
-        TableBlock("Best epochs", ("fold", "stage", "best epoch", "of", "score", "time", "memory"), _best_rows(values)),
+        TableBlock("Best epochs", _BEST if _knows_memory(values) else _BEST[:-1], _best_rows(values)),
     ]
     further = [chart(label, _score(label)) for label in main[1:]]
     further.append(
@@ -99,6 +101,11 @@ def _class_chart(
     return Chart(f"{metric} of each class, mean of the folds", "epoch", places, series, stages, is_whole=True)
 
 
+def _knows_memory(values: PageValues) -> bool:
+    """Whether any epoch has its memory, which earlier versions did not record."""
+    return any(epoch.memory for one in values.trained for stage in one.stages for epoch in stage)
+
+
 def _best_rows(values: PageValues) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for one in values.trained:
@@ -106,7 +113,10 @@ def _best_rows(values: PageValues) -> list[tuple[str, ...]]:
             epoch = next((epoch for epoch in stage if epoch.number == best), stage[-1])
             seconds = sum(each.seconds for each in stage)
             score, most = score_text(_known(epoch.primary)), max(each.memory for each in stage)
-            spent = duration_text(seconds), f"{most / 1000:.1f} GB" if most else "–"
+            spent = [
+                duration_text(seconds),
+                *([f"{most / 1000:.1f} GB" if most else "–"] if _knows_memory(values) else []),
+            ]
             rows.append((one.title, str(number), str(best + 1), str(len(stage)), score, *spent))
     return rows
 

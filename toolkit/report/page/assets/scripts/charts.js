@@ -51,7 +51,10 @@ Page.charts = {
         },
         axes: [
           Page.charts.axis({ label: chart.across, size: 34, ...(chart.isWhole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] } : {}) }),
-          Page.charts.axis({ size: 58 }),
+          Page.charts.axis({
+            size: 58,
+            ...(chart.logarithmic ? { values: (u, ticks) => ticks.map((tick) => (tick ? tick.toExponential(0) : "")) } : {}),
+          }),
         ],
         series: [{}, ...chart.series.map(Page.charts.series)],
         hooks: {
