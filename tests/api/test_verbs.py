@@ -16,6 +16,8 @@ from toolkit.files.experiment.workspace import Workspace
 
 METHODS = {"fit": "fit", "tune": "tune", "submit": "submit", "predict": "predict_to"}
 RENAMED = {"min_area": "minimum_area", "fold": "folds", "paths": "path"}
+CLUSTER = {"on", "files"}
+"""Options of a cluster; from Python it is an argument of Experiment, or of the function."""
 VERBS = {"import": "import_config", "report": "write_report"}
 """Commands whose names are words of Python, or rooms of the package."""
 SHOWN = {"as_json", "markdown", "verbose"}
@@ -35,6 +37,9 @@ def test_every_verb_has_its_python_form_with_the_same_arguments(name: str, comma
     form = getattr(Experiment, METHODS[name]) if name in METHODS else getattr(toolkit, VERBS.get(name, name))
     there = inspect.signature(form).parameters
     given = {parameter.name for parameter in command.params if parameter.name not in SHOWN}
+    if given >= CLUSTER:
+        given -= CLUSTER
+        assert "cluster" in {**there, **inspect.signature(Experiment).parameters}
     if name in METHODS:  # an Experiment has one engine for all its predictions
         given -= {"experiment", "engine"} & {"experiment", *inspect.signature(Experiment).parameters}
     if name == "submit":  # it has another result

@@ -13,6 +13,7 @@ from toolkit.api.arguments import Shown, as_progress
 from toolkit.api.error_words import in_python
 from toolkit.api.experiment import Experiment
 from toolkit.api.paths import as_path
+from toolkit.cluster.units import Machines
 from toolkit.commands.comparing.compare import compare as compare_command
 from toolkit.commands.comparing.compare_result import CompareResult
 from toolkit.commands.comparing.evaluate import evaluate as evaluate_command
@@ -209,16 +210,18 @@ def ensemble(
     views: str | None = None,
     name: str | None = None,
     engine: str | None = None,
+    cluster: Machines | None = None,
     progress: Shown = None,
 ) -> EnsembleResult:
     """Blend the predictions of experiments and ensembles into a new one, as `tk ensemble` does.
 
     `weights` is `equal`, `search`, or one number for each member. `engine` is `tensorflow`, `openvino` or `auto`.
+    `cluster` is `ray_cluster()`.
     """
     session = _session(progress, *experiments)
     chosen = parse_engine(engine) or session.workspace.engine
     return ensemble_command(
-        Session(replace(session.workspace, engine=chosen), session.progress),
+        Session(replace(session.workspace, engine=chosen), session.progress, cluster or session.cluster),
         [_name(one) for one in experiments],
         weights=parse_weights(weights) if weights is None or isinstance(weights, str) else list(weights),
         mean=parse_mean(mean),

@@ -235,7 +235,7 @@ def work(folder: Path, user: Path, root: Path, texts: list[str]) -> None:
 def test_two_processes_at_once(tmp_path: Path) -> None:
     texts = [f"{number} is the content" for number in range(12)]
     fill(NodeFiles(tmp_path / "elsewhere"), tmp_path / "user", *texts)
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     tasks = [
         context.Process(
             target=work, args=(tmp_path / "node", tmp_path / "user", tmp_path / f"root{n}", texts[n : n + 9])

@@ -80,7 +80,7 @@ def begun(sending: Sent, experiment: Experiment, unit: Unit) -> Actor:
         unit.duty, unit.arguments, unit.name, unit.steps, unit.file_name, str(experiment.folder.parents[1]),
         str(experiment.folder), experiment_id(experiment), "me", 1, 1, probe("", ""),
     )  # fmt: skip
-    actor = Actor(sending.worker(sending.adapted(order)))
+    actor = Actor(sending.worker(sending.adapted(order), end=lambda code: None))
     sending.prepare(NoRay, actor, unit)
     return actor
 
@@ -126,7 +126,7 @@ def test_a_node_that_has_the_files_is_not_sent_them_again(experiment: Experiment
             return asked[-1]
 
     order = Order(copies, {}, "b", 1, "b", str(experiment.folder.parents[1]), "", "", "me", 1, 1, probe("", ""))
-    sending.prepare(NoRay, Actor(Asking(sending.adapted(order))), unit)
+    sending.prepare(NoRay, Actor(Asking(sending.adapted(order), end=lambda code: None)), unit)
     assert asked == [[]]
     assert node_folder().is_dir()
 

@@ -1,4 +1,3 @@
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,6 +37,19 @@ def order(experiment: Experiment, duty: Any, **changes: Any) -> Order:
     return Order(**(values | changes))
 
 
+class EndedError(BaseException):
+    """Stands for the end of the process."""
+
+
+def begun(given: Order) -> Worker:
+    """A worker that cannot end the process of the tests."""
+
+    def end(code: int) -> None:
+        raise EndedError
+
+    return Worker(given, end=end, unwatched=0.1)
+
+
 def looked_at_the_end(worker: Worker) -> Look:
     for _ in range(500):
         found = worker.look()
@@ -64,7 +76,7 @@ def crashes(workspace: Workspace, progress: Progress, arguments: Mapping[str, An
 
 
 def test_a_duty_works_in_the_folder_and_its_end_is_written_before_it_is_told(experiment: Experiment) -> None:
-    found = looked_at_the_end(Worker(order(experiment, writes)))
+    found = looked_at_the_end(begun(order(experiment, writes)))
     assert (found.state.status, found.state.done, found.state.total) == ("finished", 2, 2)
     assert (experiment.folder / "word").read_text() == "found"
     written = TaskFiles(experiment, "task")
@@ -75,13 +87,13 @@ def test_a_duty_works_in_the_folder_and_its_end_is_written_before_it_is_told(exp
 
 
 def test_a_mistake_of_the_user_is_told_with_its_advice(experiment: Experiment) -> None:
-    found = looked_at_the_end(Worker(order(experiment, mistakes)))
+    found = looked_at_the_end(begun(order(experiment, mistakes)))
     assert (found.state.status, found.state.error) == ("failed", "the loss is not a number")
     assert (found.advice, found.exit_code) == ("Use a lower learning rate.", TrainingError.exit_code)
 
 
 def test_a_surprise_has_its_traceback_in_the_log(experiment: Experiment) -> None:
-    found = looked_at_the_end(Worker(order(experiment, crashes)))
+    found = looked_at_the_end(begun(order(experiment, crashes)))
     assert (found.state.status, found.exit_code) == ("failed", None)
     assert found.state.error == "RuntimeError: a surprise"
     assert TaskFiles(experiment, "task").read_log()[-1] == "RuntimeError: a surprise"
@@ -92,7 +104,7 @@ def fills_the_disk(workspace: Workspace, progress: Progress, arguments: Mapping[
 
 
 def test_a_fault_of_the_node_is_no_mistake_of_the_user(experiment: Experiment) -> None:
-    found = looked_at_the_end(Worker(order(experiment, fills_the_disk)))
+    found = looked_at_the_end(begun(order(experiment, fills_the_disk)))
     assert (found.state.status, found.state.error, found.exit_code) == ("failed", "the disk is full", None)
 
 
@@ -105,38 +117,29 @@ def test_a_disk_on_which_nothing_can_be_written_is_told(
         raise StorageError("cannot write")
 
     monkeypatch.setattr(TaskFiles, "write", fail)
-    found = looked_at_the_end(Worker(given))
+    found = looked_at_the_end(begun(given))
     assert (found.state.status, found.exit_code) == ("failed", None)
 
 
 def test_a_node_with_other_packages_does_not_work(experiment: Experiment) -> None:
     other = replace(probe("", ""), versions={"python": "2.7"})
-    found = looked_at_the_end(Worker(order(experiment, writes, expected=other)))
+    found = looked_at_the_end(begun(order(experiment, writes, expected=other)))
     assert "python" in found.state.error
     assert found.exit_code is None
 
 
 def test_a_worker_that_sees_another_folder_of_the_name_does_not_work_there(experiment: Experiment) -> None:
-    found = looked_at_the_end(Worker(order(experiment, writes, experiment_id="other")))
+    found = looked_at_the_end(begun(order(experiment, writes, experiment_id="other")))
     assert "does not see" in found.state.error
     assert not (experiment.folder / "word").exists()
 
 
-class EndedError(BaseException):
-    """Stands for the end of the process."""
-
-
 def test_a_worker_whose_task_another_one_has_ends_before_it_works(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment,
 ) -> None:
     given = order(experiment, writes)
     TaskFiles(experiment, "task").write(TaskState("task", holder="other", attempt=3))
-
-    def end(code: int) -> None:
-        raise EndedError
-
-    monkeypatch.setattr(os, "_exit", end)
-    looked_at_the_end(Worker(given))
+    looked_at_the_end(begun(given))
     assert not (experiment.folder / "word").exists()
     state = TaskFiles(experiment, "task").read()
     assert state is not None

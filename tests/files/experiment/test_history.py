@@ -19,8 +19,8 @@ def test_columns_have_the_names_of_classes_and_tell_training_from_validation(tmp
     folder = StageFolder(tmp_path)
     write_history(folder, [Epoch(0, 1e-3, 0.1, 0.2, {"miou": 0.5, "miou[road]": 0.25}, 7, 1.25, {"miou": 0.75})])
     header, row = folder.history.read_text().splitlines()
-    assert header == "epoch,lr,loss,val_loss,miou,miou[road],train_miou,images,seconds"
-    assert row == "0,0.001,0.1,0.2,0.5,0.25,0.75,7,1.25"
+    assert header == "epoch,lr,loss,val_loss,miou,miou[road],train_miou,images,seconds,memory"
+    assert row == "0,0.001,0.1,0.2,0.5,0.25,0.75,7,1.25,0"
 
 
 def test_the_history_of_an_earlier_version_is_read_and_continued(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_an_epoch_that_was_not_validated_has_empty_cells_and_is_never_the_best(t
     assert read_history(folder) == trained[:1]
     history = [trained[0], Epoch(1, 1e-3, 0.1, 0.2, {"miou": 0.5}, 7, 1.25, {"miou": 0.75}), trained[2]]
     write_history(folder, history)
-    assert folder.history.read_text().splitlines()[3] == "2,0.001,0.1,,,0.75,7,1.25"
+    assert folder.history.read_text().splitlines()[3] == "2,0.001,0.1,,,0.75,7,1.25,0"
     assert read_history(folder) == history
     assert trained[0].values() == {"loss": 0.1, "train_miou": 0.75}
     assert best_epoch(history, lambda score, other: score < other).number == 1

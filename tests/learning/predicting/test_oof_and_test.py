@@ -208,6 +208,8 @@ def test_folds_that_were_predicted_alone_become_part_of_the_whole(headed: Fitted
     presences = [ProbabilityStore(folder).presence(image_id) for image_id, _ in expected]
     shutil.rmtree(folder)
     parts = [headed.of_fold(fold) for fold in (0, 1)]
+    for part in parts:
+        shutil.rmtree(part.predictions("oof", "none"), ignore_errors=True)
     built: list[int] = []
 
     def networks() -> FoldMean:

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,8 +44,8 @@ class SentWorker(Worker):
     are new ones.
     """
 
-    def __init__(self, order: Order) -> None:
-        """Make room for the files; the work begins with `begin`."""
+    def __init__(self, order: Order, *, end: Callable[[int], object] = os._exit) -> None:
+        """Make room for the files; the work begins with `begin`. `end` ends the process, with a code."""
         self._parcel = Parcel({}, (), ())
         self._held, self._filling = ExitStack(), ExitStack()
         self._kept = NodeFiles(node_folder())
@@ -53,7 +53,7 @@ class SentWorker(Worker):
         self._outbox: Outbox | None = None
         self._packs: Iterator[Pack] = iter(())
         root = self._held.enter_context(held_folder(node_folder() / "workspaces"))
-        super().__init__(replace(order, workspace=str(root)), begins=False, unwatched=_UNFETCHED_SECONDS)
+        super().__init__(replace(order, workspace=str(root)), begins=False, unwatched=_UNFETCHED_SECONDS, end=end)
         threading.Thread(target=self._end_if_forgotten, daemon=True).start()
 
     def missing(self, parcel: Parcel) -> list[str]:
@@ -108,7 +108,8 @@ class SentWorker(Worker):
         """End the process if nobody sends the files any more: another worker may be waiting to fill the node."""
         while self._status == "waiting":
             if time.monotonic() - self._asked > _FORGOTTEN_SECONDS:
-                os._exit(0)
+                self._end(0)
+                return
             time.sleep(1)
 
     def _begun(self) -> Outbox:

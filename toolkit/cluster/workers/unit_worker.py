@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,12 +75,24 @@ class Look:
 class Worker:
     """Runs a unit in a folder that the user's machine sees too."""
 
-    def __init__(self, order: Order, *, begins: bool = True, unwatched: float = _UNWATCHED_SECONDS) -> None:
-        """Begin the work, unless a file has to arrive before; end the process after so many seconds without a look.
+    def __init__(
+        self,
+        order: Order,
+        *,
+        begins: bool = True,
+        unwatched: float = _UNWATCHED_SECONDS,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        """Begin the work, unless a file has to arrive before.
 
-        This is only after the work: during it nobody has to look.
+        Args:
+            order: what to do.
+            begins: whether the work begins now.
+            unwatched: seconds after the work without a look, after which the process ends. During the work nobody has
+                to look.
+            end: ends the process, with a code.
         """
-        self._order, self._unwatched = order, unwatched
+        self._order, self._unwatched, self._end = order, unwatched, end
         self._status: TaskStatus = "waiting"
         self._error, self._advice = "", ""
         self._exit_code: int | None = None
@@ -133,7 +145,7 @@ class Worker:
 
     def _work(self) -> None:
         if not self._holds():
-            os._exit(0)
+            self._end(0)
         refuse_different(self._order.expected, [probe(str(self._experiment.folder), self._order.experiment_id)])
         if not has_id(self._experiment, self._order.experiment_id):
             raise ClusterError(
@@ -160,7 +172,7 @@ class Worker:
         if now - self._checked > _SECONDS_BETWEEN_CHECKS:
             self._checked = now
             if not self._holds():
-                os._exit(0)
+                self._end(0)
 
     def _holds(self) -> bool:
         """Whether the task is still that of this process."""
@@ -190,4 +202,4 @@ class Worker:
         ended = time.monotonic()
         while time.monotonic() - max(self._asked, ended) < self._unwatched:
             time.sleep(1)
-        os._exit(0)
+        self._end(0)

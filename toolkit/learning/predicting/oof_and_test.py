@@ -19,12 +19,10 @@ from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.shards import (
     IMAGES,
     Series,
-    Shard,
+    alone_of,
     copy_into,
     engine_of_shards,
-    key_of,
     new_networks,
-    opened,
     pieces_of,
     predict_into,
     series_of,
@@ -181,17 +179,17 @@ def predict_fold(
 ) -> ProbabilityStore:
     """Predict the images that a fold holds out, while others are not trained yet; `predict_oof` takes them from there.
 
-    They are a shard of the predictions of the experiment. Arguments and errors are those of `predict_oof`.
+    They wait among the shards of the experiment. Arguments and errors are those of `predict_oof`.
     """
-    names, one = ["none"], fitted.of_fold(fold)
-    series = series_of(one, "oof", images.ids)
-    whole = Shard(series[0], 0, len(series[0].ids))
-    engine = engine_of_shards(series, names) or choose_engine(one, series, images, networks, progress)
-    made_from = one.made_from("oof", "none", engine)
-    if opened(whole, "none", made_from) is None:
-        folders = {whole.store("none"): key_of(whole, "none", made_from)}
-        _make(one, series, images, folders, progress, names=names, engine=engine, networks=networks)
-    return ProbabilityStore(whole.store("none"))
+    names, one, networks = ["none"], fitted.of_fold(fold), cache(networks)
+    (series,) = series_of(one, "oof", images.ids)
+    engine = engine_of_shards([series], names) or choose_engine(one, [series], images, networks, progress)
+    known = alone_of(series, engine)
+    if known is not None:
+        return known
+    folders = {series.whole: one.made_from("oof", "none", engine)}
+    _make(one, [series], images, folders, progress, names=names, engine=engine, networks=networks)
+    return ProbabilityStore(series.whole)
 
 
 def _built(fitted: FittedExperiment, sets: Sequence[str], plain: Networks | None) -> Networks:

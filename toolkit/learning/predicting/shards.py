@@ -51,10 +51,18 @@ class Series:
         """The folder of the shards with a set of views."""
         return self.fitted.experiment.shards(self.split, views, self.fitted.part.words)
 
+    @property
+    def whole(self) -> Path:
+        """The store of a fold without further views that was predicted while others were trained."""
+        return self.fitted.experiment.shards(self.split, "none", (*self.fitted.part.words, "whole"))
+
     def forget_shards(self, names: Iterable[str]) -> None:
         """Delete the shards with some sets of views."""
+        words = self.fitted.part.words
         for name in names:
-            self.fitted.experiment.forget_shards(self.split, name, self.fitted.part.words)
+            self.fitted.experiment.forget_shards(self.split, name, words)
+            if name == "none":
+                self.fitted.experiment.forget_shards(self.split, name, (*words, "whole"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +120,11 @@ def alone_of(series: Series, engine: EngineName) -> ProbabilityStore | None:
     fitted = series.fitted
     if series.split != "oof" or fitted.part != MemberPart(fold=fitted.part.fold):
         return None
-    folder = fitted.predictions("oof", "none")
-    current = is_made(folder) and is_made_from(folder, fitted.made_from("oof", "none", engine))
-    return ProbabilityStore(folder) if current else None
+    made_from = fitted.made_from("oof", "none", engine)
+    for folder in (fitted.predictions("oof", "none"), series.whole):
+        if is_made(folder) and is_made_from(folder, made_from):
+            return ProbabilityStore(folder)
+    return None
 
 
 def engine_of_shards(series: Sequence[Series], names: Sequence[str]) -> EngineName | None:
