@@ -67,7 +67,9 @@ def outcome(experiment: Experiment) -> dict[str, bytes]:
     for stage in experiment.finished_stages():
         name = str(stage.folder.relative_to(experiment.folder))
         found[name] = stage.best_weights.read_bytes()
-        found[f"{name} history"] = repr([dataclasses.replace(row, seconds=0) for row in read_history(stage)]).encode()
+        found[f"{name} history"] = repr(
+            [dataclasses.replace(row, seconds=0, memory=0) for row in read_history(stage)]
+        ).encode()
     for split in ("oof", "test"):
         for image_id, stored in ProbabilityStore(experiment.predictions(split)):
             found[f"{split} {image_id}"] = stored.tobytes()

@@ -58,7 +58,7 @@ def taken(loss: float) -> Taken:
 
 def outcome(experiment: Experiment) -> tuple[list[bytes], list[list[Epoch]], list[bytes]]:
     stages = [experiment.stage(fold, 0) for fold in (0, 1)]
-    timeless = [[replace(epoch, seconds=0) for epoch in read_history(stage)] for stage in stages]
+    timeless = [[replace(epoch, seconds=0, memory=0) for epoch in read_history(stage)] for stage in stages]
     maps = [stored.tobytes() for _, stored in ProbabilityStore(experiment.predictions("oof"))]
     return [stage.best_weights.read_bytes() for stage in stages], timeless, maps
 
