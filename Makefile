@@ -19,7 +19,7 @@ demo: .venv/installed            ## the whole job on a generated competition
 	$(BIN)/tk demo
 
 test: lint                       ## lint, then all tests except those on real data
-	$(PYTEST) --dist loadfile -m "not realdata"
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "not realdata"
 
 fast: .venv/installed-dev        ## only the tests that do not build, compile or train networks
 	$(PYTEST) --dist worksteal -m "not realdata and not train"

@@ -114,7 +114,7 @@ def results_of(folder: Path) -> dict[str, bytes]:
             if path.name == "history.csv":
                 content = re.sub(rb"(,[^,\n]*){2}$", b"", content, flags=re.M)
             if path.name == "report.html":
-                content = re.sub(rb"\d+ (h|min|s)\b", b"", content)
+                content = re.sub(rb"\d+(\.\d+)? (h|min|s|GB)\b", b"", content)
             found[name] = TIMES.sub(b"", content)
     return found
 

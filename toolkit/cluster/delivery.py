@@ -1,7 +1,7 @@
 """How nodes get the files of an experiment, and how results come back: by a shared folder, or sent."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,10 @@ class Delivery(Protocol):
     def worker(self) -> type[Worker]:
         """The class of the worker."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers write into the user's folder themselves."""
+
     def adapted(self, order: Order) -> Order:
         """The order as a worker on a node needs it."""
 
@@ -46,6 +50,7 @@ class SharedFolder:
     """All nodes see the folder of the experiment: nothing has to be sent."""
 
     worker = Worker
+    is_shared = True
 
     def adapted(self, order: Order) -> Order:
         """The order as it is."""
@@ -74,6 +79,11 @@ class Sent:
     def worker(self) -> type[Worker]:
         """The class of the worker."""
         return SentWorker
+
+    @property
+    def is_shared(self) -> bool:
+        """Workers have folders of their own."""
+        return False
 
     def adapted(self, order: Order) -> Order:
         """The order for a workspace of the node."""
@@ -123,7 +133,7 @@ class Sent:
     def fetch(self, ray: Any, actor: Any) -> None:
         """Fetch and apply one batch; raises RayError if the worker dies, StorageError if it cannot be applied."""
         batch = ray.get(actor.take.remote())
-        folder = Path(tempfile.mkdtemp(prefix=ARRIVING, dir=self.experiment.folder))
+        folder = self.experiment.folder / f"{ARRIVING}{secrets.token_hex(8)}"
         try:
             arrived = NodeFiles(folder)
             while (pack := ray.get(actor.pack.remote())) is not None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from toolkit.cluster.delivery import Delivery, SharedFolder
+from toolkit.cluster.delivery import Delivery
 from toolkit.cluster.nodes import Need, Node, places_for
 from toolkit.cluster.probes import probe
 from toolkit.cluster.schedule import Schedule
@@ -276,7 +276,7 @@ class RayRun:
             bar = self._progress.task(f"{one.unit.name} on {state.node}", one.unit.steps)
             one.task = bar.__enter__()
             self._bars[one.unit.name] = bar
-        if not isinstance(self._delivery, SharedFolder) and time.monotonic() - one.written > _SECONDS_BETWEEN_STATES:
+        if not self._delivery.is_shared and time.monotonic() - one.written > _SECONDS_BETWEEN_STATES:
             one.written = time.monotonic()
             TaskFiles(self._experiment, one.unit.file_name).write(state)
         one.task.advance(max(0, state.done - one.shown), state.doing)

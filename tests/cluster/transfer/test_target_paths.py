@@ -30,15 +30,15 @@ def test_links_are_places_of_the_workspace(tmp_path: Path) -> None:
         ("../../data", True),
         ("images", True),
         ("../../../elsewhere", False),
-        ("../../../work/data", False),  # back into the workspace by its name, which is another one there
-        ("/work/data", False),
+        ("../../../desk/data", False),  # back into the workspace by its name, which is another one there
+        ("/desk/data", False),
         ("~/data", False),
         ("./../x/../../data", True),
     ],
 )
 def test_which_paths_mean_the_same_elsewhere(text: str, keeps: bool) -> None:
-    targets = Targets(Path("/work"), "outside")
-    assert targets.keeps(text, Path("/work/experiments/mine")) == keeps
+    targets = Targets(Path("/desk"), "outside")
+    assert targets.keeps(text, Path("/desk/experiments/mine")) == keeps
     assert not targets.keeps("data", Path("/other"))
 
 

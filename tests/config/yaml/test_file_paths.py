@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.config.yaml.file_paths import impossible, refuse_impossible, regular, shortened
+from toolkit.config.yaml.file_paths import impossible, refuse_impossible, regular, shortened, visible_files
 from toolkit.errors import ConfigError
 
 
@@ -53,3 +53,16 @@ def test_long_paths_are_shortened_for_messages() -> None:
     assert shortened(Path("a/b")) == "a/b"
     assert len(shortened("x" * 5000)) < 300
     assert shortened("a\0b") == "a\\0b"
+
+
+def test_visible_files_are_found_through_links_but_never_twice(tmp_path: Path) -> None:
+    root, far = tmp_path / "root", tmp_path / "far"
+    for folder in (root / "b", root / ".hidden", root / "left", far):
+        folder.mkdir(parents=True)
+    for path in (root / "b" / "2", root / "b" / "1", root / "b" / ".0", root / ".hidden" / "x", far / "y"):
+        path.touch()
+    (root / "left" / "z").touch()
+    (root / "a").symlink_to(far)
+    (far / "circle").symlink_to(root)
+    found = list(visible_files(root, lambda folder: folder.name != "left"))
+    assert found == [(root, []), (root / "a", [root / "a" / "y"]), (root / "b", [root / "b" / "1", root / "b" / "2"])]

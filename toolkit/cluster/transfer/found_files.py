@@ -1,12 +1,11 @@
 """Files on disk: all of a folder, and those that what was found names."""
 
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.yaml.file_paths import absolute
+from toolkit.config.yaml.file_paths import absolute, visible_files
 
 
 def files_below(folder: Path, left_out: Collection[Path] = ()) -> Iterator[Path]:
@@ -14,16 +13,8 @@ def files_below(folder: Path, left_out: Collection[Path] = ()) -> Iterator[Path]
 
     `left_out` are absolute paths.
     """
-    seen = set()
-    for place, below, names in os.walk(folder, followlinks=True):
-        resolved = Path(place).resolve()
-        if resolved in seen:  # links may form a circle
-            below.clear()
-            continue
-        seen.add(resolved)
-        here = Path(place)
-        below[:] = sorted(name for name in below if not name.startswith(".") and absolute(here / name) not in left_out)
-        yield from (here / name for name in sorted(names) if not name.startswith(".") and (here / name).is_file())
+    for _, paths in visible_files(folder, lambda place: absolute(place) not in left_out):
+        yield from (path for path in paths if path.is_file())
 
 
 def paths_named_in(found: Any) -> Iterator[Path]:

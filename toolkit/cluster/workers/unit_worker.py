@@ -146,6 +146,7 @@ class Worker:
     def _work(self) -> None:
         if not self._holds():
             self._end(0)
+            return
         refuse_different(self._order.expected, [probe(str(self._experiment.folder), self._order.experiment_id)])
         if not has_id(self._experiment, self._order.experiment_id):
             raise ClusterError(

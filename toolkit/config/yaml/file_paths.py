@@ -1,8 +1,9 @@
-"""Files that may be opened: regular ones, under names that a file can have."""
+"""Files that may be opened: regular ones, under names that a file can have; and those below a folder."""
 
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from toolkit.errors import ConfigError
@@ -55,6 +56,24 @@ def seen_from(folder: Path, text: str) -> Path:
 def absolute(path: Path) -> Path:
     """Links are not followed: data folders are often links, and messages should show what the user wrote."""
     return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
+
+
+def visible_files(
+    root: Path, enters: Callable[[Path], bool] = lambda folder: True
+) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder from `root` down with its files, sorted, without hidden ones; through links too, but never twice.
+
+    `enters` says which folders below the root are looked into.
+    """
+    seen = set()
+    for place, below, names in os.walk(root, followlinks=True):
+        resolved, here = Path(place).resolve(), Path(place)
+        if resolved in seen:  # links may form a circle
+            below.clear()
+            continue
+        seen.add(resolved)
+        below[:] = sorted(name for name in below if not name.startswith(".") and enters(here / name))
+        yield here, [here / name for name in sorted(names) if not name.startswith(".")]
 
 
 def regular(path: Path) -> Path:

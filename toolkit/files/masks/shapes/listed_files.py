@@ -1,12 +1,12 @@
 """Finds the image files that a document names: with folders, with prefixes of labelling tools, or by other endings."""
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from toolkit.config.yaml.file_paths import visible_files
 from toolkit.errors import DataError, listing
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 
@@ -74,21 +74,7 @@ def images_in_folders(root: Path, names: Iterable[str], key: str) -> dict[str, P
 
 def _images_below(folder: Path) -> list[Path]:
     """All image files in a folder and below, sorted; hidden ones are left out."""
-    found: list[Path] = []
-    seen = set()
-    for place, below, names in os.walk(folder, followlinks=True):
-        resolved = Path(place).resolve()
-        if resolved in seen:  # links may form a circle
-            below.clear()
-            continue
-        seen.add(resolved)
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        found += [
-            Path(place) / name
-            for name in sorted(names)
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-    return found
+    return [path for _, paths in visible_files(folder) for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def ids_of_paths(paths: Iterable[Path], root: Path) -> dict[str, Path]:

@@ -1,11 +1,11 @@
 """Scans a folder: folders of images, tables, and other files."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.config.yaml.file_paths import visible_files
 from toolkit.errors import MissingFileError
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 from toolkit.files.images.names.image_folder import SPLITS, ImageFolder
@@ -53,16 +53,7 @@ def scan_folder(root: Path) -> FolderScan:
     if not root.is_dir():
         what = f"{root} is a file, not a folder" if root.exists() else f"there is no folder {root}"
         raise MissingFileError(what, "Name the folder that holds the competition's files.")
-    by_folder: dict[Path, list[Path]] = defaultdict(list)
-    seen = set()
-    for folder, below, names in os.walk(root, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:  # links may form a circle
-            below.clear()
-            continue
-        seen.add(place)
-        below[:] = sorted(name for name in below if not name.startswith(".") and name not in _NOT_DATA)
-        by_folder[Path(folder)] = [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
+    by_folder = dict(visible_files(root, lambda place: place.name not in _NOT_DATA))
     images = {folder: [path for path in paths if _is_image(path)] for folder, paths in by_folder.items()}
     nested = _nested_folders(root, {folder: paths for folder, paths in images.items() if paths})
     taken = {path for folder in nested for path in _below(folder.folder, images)}
