@@ -1,7 +1,9 @@
+import socket
+
 import pytest
 
 from toolkit.cluster.places import Place, parse_place
-from toolkit.errors import ConfigError
+from toolkit.errors import ClusterError, ConfigError
 
 
 def test_ray_is_this_machine_unless_an_address_is_set() -> None:
@@ -26,3 +28,14 @@ def test_other_texts_are_refused(text: str) -> None:
 def test_an_address_of_the_environment_is_named_as_such() -> None:
     with pytest.raises(ConfigError, match="--on ray, RAY_ADDRESS: expected"):
         parse_place("ray", {"RAY_ADDRESS": "local"})
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for text in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+            Place(text).refuse_unreachable()
+    for text in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "127.0.0.1:99999"):
+        with pytest.raises(ClusterError, match=f"--on {text}: nothing answers there"):
+            Place(text).refuse_unreachable()
+    Place().refuse_unreachable()

@@ -2,10 +2,11 @@
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.errors import ConfigError
+from toolkit.errors import ClusterError, ConfigError
 
 RAY = "ray"
 _ADDRESS = re.compile(r"(ray://)?[A-Za-z0-9][A-Za-z0-9.-]*:\d{1,5}|(ray://)?\[[0-9A-Fa-f:]+\]:\d{1,5}")
@@ -22,6 +23,23 @@ class Place:
     def text(self) -> str:
         """How `--on` names it."""
         return self.address or RAY
+
+    def refuse_unreachable(self, seconds: float = 10) -> None:
+        """Refuse an address where nothing listens, for which Ray would wait for minutes.
+
+        Raises:
+            ClusterError: nothing answers within so many seconds.
+        """
+        if self.address is None:
+            return
+        host, _, port = self.address.removeprefix("ray://").rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), seconds).close()
+        except (OSError, OverflowError) as error:
+            raise ClusterError(
+                f"--on {self.text}: nothing answers there: {getattr(error, 'strerror', None) or error}",
+                "Check the address and the port, and that the cluster runs (ray status). Or use this machine: --on ray",
+            ) from error
 
 
 def parse_place(text: str, environment: Mapping[str, str] = os.environ) -> Place:

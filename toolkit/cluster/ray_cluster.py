@@ -16,7 +16,7 @@ from toolkit.cluster.ray_run import Interrupted, RayRun, actors_of
 from toolkit.cluster.transfer.depot import Depot
 from toolkit.cluster.units import Unit
 from toolkit.config.training.execution import Resources
-from toolkit.errors import ClusterError, counted
+from toolkit.errors import ClusterError, ConfigError, counted
 from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.task_files import experiment_id, read_need, write_need
@@ -110,7 +110,10 @@ class RayCluster:
                 (resources.cpus, resources.gpus), known, strict=True
             ))  # fmt: skip
             resources = Resources(cpus=cpus, gpus=gpus)
-        need = need_of(resources, self.nodes())
+        try:
+            need = need_of(resources, self.nodes())
+        except ConfigError as error:
+            raise ConfigError(f"{experiment.name}: {error.message}", error.advice) from error
         write_need(experiment, need.cpus, need.gpus)
         return need
 
@@ -181,6 +184,7 @@ class RayCluster:
                 raise ClusterError(
                     "this process is already connected to Ray", "End that connection first: ray.shutdown()"
                 )
+            self._place.refuse_unreachable()
             how: dict[str, Any] = {"address": address}
             if address is None:
                 how = {"address": "local", "num_cpus": usable_cores(), "include_dashboard": False}
