@@ -6,7 +6,7 @@ import typer
 
 from toolkit import console
 from toolkit.cli import comparing, ensembling, inspecting, predicting, reporting, starting, submitting, training, tuning
-from toolkit.cli.groups import Group
+from toolkit.cli.running import Group
 
 app = typer.Typer(
     cls=Group,

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli.groups import Group
 from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides
-from toolkit.cli.running import guarded, run
+from toolkit.cli.running import Group, guarded, run
 
 app = typer.Typer()
 config = typer.Typer(cls=Group, help="Show configurations and their schema.", no_args_is_help=True)

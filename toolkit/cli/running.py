@@ -1,17 +1,21 @@
-"""Runs a command for the current folder and shows its result, or one message and an exit code for an error."""
+"""Runs a command for the current folder and shows its result, or one message and an exit code for an error.
+
+A misspelt command is answered with the nearest one.
+"""
 
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from toolkit import console
 from toolkit.cluster.units import Machines
 from toolkit.commands.session import Session
-from toolkit.errors import ConfigError, ToolkitError, as_told
+from toolkit.errors import ConfigError, ToolkitError, as_told, nearest
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Progress
 
@@ -22,6 +26,18 @@ OpenCluster = Callable[[Progress], AbstractContextManager[Machines | None]]
 
 _Value = TypeVar("_Value")
 _Result = TypeVar("_Result", bound=console.Result)
+
+
+class Group(TyperGroup):
+    """A group whose message about an unknown command names the nearest one; the exit code is 2."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names."""
+        word = args[0]
+        if word not in self.commands and not word.startswith("-"):
+            near = nearest(word, self.commands)
+            ctx.fail(f"No such command {word!r}.{'' if near is None else f' Did you mean {near}?'}")
+        return super().resolve_command(ctx, args)
 
 
 def this_process(progress: Progress) -> AbstractContextManager[None]:

@@ -1,4 +1,7 @@
-"""Covers toolkit/learning/networks/network.py, library.py, registry.py, outputs.py, deeplab.py and rebuilding.py."""
+"""Covers toolkit/learning/networks/network.py, registry.py, outputs.py, rebuilding.py, and of the decoders
+
+toolkit/learning/networks/decoders/library.py and toolkit/learning/networks/decoders/deeplab.py.
+"""
 
 import inspect
 from collections.abc import Callable

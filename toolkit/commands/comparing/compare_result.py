@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.config.yaml.key_differences import ABSENT
 from toolkit.config.yaml.key_differences import written as written_value
@@ -13,6 +12,7 @@ from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.uncertainty.bootstrap import Verdict
 from toolkit.errors import ConfigError, not_valid
 from toolkit.messages import Table, duration_text, score_text
+from toolkit.report.result import Result
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from toolkit.commands.comparing.image_measurements import Measurements
 from toolkit.commands.comparing.label_checks import warn_of_background
 from toolkit.commands.comparing.trained_images import find_trained
 from toolkit.commands.predicting.forecaster import Failure, Forecaster
-from toolkit.commands.predicting.map_units import MapsMade, maps_made_on
-from toolkit.commands.predicting.unit_inputs import COMPARED
+from toolkit.commands.predicting.shards.map_units import MapsMade, maps_made_on
+from toolkit.commands.predicting.shards.unit_inputs import COMPARED
 from toolkit.commands.scoring.recipe_choice import recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.config.models import Config

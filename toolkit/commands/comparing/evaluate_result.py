@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.core.metrics.classification_report import ClassificationReport
 from toolkit.core.metrics.confusion import ClassScores, PixelScores
 from toolkit.errors import counted
 from toolkit.messages import Table, score_text
+from toolkit.report.result import Result
 
 _COUNTS_SHOWN_AT_MOST = 4
 _MATRIX_AT_MOST = 8  # classes whose matrix fits 80 letters

@@ -23,7 +23,6 @@ from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, scor
 from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
 from toolkit.commands.reporting.report import page_at_the_end
-from toolkit.commands.result import Result, page_line
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.session import Session
@@ -49,6 +48,7 @@ from toolkit.files.predictions.store import engines_of
 from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, interval_text, score_text
+from toolkit.report.result import Result, page_line
 
 WeightsGiven = Sequence[float] | Literal["equal", "search"]
 """One number per member, or how to find them."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.cluster.units import Machines
 from toolkit.commands.ensembling.blending import Ensemble, blend
-from toolkit.commands.predicting.shard_units import predict_on
+from toolkit.commands.predicting.shards.shard_units import predict_on
 from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.experiment.folder import Split

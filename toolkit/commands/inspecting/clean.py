@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.files.datasets.keeping import size_text
 from toolkit.files.disk.writing import UNFINISHED
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 _WHAT = {".rows": "decoded images", ".facts": "facts about files that have not changed"}
 

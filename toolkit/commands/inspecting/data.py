@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from toolkit.commands.inspecting.data_samples import draw_samples
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.commands.training.settings import load_as_run
@@ -34,6 +33,7 @@ from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.inspection.image_findings import sides
 from toolkit.files.submissions.layout import sample_layout_for
 from toolkit.messages import Progress, Silent, Table
+from toolkit.report.result import Result
 
 _Found = TypeVar("_Found")
 

@@ -8,7 +8,6 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, with_config
 from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
-from toolkit.commands.result import Result, page_line
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_ensemble
 from toolkit.errors import ToolkitError, counted
@@ -21,6 +20,7 @@ from toolkit.files.experiment.trained import trained_folds
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import is_made, store_digest
 from toolkit.messages import Table, score_text
+from toolkit.report.result import Result, page_line
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.training.settings import load_as_run
 from toolkit.config.loading import Loaded
@@ -28,6 +27,7 @@ from toolkit.files.disk.png import write_png
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.messages import Progress, Table
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
+from toolkit.report.result import Result
 
 if TYPE_CHECKING:
     from toolkit.learning.reading.sample_reader import SampleReader

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.training.training_units import unit_name
 from toolkit.files.experiment.folder import Experiment
@@ -13,6 +12,7 @@ from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.task_files import TaskState, task_states
 from toolkit.messages import Table, duration_text
+from toolkit.report.result import Result
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from toolkit.commands.predicting.forecaster import chosen_views
 from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
-from toolkit.commands.predicting.image_units import predict_images_on
 from toolkit.commands.predicting.notices import tell_of_earlier_files, tell_of_images
 from toolkit.commands.predicting.one_file_formats import (
     RUNS,
@@ -18,7 +17,9 @@ from toolkit.commands.predicting.one_file_formats import (
     write_runs,
 )
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
-from toolkit.commands.predicting.prediction_job import Elsewhere, PredictionJob, described
+from toolkit.commands.predicting.shards.image_units import predict_images_on
+from toolkit.commands.predicting.shards.prediction_job import Elsewhere, PredictionJob, described
+from toolkit.commands.predicting.shards.unit_inputs import NetworksGiven
 from toolkit.commands.predicting.single_file import (
     folder_beside,
     format_of_file,
@@ -26,7 +27,6 @@ from toolkit.commands.predicting.single_file import (
     names_a_file,
     refuse_several_files,
 )
-from toolkit.commands.predicting.unit_inputs import NetworksGiven
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError, DataError

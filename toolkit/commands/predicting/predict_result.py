@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from toolkit.commands.result import Result
 from toolkit.errors import DataError, counted
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 _LISTED = 20
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.commands.result import in_python
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.scores import read_optimism
 from toolkit.commands.scoring.stage_scores import better_stage
@@ -26,6 +25,7 @@ from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import is_made
 from toolkit.messages import Silent, score_text
 from toolkit.report.page.blocks import Notice
+from toolkit.report.result import in_python
 
 _FAR = 0.1
 _FEWEST_OTHERS = 2

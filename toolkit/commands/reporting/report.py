@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import ConfigError, ToolkitError
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Progress, Silent, Table, Task
+from toolkit.report.result import Result
 
 _MOST = 20
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.ensembling.ensemble import ensemble
-from toolkit.commands.result import Result, page_line
 from toolkit.commands.session import Session
 from toolkit.commands.starting.new import DataFiles, new
 from toolkit.commands.submitting.score import ScoreOptions, score_submission
@@ -17,6 +16,7 @@ from toolkit.files.disk.installed_weights import INSTALL, installed_weights
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Progress, Table, interval_text, score_text
+from toolkit.report.result import Result, page_line
 
 _SEED = 2018
 _TRAINING_IMAGES = 240

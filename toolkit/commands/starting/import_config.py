@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.foreign_keys import (
     Foreign,
@@ -28,6 +27,7 @@ from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 _USUAL_STEM = "config"
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.choices.choice import Choice
 from toolkit.commands.starting.choices.data_choices import data_choices
@@ -28,6 +27,7 @@ from toolkit.files.recognition.folders.unread_files import unread_files
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.tables.recognised_tables import RecognisedTable
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 _LISTS_SHOWN = 6
 _ROLES: Mapping[str, str] = {

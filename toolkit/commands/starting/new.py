@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.mask_classes import keys_of_classes
 from toolkit.commands.starting.starting_point import (
@@ -35,6 +34,7 @@ from toolkit.files.experiment.resolved import load_experiment
 from toolkit.files.inspection.value_findings import labels_of, reading_of
 from toolkit.files.masks.value_keys import are_several, as_lines, keys_for, names_of, refuse_unclear
 from toolkit.messages import Progress, Table
+from toolkit.report.result import Result
 
 _DECIDES_CLASSES = {"classes", "activation", "loss", "stages"}
 """Keys that would be chosen for the classes in the masks; who sets one of them chooses the classes too."""

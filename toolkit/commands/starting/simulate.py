@@ -5,11 +5,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError, counted, not_valid
 from toolkit.files.simulated import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 _SIDE_AT_LEAST, _SIDE_AT_MOST = 16, 16384
 

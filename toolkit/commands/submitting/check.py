@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
 from toolkit.config.data.competitions import PLAIN, Competition
@@ -16,6 +15,7 @@ from toolkit.files.submissions.findings import Finding, is_refused
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.files.submissions.log import SubmissionLog
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 
 @dataclass(frozen=True)

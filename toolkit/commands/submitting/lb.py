@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.config.metrics import read_metric
 from toolkit.core.metrics.uncertainty.leaderboard_agreement import FEWEST, Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.submissions.log import Board, LoggedSubmission, SubmissionLog, submission_name
 from toolkit.messages import Progress, Table, score_text
+from toolkit.report.result import Result
 
 _UNLIKELY = 0.05
 _ENOUGH_TO_DISAGREE = 5

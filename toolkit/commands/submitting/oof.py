@@ -5,7 +5,6 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.scoring.scores import Scoring, score_stores
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes, encode_masks
@@ -22,6 +21,7 @@ from toolkit.files.experiment.trained import read_predicted_folds, tell_untraine
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import default_layout, write_submission
 from toolkit.messages import Table, score_text
+from toolkit.report.result import Result
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
@@ -34,6 +33,7 @@ from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.layout import Submission
 from toolkit.files.submissions.mask_folder import MaskFolder
 from toolkit.messages import Table, score_text
+from toolkit.report.result import Result
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.recipe_choice import PLAIN_THRESHOLD, check_threshold, source_of, tuned_recipe
 from toolkit.commands.session import Session
@@ -35,6 +34,7 @@ from toolkit.files.submissions.layout import SubmissionLayout, default_layout, s
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, score_text
+from toolkit.report.result import Result
 
 _NAME_BYTES = 200
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.commands.predicting.shard_units import predict_all_on
+from toolkit.commands.predicting.shards.shard_units import predict_all_on
 from toolkit.commands.reporting.report import page_at_the_end
 from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.overlays import write_overlays

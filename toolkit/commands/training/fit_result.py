@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from toolkit.commands.result import Result, in_python, page_line
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.scoring.stage_scores import BetterStage
 from toolkit.core.metrics.metric import class_label
 from toolkit.files.experiment.trained import UntrainedFolds
 from toolkit.messages import Table, score_text
+from toolkit.report.result import Result, in_python, page_line
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.commands.training.settings import load_as_run
@@ -23,6 +22,7 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 
 @dataclass(frozen=True)

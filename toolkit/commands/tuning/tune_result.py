@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from toolkit.commands.result import Result, page_line
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
@@ -10,6 +9,7 @@ from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.threshold_shift import Look
 from toolkit.files.experiment.tuned import HoldoutScores, TestInterval
 from toolkit.messages import Table, score_text
+from toolkit.report.result import Result, page_line
 
 
 @dataclass(frozen=True)

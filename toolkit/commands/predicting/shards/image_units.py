@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster.units import Machines, Unit
-from toolkit.commands.predicting.prediction_job import Missing, PredictionJob
-from toolkit.commands.predicting.unit_inputs import (
+from toolkit.commands.predicting.shards.prediction_job import Missing, PredictionJob
+from toolkit.commands.predicting.shards.unit_inputs import (
     COMPARED,
     FilesGiven,
     NetworksGiven,

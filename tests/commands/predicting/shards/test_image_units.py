@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/predicting/image_units.py, unit_inputs.py and prediction_job.py."""
+"""Covers toolkit/commands/predicting/shards/image_units.py, unit_inputs.py and prediction_job.py."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from tests.workers import Workers
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
-from toolkit.commands.predicting.unit_inputs import FilesGiven, find_files, inside
+from toolkit.commands.predicting.shards.unit_inputs import FilesGiven, find_files, inside
 from toolkit.commands.session import Session
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.folder import Experiment

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 import toolkit
-from toolkit.commands.result import Result
 from toolkit.messages import Table
+from toolkit.report.result import Result
 
 COMMANDS = Path(toolkit.__file__).parent / "commands"
 

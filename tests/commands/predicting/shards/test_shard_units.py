@@ -10,7 +10,7 @@ from tests.workers import Workers
 from toolkit.cluster.units import Unit
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.predicting import shard_units
-from toolkit.commands.predicting.shard_units import predict_on
+from toolkit.commands.predicting.shards.shard_units import predict_on
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.config.members import MemberPart

@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit.cluster.units import Machines, Unit
 from toolkit.commands.predicting.forecaster import Failure, Forecaster
-from toolkit.commands.predicting.unit_inputs import (
+from toolkit.commands.predicting.shards.unit_inputs import (
     COMPARED,
     FilesGiven,
     NetworksGiven,
