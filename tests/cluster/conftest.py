@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -62,16 +63,59 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RealClu
         found.ray.shutdown()
 
 
-def begin(folder: Path, *words: str) -> subprocess.Popen[str]:
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from toolkit.cli import main; main()"
+)
+
+
+def begin(folder: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
     """Starts `tk` in a folder with one thread, as tasks of one core have."""
-    command = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from toolkit.cli import main; main()"
-    )
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", command, *words], cwd=folder, text=True, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    command = [sys.executable, "-c", options.pop("command", COMMAND), *words]
+    return subprocess.Popen(command, cwd=folder, env=environment, **options)
+
+
+@dataclass
+class Terminal:
+    """`tk` on a terminal of its own, where it shows bars and can ask."""
+
+    process: subprocess.Popen[str]
+    screen: int
+    shown: str = ""
+
+    def show(self, words: str, seconds: float = 120) -> None:
+        """Wait until these words are on the screen; without words, until `tk` ends."""
+        over = time.monotonic() + seconds
+        while not words or words not in self.shown:
+            assert time.monotonic() < over, self.shown
+            if select.select([self.screen], [], [], 0.2)[0]:
+                try:
+                    self.shown += os.read(self.screen, 1 << 16).decode(errors="replace")
+                except OSError:  # nobody has the terminal open any more
+                    break
+        assert words in self.shown, self.shown
+
+    def type(self, text: str) -> None:
+        os.write(self.screen, text.encode())
+
+
+@pytest.fixture
+def terminal(start: Callable[..., Any]) -> Iterator[Callable[..., Terminal]]:
+    """Starts `tk` on a terminal, from which Ctrl-C reaches it and all of its processes as from a user's."""
+    screens: list[int] = []
+    own = "import fcntl, os, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+
+    def terminal(folder: Path, *words: str) -> Terminal:
+        screen, line = os.openpty()
+        screens.append(screen)
+        process = start(folder, *words, command=own + COMMAND, stdin=line, stdout=line, stderr=line)
+        os.close(line)
+        return Terminal(process, screen)
+
+    yield terminal
+    for screen in screens:
+        os.close(screen)
 
 
 @pytest.fixture
@@ -79,8 +123,8 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts `tk`; kills what still runs at the end."""
     begun: list[subprocess.Popen[str]] = []
 
-    def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-        begun.append(begin(folder, *words))
+    def start(folder: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
+        begun.append(begin(folder, *words, **options))
         return begun[-1]
 
     yield start

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import PLUGINS, RealCluster, begin, wait_for
+from tests.cluster.conftest import COMMAND, PLUGINS, RealCluster, Terminal, begin, wait_for
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
 
 pytestmark = pytest.mark.train
+
+SMALL_SHARDS = "import toolkit.learning.predicting.shard_plan as plan; plan.PIXELS_OF_SHARD = 4 * 32 * 32 * 250; "
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -91,6 +93,7 @@ def test_a_command_that_was_killed_finds_its_tasks_again(
     write_experiment: Callable[..., Experiment],
     cluster: RealCluster,
     start: Start,
+    terminal: Callable[..., Terminal],
     *,
     alone: dict[str, bytes],
     files: str,
@@ -109,23 +112,16 @@ def test_a_command_that_was_killed_finds_its_tasks_again(
         assert other.returncode == 12, refusal
         assert "a cluster is working on" in refusal
     os.kill(worker, 0)  # it still runs
-    second = start(shared_competition.root, *words)
-    said = said_until(second, "still runs on")
+    second = terminal(shared_competition.root, *words)
+    second.show("fold 0 · stage 0 still runs on")
+    second.type("\x03")
+    second.show("[l]eave them running on the cluster, or [g]o on watching?")
+    second.type("g\n")
     (tmp_path / "hold").unlink()
-    ended(second)
-    assert "fold 0 · stage 0 still runs on" in said
+    second.show("", seconds=300)
+    assert second.process.wait(60) == 0, second.shown
     assert not Path(f"/proc/{worker}").exists()
     assert results_of(experiment) == alone
-
-
-def said_until(process: subprocess.Popen[str], words: str) -> str:
-    """What a process says on stderr, up to the line with these words."""
-    said = ""
-    for line in process.stderr or ():
-        said += line
-        if words in line:
-            return said
-    raise AssertionError(said)
 
 
 def test_ctrl_c_stops_the_tasks_where_nobody_can_be_asked(
@@ -170,7 +166,9 @@ def test_files_that_are_sent_by_way_of_a_store_give_the_same_folder(
         (new / f"{number:03d}.png").hardlink_to(shared_competition.root / f"data/train/images/{number % 20:03d}.png")
     predict = ["predict", "sent", "new", "--format", "maps", "--out"]
     ended(start(shared_competition.root, *predict, "here"))
-    ended(start(shared_competition.root, *predict, "there", "--on", cluster.address, "--files", "sent"))
+    words = [*predict, "there", "--on", cluster.address, "--files", "sent"]
+    ended(start(shared_competition.root, *words, command=SMALL_SHARDS + COMMAND))
+    assert len(list((shared_competition.root / "experiments/sent/tasks").glob("predict*.log"))) == 2
     here, there = (files_below(shared_competition.root / name) for name in ("here", "there"))
     assert len(here) > 500
     assert here == there
