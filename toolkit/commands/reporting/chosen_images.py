@@ -43,8 +43,8 @@ def choose(measured: Measured, ids: Sequence[str], other: Other | None = None) -
     """The positions of the chosen images, each with the reasons: worst, median, best, label, differs.
 
     Of several classes the worst images that show each are among the worst. A correctly empty image shows nothing, so it
-    is not among the best. The label is in doubt where the network is sure of the opposite of it, in any class; the most doubtful image of each of
-    several classes is among them.
+    is not among the best. The label is in doubt where the network is sure of the opposite of it, in any class; the most
+    doubtful image of each of several classes is among them.
     """
     metric = measured.scored.metrics[0]
     scores = measured.scored.per_image()[metric.label]

@@ -215,7 +215,6 @@ class _Pass:
             for index in range(self._first, self._classes.count)
         ]
 
-
     def classes(self) -> list[ClassFound]:
         """How large and how frequent each of several classes is; nothing for a single one."""
         if not self._several:

@@ -28,7 +28,9 @@ def origin_values(session: Session, experiment: Experiment, resolved: Resolved) 
     parent, names = _parent(experiment)
     defaults = _defaults(experiment, resolved)
     trees = [dict(resolved.config), parent if parent is not None else dict(resolved.config), defaults]
-    changed = [(one.key, *(_short(value) for value in one.values)) for one in _leaves(differences(trees, with_order=False))]
+    changed = [
+        (one.key, *(_short(value) for value in one.values)) for one in _leaves(differences(trees, with_order=False))
+    ]
     return Origin(
         settings={key: written(value) for key, value in resolved.settings.items()},
         written=write_yaml(_plain(resolved.config)),

@@ -150,8 +150,7 @@ def _written(job: TuningJob, tuned: Tuned, test: TestPredictions, holdout: Holdo
         test_recipe=test.recipe,
         by_fold=tuned.by_fold,
         fold_scores=tuple(
-            FoldScores(chosen, honest)
-            for chosen, honest in zip(tuned.tuned_by_fold, tuned.nested_by_fold, strict=True)
+            FoldScores(chosen, honest) for chosen, honest in zip(tuned.tuned_by_fold, tuned.nested_by_fold, strict=True)
         ),
         untuned=tuned.untuned,
         tuned=tuned.tuned,

@@ -259,7 +259,8 @@ class Folded:
 class Section:
     """A part of the page with a heading, an entry in the table of contents, and a sentence that says what it shows.
 
-    `words` are those that it needs, keys of `WORDS` and labels of metrics; the first section that needs one explains it.
+    `words` are those that it needs, keys of `WORDS` and labels of metrics; the first section that needs one explains
+    it.
     """
 
     name: str

@@ -44,7 +44,7 @@ _SCRIPTS = (
     "scripts/page.js",
 )
 _MOST_IDS = 100
-_LONG_WORD, _HEAD, _TAIL = re.compile(r"[^\s,;/]{33,}"), 14, 8
+_LONG_WORD, _HEAD, _TAIL = re.compile(r"[\w.-]{40,}"), 14, 8
 _COLOURS = {
     "truth": TRUTH,
     "mask": MASK,

@@ -13,7 +13,9 @@ WORDS = {
     "threshold": "the probability above which a pixel is foreground",
     "triplet": "a recipe step: the image is empty unless enough pixels exceed a second, higher threshold",
     "component": "pixels of a mask that are connected; corners connect",
-    "object": "a component, or what the recipe's `split` divides it into; in the truth, what a table or mask file numbers",
+    "object": (
+        "a component, or what the recipe's `split` divides it into; in the truth, what a table or mask file numbers"
+    ),
     "bootstrap": "the uncertainty of a score, estimated by drawing images with replacement",
     "untuned": "scored with threshold 0.5 and nothing else",
     "tuned": "scored with the recipe chosen on the same images: too optimistic",

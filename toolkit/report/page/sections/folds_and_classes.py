@@ -53,7 +53,11 @@ def _folds(values: PageValues) -> TableBlock:
     whole = [values.tuned.tuned, values.tuned.nested] if tuned and values.tuned is not None else []
     everything = None if score is None else score["all"]
     row("all images", everything, whole, {name: found.get(metric) for name, found in of_all.items()})
-    notes = [] if len(known) < 2 else [f"Standard deviation over the folds, untuned: {score_text(statistics.stdev(known))}."]
+    notes = (
+        []
+        if len(known) < 2
+        else [f"Standard deviation over the folds, untuned: {score_text(statistics.stdev(known))}."]
+    )
     if names:
         notes.append("Classes: untuned.")
     if score is not None and score.get("holdout"):

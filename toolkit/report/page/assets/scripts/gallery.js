@@ -162,8 +162,8 @@ Page.gallery = {
       several && Page.live.mode === "kept" ? `all classes ${Page.score(image.kept)}` : "",
       other,
       `fold ${image.fold}`,
-      `${image.size[0]}×${image.size[1]} pixels`,
-      `${several ? planes.area : image.trueArea} of them true`,
+      `${image.size[0]}×${image.size[1]}`,
+      `true area ${several ? planes.area : image.trueArea} pixels`,
       Page.gallery.doubt(image),
     ];
     return facts.filter(Boolean).join(", ");
