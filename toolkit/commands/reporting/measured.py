@@ -206,7 +206,7 @@ class _Pass:
         if not self._several:
             self.sizes += _sizes_of(foreground)
             return
-        for index in np.flatnonzero(areas):
+        for index in np.flatnonzero(areas).tolist():
             self._parts[index] += _sizes_of(truth[..., index] == 1)
 
     def calibration(self) -> list[Calibration]:
