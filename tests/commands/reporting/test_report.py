@@ -166,9 +166,7 @@ def test_what_data_found_is_among_the_doubts(workspace: Workspace) -> None:
 def test_an_experiment_without_predictions_has_its_training_on_the_page(
     workspace: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
-    stages = (
-        "{epochs: 1}, {epochs: 1, lr: 0.5, schedule: {type: cosine, min_lr: 1e-05}, loss: dice_loss+0.25*lovasz_loss}"
-    )
+    stages = "{epochs: 1}, {epochs: 1, lr: 0.5, schedule: cosine, loss: dice_loss+0.25*lovasz_loss}"
     half = write_experiment(workspace, "half", f"stages: [{stages}]\n")
     fit(Session(workspace), "half", options=FitOptions(folds=[0], stages=[0]))
     assert sections_of(half.report) == ["answer", "training", "data", "origin"]
