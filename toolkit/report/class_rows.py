@@ -14,7 +14,7 @@ from toolkit.report.drawing import Picture, as_bytes, darkened, resized, swatch,
 from toolkit.report.overlay_sheet import Legend
 from toolkit.report.preview_sheet import PreviewSample, class_legend, class_tile, first_shown, labels_in
 
-CLASS_COLUMNS = ("image", "truth", "prediction", "wrong")
+CLASS_COLUMNS = ("image", "truth", "prediction", "errors")
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare rows by

@@ -1,4 +1,4 @@
-"""The overlay sheet: rows of image, truth, probability, mask and difference."""
+"""The overlay sheet: rows of image, truth, probability, mask and errors."""
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ TRUTH_STRENGTH, MASK_STRENGTH, TRUE_POSITIVE_STRENGTH = 0.35, 0.55, 0.7  # 1 hid
 Legend = Callable[[Set[int]], Sequence[Image.Image]]
 """Makes the legend of a sheet from the labels that occur in its rows."""
 
-COLUMNS = ("image", "truth", "probability", "mask", "difference")
+COLUMNS = ("image", "truth", "probability", "mask", "errors")
 
 
 class Row(Protocol):

@@ -73,7 +73,7 @@ def test_tuning_updates_the_page(workspace: Workspace) -> None:
     assert f"page: {plain.report}" in result.next_steps()
     values = page_values(Session(workspace), plain)
     assert values.tuned is not None
-    assert len(values.tuned.by_fold) == 2
+    assert len(values.tuned.by_fold) == len(values.tuned.fold_scores) == 2
     assert values.kept is not None
     expected = result.tuned if result.recipe == result.best else result.untuned
     assert values.kept.score == pytest.approx(expected)
@@ -120,7 +120,9 @@ def test_an_ensemble_knows_what_each_member_adds(fitted_competition: Workspace) 
     correlations = values.ensemble.correlations
     assert correlations == [] or correlations[0][0] == pytest.approx(1)
     assert values.origin is not None
-    assert values.origin.commands[0] == "tk ensemble plain other --name both --weights 0.75,0.25"
+    assert values.origin.commands == [
+        "tk fit plain", "tk fit other", "tk ensemble plain other --name both --weights 0.75,0.25", "tk tune both",
+    ]  # fmt: skip
 
 
 def test_several_experiments_are_compared_with_the_first(workspace: Workspace) -> None:
@@ -164,7 +166,8 @@ def test_what_data_found_is_among_the_doubts(workspace: Workspace) -> None:
 def test_an_experiment_without_predictions_has_its_training_on_the_page(
     workspace: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
-    half = write_experiment(workspace, "half", "stages: [{epochs: 1}, {epochs: 1}]\n")
+    stages = "{epochs: 1}, {epochs: 1, lr: 0.5, schedule: cosine, loss: dice_loss+0.25*lovasz_loss}"
+    half = write_experiment(workspace, "half", f"stages: [{stages}]\n")
     fit(Session(workspace), "half", options=FitOptions(folds=[0], stages=[0]))
     assert sections_of(half.report) == ["answer", "training", "data", "origin"]
     fit(Session(workspace), "half", options=FitOptions(folds=[0]))
@@ -173,6 +176,12 @@ def test_an_experiment_without_predictions_has_its_training_on_the_page(
     assert values.next_step == "tk fit half"
     assert any("fold 1 of half is not trained" in doubt.text for doubt in values.doubts)
     assert values.images == 10
+    assert values.stage_losses[1] == "dice_loss+0.25*lovasz_loss"
+    assert values.origin is not None
+    changed = {key: (value, default) for key, value, _, default in values.origin.changed}
+    assert changed["stages.1.lr"][0] == "0.5"
+    assert changed["stages.1.loss"] == ("dice_loss+0.25*lovasz_loss", "binary_crossentropy")
+    assert not any("…" in value for value, _ in changed.values())
 
 
 def test_a_new_experiment_has_a_page(workspace: Workspace, write_experiment: Callable[..., Experiment]) -> None:

@@ -20,10 +20,12 @@ SIZE = (16, 16)
 OF_AREAS = ("threshold", "minimum_area", "triplet", "minimum_object_size")
 
 
-def score(task: RecipeTask, recipes: list[Recipe]) -> float:
-    """What the scorer says where each image has its recipe."""
+def score(task: RecipeTask, recipes: list[Recipe], fold: int | None = None) -> float:
+    """What the scorer says where each image has its recipe, of all images or those of a fold."""
     statistics = []
     for example in task.examples(""):
+        if fold is not None and task.folds[example.position] != fold:
+            continue
         scorer = Scorer([task.metric], task.activation, recipes[example.position], task.plugins)
         scorer.add(example.stored, example.labels, example.objects, example.presence)
         statistics.append(scorer.scored().statistics[0])
@@ -34,6 +36,10 @@ def check_scores(task: RecipeTask, tuned: Tuned) -> None:
     """The three scores are scores of masks."""
     assert tuned.untuned == pytest.approx(score(task, [IDENTITY] * task.images), abs=1e-12)
     assert tuned.tuned == pytest.approx(score(task, [tuned.best] * task.images), abs=1e-12)
+    of_folds = [score(task, [tuned.best] * task.images, fold) for fold in range(len(tuned.by_fold))]
+    assert tuned.tuned_by_fold == pytest.approx(of_folds, abs=1e-12, nan_ok=True)
+    of_folds = [score(task, [tuned.by_fold[fold]] * task.images, fold) for fold in range(len(tuned.by_fold))]
+    assert tuned.nested_by_fold == pytest.approx(of_folds, abs=1e-12, nan_ok=True)
     assert tuned.nested == pytest.approx(score(task, [tuned.by_fold[fold] for fold in task.folds]), abs=1e-12)
     assert tuned.gain == pytest.approx(abs(tuned.nested - tuned.untuned) * (1 if tuned.gain >= 0 else -1), abs=1e-12)
     assert tuned.recipe == (tuned.best if tuned.gain > tuned.standard_error else IDENTITY)
@@ -412,5 +418,6 @@ def test_without_optimism_nothing_leaves_the_range_of_the_metric(task_of: Callab
     tuned = replace(tuned, nested=0.03, kept_score=0.03, interval=low, test_intervals=(low,))
     found = without_optimism(tuned, 0.05, task.metric)
     assert (found.nested, found.kept_score) == (0, 0)
+    assert found.nested_by_fold == pytest.approx([max(0, one - 0.05) for one in tuned.nested_by_fold])
     assert (found.interval.low, found.interval.high, found.test_intervals[0].low) == (0, 0, 0)
     assert without_optimism(tuned, 0.01, task.metric).nested == pytest.approx(0.02)

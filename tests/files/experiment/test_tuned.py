@@ -8,7 +8,7 @@ import pytest
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet, Watershed
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.tuned import TestInterval, TunedRecipe, read_tuned, write_tuned
+from toolkit.files.experiment.tuned import FoldScores, TestInterval, TunedRecipe, read_tuned, write_tuned
 from toolkit.files.predictions.store import ProbabilityWriter, store_digest
 
 FULL = Recipe(
@@ -44,7 +44,9 @@ def tuned_of(experiment: Experiment, **changes: object) -> TunedRecipe:
 def test_a_recipe_is_read_back_as_written(experiment: Experiment) -> None:
     intervals = (TestInterval(20, 0.1, 0.9), TestInterval(7, None, None))
     digest = predict(experiment, "test", "first")
-    tuned = tuned_of(experiment, test_predictions=digest, test_intervals=intervals)
+    tuned = tuned_of(
+        experiment, test_predictions=digest, test_intervals=intervals, fold_scores=(FoldScores(0.6, None),)
+    )
     write_tuned(experiment, tuned)
     assert read_tuned(experiment, 2, "sigmoid") == replace(tuned, nested=None)  # JSON has no NaN
 

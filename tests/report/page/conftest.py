@@ -11,12 +11,13 @@ import pytest
 
 from toolkit.commands.reporting.threshold_curves import find_curves
 from toolkit.core.masks.labels import Activation, labels_of_masks, planes
+from toolkit.core.metrics.metric import PairMetric
 from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Triplet
 from toolkit.core.tuning.recipe_scores import Example, RecipeScores
 from toolkit.core.tuning.task import RecipeTask
-from toolkit.files.experiment.tuned import TestInterval, TunedRecipe
+from toolkit.files.experiment.tuned import FoldScores, TestInterval, TunedRecipe
 from toolkit.report.page.blocks import Notice
 from toolkit.report.page.document import Document
 from toolkit.report.page.registry import SECTIONS
@@ -76,6 +77,14 @@ class MadeUp:
     def score(self, recipe: Recipe) -> float:
         return self.task.metric.score(self.statistics(recipe))
 
+    def of_classes(self, recipe: Recipe) -> np.ndarray:
+        """The score of each image and class, (images, classes)."""
+        found = self.statistics(recipe)
+        metric = self.task.metric
+        if isinstance(metric, PairMetric):
+            return metric.pairs(found)
+        return np.array([metric.per_class(found[[at]]) for at in range(_COUNT)])
+
     def masks(self, position: int, recipe: Recipe) -> np.ndarray:
         return masks_of(self.examples[position].stored, self.task.activation, recipe)
 
@@ -85,6 +94,7 @@ class MadeUp:
         found = find_curves(task, self.names, range(_COUNT))
         per_image = task.metric.per_image(self.statistics(self.recipe))
         untuned = task.metric.per_image(self.statistics(Recipe()))
+        kept_pairs, untuned_pairs = (self.of_classes(recipe) for recipe in (self.recipe, Recipe()))
         images = []
         for example in self.examples:
             masks = self.masks(example.position, self.recipe)
@@ -96,9 +106,15 @@ class MadeUp:
                     truth,
                     masks[..., index] * np.uint8(255),
                     found.of_images.get((example.position, index)),
+                    kept=_number(kept_pairs[example.position, index]),
+                    untuned=_number(untuned_pairs[example.position, index]),
+                    area=int((truth == 255).sum()),
+                    doubt=0.25 if (example.position + index) % 5 == 0 else 0.0,
                 )
             grey = np.repeat(example.stored[..., :1], 3, axis=2)
-            group = ("worst",) if example.position < 6 else ("best",)
+            group: tuple[str, ...] = ("worst",) if example.position < 6 else ("best",)
+            if any(one.doubt for one in planes.values()):
+                group = (*group, "label")
             images.append(
                 GalleryImage(
                     ids(example.position),
@@ -122,6 +138,7 @@ class MadeUp:
         tuned = TunedRecipe(
             "dice", self.recipe, self.recipe, self.recipe, 0.7, score, 0.71, (0.6, 0.8), 0.01, 0.02, "digest",
             test_intervals=(TestInterval(100, 0.5, 0.9),), by_fold=(self.recipe, self.recipe, Recipe()),
+            fold_scores=(FoldScores(0.72, 0.71), FoldScores(0.62, None)),
         )  # fmt: skip
         return PageValues(
             name="exp042",

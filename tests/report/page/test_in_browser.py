@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Triplet
+from toolkit.files.experiment.tuned import TestInterval
 from toolkit.report.colours import FALSE_NEGATIVE, FALSE_POSITIVE
 from toolkit.report.page.blocks import Notice
 from toolkit.report.page.values import PageValues
@@ -319,15 +321,101 @@ def test_controls_have_names_and_text_has_contrast(made_up: Any, opened: Open) -
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+_BEYOND = (
+    "return [...document.querySelectorAll('main *, nav *, header *')].filter((one) => !one.closest("
+    "'.scroll, canvas, dialog, .unseen, pre, .uplot') && one.getBoundingClientRect().right > innerWidth + 0.5)"
+    ".map((one) => one.outerHTML.slice(0, 200))"
+)
+
+
 @pytest.mark.parametrize("width", [1400, 400])
 def test_nothing_is_wider_than_the_window(width: int, made_up: Any, opened: Open) -> None:
-    page = opened(made_up(("first", "second"), "dice").values())
+    values = made_up(("first", "second"), "dice").values()
+    ids = tuple(f"{number:064x}" for number in range(9))
+    scores = [{f"a class with a long name {number}": 0.5 for number in range(12)}] * 3
+    tuned = replace(values.tuned, test_intervals=(TestInterval(100, 0.5, 0.9), TestInterval(30, 0.4, 0.95)))
+    doubts = [Notice("note", f"an image: {ids[0]}", "tk data", ids)]
+    page = opened(replace(values, doubts=doubts, folds_by_class=scores, tuned=tuned))
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         assert page.execute_script("return document.documentElement.scrollWidth") <= width
+        assert page.execute_script(_BEYOND) == []
+        page.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+        # A table that scrolls in itself says so.
+        hints = page.execute_script(
+            "return [...document.querySelectorAll('#folds .wide > figcaption')].map((one) =>"
+            " getComputedStyle(one, '::after').content)"
+        )
+        assert hints == ['" ⟷ scrolls sideways"']
+        tops = page.execute_script(
+            "return [...document.querySelectorAll('.figure')].map((one) => one.getBoundingClientRect().top)"
+        )
+        assert len(tops) == 5
+        assert width < 1400 or len(set(tops)) == 1  # none alone in a second row
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_colours_and_signs_of_the_surface_are_all_in_its_legend(made_up: Any, opened: Open) -> None:
+    values = made_up(("foreground",), "dice").values()
+    page = opened(replace(values, tuned=replace(values.tuned, by_fold=())))
+    shown = "return [...document.querySelectorAll('#surface-legend li:not([hidden])')].map((one) => one.textContent)"
+    assert page.execute_script(shown) == ["untuned", "tuned"]
+    mode(page, "simple")
+    assert page.execute_script(shown) == ["untuned", "tuned", "sliders"]
+    # From the lowest to the highest score, every score has a colour of its own.
+    low, high, shares = page.execute_script(
+        "const grid = Page.surface.grid(); const range = Page.surface.range(grid);"
+        "const scores = [...Page.live.current.scores].sort((one, other) => one - other);"
+        "return [range[0], range[2], scores.map((one) => [one, Page.surface.share(one, range)])]"
+    )
+    scores = values.curves.classes[0].scores
+    assert (low, high) == pytest.approx((scores.min(), scores.max()))
+    assert (shares[0][1], shares[-1][1]) == pytest.approx((0, 1))
+    distinct = sorted({tuple(pair) for pair in shares})
+    assert all(one[1] < other[1] for one, other in pairwise(distinct))
+
+
+def test_images_have_the_score_and_the_doubt_of_the_chosen_class(made_up: Any, opened: Open) -> None:
+    made = made_up(("first", "second"), "dice")
+    page = opened(made.values())
+
+    def choose(name: str, value: str) -> None:
+        script = "const one = document.getElementById(arguments[0]); one.value = arguments[1];"
+        page.execute_script(f"{script} one.dispatchEvent(new Event('change'))", f"gallery-{name}", value)
+
+    def ids() -> list[int]:
+        script = "return [...document.querySelectorAll('.card')].map((one) => Number(one.image.id.split(' ')[1]))"
+        return list(page.execute_script(script))
+
+    pairs = made.of_classes(made.recipe)
+    for index in (1, 0):
+        choose("class", str(index))
+        assert list(scores_on_page(page).values()) == pytest.approx(pairs[:, index])
+        assert [pairs[at, index] for at in ids()] == sorted(pairs[:, index])
+        choose("order", "doubt")
+        assert {(at + index) % 5 for at in ids()[:2]} == {0}
+        choose("group", "label")
+        assert {(at + index) % 5 for at in ids()} == {0}
+        assert "label in doubt: " + ("first", "second")[index] in page.find_element("class name", "card").text
+        choose("group", ""), choose("order", "worst")
+    assert "dice of first, " in page.find_element("class name", "card").text
+
+
+def test_an_image_is_enlarged_beside_its_errors_with_their_colours(made_up: Any, opened: Open) -> None:
+    page = opened(made_up(("foreground",), "dice").values())
+    done = (
+        "const done = arguments[0]; Page.viewer.open(Page.gallery.order[0]); const wait = () =>"
+        " document.getElementById('viewer-canvas').dataset.layer === 'errors' ? done() : setTimeout(wait, 20); wait();"
+    )
+    page.execute_async_script(done)
+    assert page.find_element("id", "viewer-image").is_displayed()
+    widths = "return ['viewer-image', 'viewer-canvas'].map((id) => document.getElementById(id).clientWidth)"
+    one, other = page.execute_script(widths)
+    assert one == other > 200
+    legend = "return [...document.querySelectorAll('#viewer-legend li:not([hidden])')].map((one) => one.textContent)"
+    assert page.execute_script(legend) == ["true positive", "false negative", "false positive", "ignored"]
 
 
 def contrast(one: str, other: str) -> float:

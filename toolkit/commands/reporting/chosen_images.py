@@ -12,6 +12,8 @@ from toolkit.commands.scoring.scores import labels_of
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.labels import IGNORE, planes
 from toolkit.core.metrics.confusion import worst_first
+from toolkit.core.metrics.metric import PairMetric
+from toolkit.core.metrics.scorer import ScoredImages
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import to_levels
 from toolkit.core.recipe.recipe import Recipe
@@ -41,7 +43,8 @@ def choose(measured: Measured, ids: Sequence[str], other: Other | None = None) -
     """The positions of the chosen images, each with the reasons: worst, median, best, label, differs.
 
     Of several classes the worst images that show each are among the worst. A correctly empty image shows nothing, so it
-    is not among the best. The label is in doubt where the network is sure of the opposite of it.
+    is not among the best. The label is in doubt where the network is sure of the opposite of it, in any class; the most
+    doubtful image of each of several classes is among them.
     """
     metric = measured.scored.metrics[0]
     scores = measured.scored.per_image()[metric.label]
@@ -64,8 +67,11 @@ def choose(measured: Measured, ids: Sequence[str], other: Other | None = None) -
     add([place for place in order[max(0, middle - half) : middle + half] if place not in found], "median")
     filled = [position for position in reversed(order) if measured.true_areas[position] and position not in found]
     add(filled[: round(_BEST * share)], "best")
-    doubtful = np.argsort(-measured.contradicted, kind="stable").tolist()
-    add([place for place in doubtful[: round(_DOUBTFUL * share)] if measured.contradicted[place] > 0], "label")
+    doubts = measured.contradicted.sum(axis=1)
+    doubtful = np.argsort(-doubts, kind="stable").tolist()[: round(_DOUBTFUL * share)]
+    for index in range(classes) if classes > 1 else ():
+        doubtful += [int(measured.contradicted[:, index].argmax())] if len(set(doubtful)) < _DOUBTFUL else []
+    add([place for place in dict.fromkeys(doubtful) if doubts[place] > 0], "label")
     if other is not None:
         untuned = measured.untuned.per_image()[metric.label]
         gaps = [(abs(untuned[at] - other.scores.get(image_id, math.nan)), at) for at, image_id in enumerate(ids)]
@@ -123,6 +129,7 @@ class ChosenImages:
         if self.other is not None:
             store = self.other.store
             theirs = masks_of(store.read(image_id), activation, self.other.recipe, store.presence(image_id))
+        kept, untuned = (_class_scores(one, position) for one in (self.measured.scored, self.measured.untuned))
         picture = as_rgb(material.truth.labelled.images.read(image_id))
 
         def planes_of(index: int) -> ClassPlanes:
@@ -133,6 +140,10 @@ class ChosenImages:
                 _as_plane(masks[..., index], shown),
                 self.curves.get((position, index)),
                 None if theirs is None else _as_plane(theirs[..., index], shown),
+                kept[index],
+                untuned[index],
+                int((truth[..., index] == 1).sum()),
+                float(self.measured.contradicted[position, index]),
             )
 
         return GalleryImage(
@@ -147,6 +158,13 @@ class ChosenImages:
             {index: planes_of(index) for index in self.classes},
             None if self.other is None else finite_or_none(self.other.scores.get(image_id, math.nan)),
         )
+
+
+def _class_scores(scored: ScoredImages, position: int) -> list[float | None]:
+    """The score of each class in one image; None where it has none."""
+    metric, statistics = scored.metrics[0], scored.statistics[0][[position]]
+    found = metric.pairs(statistics)[0] if isinstance(metric, PairMetric) else metric.per_class(statistics)
+    return [finite_or_none(score) for score in found.tolist()]
 
 
 def _fitting(size: tuple[int, int], scale: float) -> tuple[int, int]:

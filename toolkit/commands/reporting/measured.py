@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.commands.comparing.image_measurements import Measurements
 from toolkit.commands.scoring.out_of_fold import OutOfFold
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Mask
 from toolkit.core.masks.labels import IGNORE, Classes, planes
 from toolkit.core.masks.objects import components
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
@@ -22,7 +22,7 @@ from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.folds_csv import FoldTable
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
-from toolkit.report.page.values import Calibration, KeptScores
+from toolkit.report.page.values import Calibration, ClassFound, KeptScores
 
 _TENTHS = 10
 _SHARES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -80,10 +80,11 @@ class Measured:
         true_areas: of the foreground, `int64 (images,)`.
         classes_shown: which classes the truth of an image shows, `bool (images, classes)`.
         calibration: of each foreground class.
-        contradicted: share of the pixels of each image where the network is sure of the opposite of its label,
-            `float64 (images,)`.
+        contradicted: share of the pixels of each image where the network is sure of the opposite of the label of each
+            class, `float64 (images, classes)`.
         shares: how many images have which share of foreground.
         sizes: how many objects have which size.
+        classes: of several classes, how large and how frequent each is.
     """
 
     evaluation: Mapping[str, Any]
@@ -97,6 +98,7 @@ class Measured:
     contradicted: Floats
     shares: Sequence[tuple[str, int]]
     sizes: Sequence[tuple[str, int]]
+    classes: Sequence[ClassFound]
 
 
 def measure(material: Material, name: str) -> Measured:
@@ -141,6 +143,7 @@ def measure(material: Material, name: str) -> Measured:
         np.array(pass_.contradicted),
         _share_bins(np.array(pass_.shares)),
         _size_bins(pass_.sizes),
+        pass_.classes(),
     )
 
 
@@ -171,34 +174,69 @@ class _Pass:
         self.empty: dict[int, int] = dict.fromkeys(range(self._first, classes.count), 0)
         self.shown: list[Any] = []
         self.shares: list[float] = []
-        self.contradicted: list[float] = []
+        self.contradicted: list[list[float]] = []
         self.sizes: list[int] = []
+        self._several = classes.count - self._first > 1
+        self._areas: list[Integers] = []
+        self._parts: list[list[int]] = [[] for _ in range(classes.count)]
 
     def add(self, stored: Any, labels: Any, masks: Any) -> None:
         """Count an image: its kept map, its labels, and its masks with ignored pixels."""
         truth = planes(labels, self._classes.count, self._classes.activation)
         valid = labels != IGNORE
         levels = to_levels(stored)
-        against = np.zeros(labels.shape, np.bool_)
+        count = max(1, int(valid.sum()))
+        contradicted = [0.0] * self._classes.count
         for index in range(self._first, self._classes.count):
             is_true = truth[..., index] == 1
-            against |= np.where(is_true, levels[..., index] < 256 - _SURE, levels[..., index] >= _SURE)
+            against = np.where(is_true, levels[..., index] < 256 - _SURE, levels[..., index] >= _SURE)
+            contradicted[index] = float((against & valid).sum() / count)
             joint = np.bincount((levels[..., index].astype(np.int64) + 256 * is_true)[valid], minlength=512)
             for row, counts in ((self._pixels, joint[:256] + joint[256:]), (self._true, joint[256:])):
                 row[index] += np.bincount(self._tenths, counts, _TENTHS).astype(np.int64)
             self.empty[index] += int(not masks[..., index].any())
-        self.contradicted.append(float((against & valid).sum() / max(1, valid.sum())))
-        self.shown.append([bool((truth[..., index] == 1).any()) for index in range(self._classes.count)])
+        self.contradicted.append(contradicted)
+        areas = np.array([(truth[..., index] == 1).sum() for index in range(self._classes.count)], np.int64)
+        self._areas.append(np.append(areas, valid.sum()))
+        self.shown.append((areas > 0).tolist())
         foreground = (truth[..., self._first :] == 1).any(axis=-1)
-        self.shares.append(float(foreground.sum() / max(1, valid.sum())))
-        if labels.size <= _LARGEST_OBJECTS:
-            self.sizes += np.bincount(components(foreground).ravel())[1:].tolist()
+        self.shares.append(float(foreground.sum() / count))
+        if labels.size > _LARGEST_OBJECTS:
+            return
+        if not self._several:
+            self.sizes += _sizes_of(foreground)
+            return
+        for index in np.flatnonzero(areas).tolist():
+            self._parts[index] += _sizes_of(truth[..., index] == 1)
 
     def calibration(self) -> list[Calibration]:
         return [
             Calibration(self._classes.names[index], self._pixels[index], self._true[index])
             for index in range(self._first, self._classes.count)
         ]
+
+    def classes(self) -> list[ClassFound]:
+        """How large and how frequent each of several classes is; nothing for a single one."""
+        if not self._several:
+            return []
+        areas, names = np.array(self._areas), self._classes.names
+        total = max(1, int(areas[:, -1].sum()))
+        return [
+            ClassFound(
+                name,
+                float(areas[:, index].sum() / total),
+                int((areas[:, index] > 0).sum()),
+                len(self._parts[index]),
+                int(np.median(self._parts[index])) if self._parts[index] else None,
+            )
+            for index, name in enumerate(names)
+        ]
+
+
+def _sizes_of(mask: Mask) -> list[int]:
+    """The pixels of each connected part of a mask."""
+    found: list[int] = np.bincount(components(mask).ravel())[1:].tolist()
+    return found
 
 
 def _share_bins(shares: Floats) -> list[tuple[str, int]]:

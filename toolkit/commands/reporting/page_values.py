@@ -158,6 +158,7 @@ def _known_from_files(session: Session, files: _Files) -> PageValues:
         tuned=files.tuned,
         images=0,
         trained=trained,
+        stage_losses=_stage_losses(files),
         seconds=[
             (one.title, sum(map(len, one.stages)), sum(epoch.seconds for stage in one.stages for epoch in stage))
             for one in trained
@@ -178,6 +179,14 @@ def _trained(files: _Files, direction: str) -> list[TrainedFold]:
         seeds=config["num_seeds"],
         is_better=(lambda one, other: one > other) if direction == "max" else (lambda one, other: one < other),
     )
+
+
+def _stage_losses(files: _Files) -> list[str]:
+    """The loss of each stage; nothing for ensembles."""
+    if files.resolved is None or files.experiment.is_ensemble:
+        return []
+    config = files.resolved.config
+    return [str(stage.get("loss") or config["loss"]) for stage in config["stages"]]
 
 
 def _state(files: _Files) -> str:
@@ -272,6 +281,6 @@ def _with_predictions(
         calibration=measured.calibration,
         curves=None if found is None else found.curves,
         gallery=gallery,
-        data=replace(data, shares=measured.shares, sizes=measured.sizes),
+        data=replace(data, shares=measured.shares, sizes=measured.sizes, classes=measured.classes),
         missing=missing,
     )

@@ -20,7 +20,7 @@ from toolkit.core.tuning.task import RecipeTask
 from toolkit.errors import SubmissionError
 from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.resolved import data_of
-from toolkit.files.experiment.tuned import HoldoutScores, TestInterval, TunedRecipe, write_tuned
+from toolkit.files.experiment.tuned import FoldScores, HoldoutScores, TestInterval, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import store_digest
 from toolkit.messages import Silent
 from toolkit.report.plots.tuning_surface import surface_picture
@@ -149,6 +149,9 @@ def _written(job: TuningJob, tuned: Tuned, test: TestPredictions, holdout: Holdo
         best=tuned.best,
         test_recipe=test.recipe,
         by_fold=tuned.by_fold,
+        fold_scores=tuple(
+            FoldScores(chosen, honest) for chosen, honest in zip(tuned.tuned_by_fold, tuned.nested_by_fold, strict=True)
+        ),
         untuned=tuned.untuned,
         tuned=tuned.tuned,
         nested=tuned.nested,

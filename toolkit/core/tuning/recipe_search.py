@@ -68,6 +68,8 @@ class Tuned:
         gap: how much better tuned is than nested: the part of the tuned score that is overfitting.
         tried: what each step found.
         surfaces: of each class that was searched alone, if they were asked for.
+        tuned_by_fold: `tuned` of the images of each fold.
+        nested_by_fold: `nested` of the images of each fold.
     """
 
     recipe: Recipe
@@ -84,6 +86,8 @@ class Tuned:
     gap: float
     tried: tuple[Tried, ...]
     surfaces: tuple[Surface, ...]
+    tuned_by_fold: tuple[float, ...] = ()
+    nested_by_fold: tuple[float, ...] = ()
 
 
 def without_optimism(tuned: Tuned, optimism: float, metric: Metric) -> Tuned:
@@ -96,7 +100,10 @@ def without_optimism(tuned: Tuned, optimism: float, metric: Metric) -> Tuned:
     def moved(interval: Interval) -> Interval:
         return interval.moved(change, change).within(metric.bounds)
 
-    nested, kept = np.clip([tuned.nested + change, tuned.kept_score + change], *metric.bounds).tolist()
+    nested, kept, *folds = np.clip(
+        [tuned.nested + change, tuned.kept_score + change, *(one + change for one in tuned.nested_by_fold)],
+        *metric.bounds,
+    ).tolist()
     return replace(
         tuned,
         nested=nested,
@@ -104,6 +111,7 @@ def without_optimism(tuned: Tuned, optimism: float, metric: Metric) -> Tuned:
         gap=tuned.gap + optimism,
         interval=moved(tuned.interval),
         test_intervals=tuple(map(moved, tuned.test_intervals)),
+        nested_by_fold=tuple(folds),
     )
 
 
@@ -216,6 +224,7 @@ def _scored(
     gain, honest, tuned = sign * difference.mean, metric.score(nested), metric.score(measured[best])
     is_kept = exceeds_noise(gain, difference.standard_error)
     submitted = nested if is_kept else measured[IDENTITY]
+    places = [task.folds == fold for fold in range(len(by_fold))]
     return Tuned(
         recipe=best if is_kept else IDENTITY,
         best=best,
@@ -234,6 +243,8 @@ def _scored(
         gap=sign * (tuned - honest),
         tried=tried,
         surfaces=surfaces,
+        tuned_by_fold=tuple(metric.score(measured[best][place]) for place in places),
+        nested_by_fold=tuple(metric.score(nested[place]) for place in places),
     )
 
 

@@ -51,6 +51,14 @@ class TestInterval:
 
 
 @dataclass(frozen=True)
+class FoldScores:
+    """The tuned and the nested score of the images of one fold; None if there is none."""
+
+    tuned: float | None
+    nested: float | None
+
+
+@dataclass(frozen=True)
 class TunedRecipe:
     """The content of tuned.json; scores that do not exist are None.
 
@@ -72,6 +80,7 @@ class TunedRecipe:
         test_intervals: where the score of all test images will lie, then that of those on the public leaderboard, as
             far as their numbers are known.
         by_fold: for each fold, the recipe found on the others; earlier versions did not write these.
+        fold_scores: of the images of each fold in the order of `by_fold`; earlier versions did not write these either.
     """
 
     metric: str
@@ -90,6 +99,7 @@ class TunedRecipe:
     holdout: HoldoutScores | None = None
     test_intervals: tuple[TestInterval, ...] = ()
     by_fold: tuple[Recipe, ...] = ()
+    fold_scores: tuple[FoldScores, ...] = ()
 
     def for_predictions(self, *, of_mean: bool) -> Recipe:
         """The recipe for predictions that are the mean of the folds, or for those of single folds.
@@ -105,6 +115,7 @@ def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
     tree: dict[str, Any] = {"metric": tuned.metric}
     tree |= {name: recipe_to_plain(getattr(tuned, name)) for name in _RECIPES}
     tree["by_fold"] = [recipe_to_plain(recipe) for recipe in tuned.by_fold]
+    tree["fold_scores"] = [{"tuned": _number(one.tuned), "nested": _number(one.nested)} for one in tuned.fold_scores]
     tree |= {name: _number(getattr(tuned, name)) for name in _SCORES}
     tree["interval"] = [_number(end) for end in tuned.interval]
     tree["test_intervals"] = [asdict(one) for one in tuned.test_intervals]
@@ -153,6 +164,9 @@ def _from_plain(tree: Mapping[str, Any]) -> TunedRecipe:
         best=recipe_from_plain(tree["best"]),
         test_recipe=recipe_from_plain(tree["test_recipe"]),
         by_fold=tuple(map(recipe_from_plain, tree.get("by_fold", ()))),
+        fold_scores=tuple(
+            FoldScores(_score(one["tuned"]), _score(one["nested"])) for one in tree.get("fold_scores", ())
+        ),
         untuned=_score(tree["untuned"]),
         tuned=_score(tree["tuned"]),
         nested=_score(tree["nested"]),

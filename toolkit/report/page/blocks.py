@@ -37,11 +37,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Notice:
-    """A doubt or a finding, and where it comes from."""
+    """A doubt or a finding, and where it comes from; `ids` are those of images that it concerns, shown on demand."""
 
     level: Level
     text: str
     source: str = ""
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -256,12 +257,17 @@ class Folded:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading, an entry in the table of contents, and a sentence that says what it shows."""
+    """A part of the page with a heading, an entry in the table of contents, and a sentence that says what it shows.
+
+    `words` are those that it needs, keys of `WORDS` and labels of metrics; the first section that needs one explains
+    it.
+    """
 
     name: str
     title: str
     blocks: Sequence[Block | Beside | Folded]
     lead: str = ""
+    words: Sequence[str] = ()
 
 
 def _is_number(text: str) -> bool:

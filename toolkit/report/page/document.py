@@ -6,6 +6,7 @@ but the one whose digest the policy names.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.report.colours import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
+    IGNORE_COLOUR,
     MASK,
     TRUE_POSITIVE,
     TRUTH,
@@ -23,6 +25,7 @@ from toolkit.report.colours import (
 )
 from toolkit.report.page.blocks import Beside, Block, Chart, Folded, Live, Section
 from toolkit.report.page.encoding import json_text
+from toolkit.report.page.words import meaning
 
 if TYPE_CHECKING:  # only where a page is written
     from jinja2 import Environment
@@ -40,12 +43,15 @@ _SCRIPTS = (
     "scripts/gallery.js",
     "scripts/page.js",
 )
+_MOST_IDS = 100
+_LONG_WORD, _HEAD, _TAIL = re.compile(r"[\w.-]{40,}"), 14, 8
 _COLOURS = {
     "truth": TRUTH,
     "mask": MASK,
-    "right": TRUE_POSITIVE,
-    "missed": FALSE_NEGATIVE,
-    "false": FALSE_POSITIVE,
+    "true-positive": TRUE_POSITIVE,
+    "false-negative": FALSE_NEGATIVE,
+    "false-positive": FALSE_POSITIVE,
+    "ignored": IGNORE_COLOUR,
     "vermilion": VERMILION,
 }
 
@@ -66,6 +72,8 @@ class Document:
             .get_template("page.html.j2")
             .render(
                 document=self,
+                words=self.words(),
+                most_ids=_MOST_IDS,
                 style="\n".join(map(_asset, _STYLES)),
                 script=script,
                 script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -73,6 +81,16 @@ class Document:
                 colours={name: hex_of(colour) for name, colour in _COLOURS.items()},
             )
         )
+
+    def words(self) -> dict[str, list[tuple[str, str]]]:
+        """What each section explains: the words that it is the first to need, with their meaning."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        told: set[str] = set()
+        for section in self.sections:
+            new = [word for word in dict.fromkeys(section.words) if word not in told and meaning(word)]
+            found[section.name] = [(word, meaning(word)) for word in new]
+            told.update(new)
+        return found
 
     def _data(self) -> dict[str, Any]:
         """What the script reads: the charts in their order, and the parts that it brings to life by their name."""
@@ -101,13 +119,20 @@ def _environment() -> "Environment":
     # Slow to import, and only pages need it.
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
 
-    return Environment(
+    found = Environment(
         loader=PackageLoader(_PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["shortened"] = shortened
+    return found
+
+
+def shortened(text: str) -> str:
+    """The text, each long word of it without its middle: an id of 64 letters would be wider than a phone."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:_HEAD]}…{word[0][-_TAIL:]}", text)
 
 
 @cache

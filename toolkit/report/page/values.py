@@ -13,6 +13,7 @@ from toolkit.core.metrics.metric import Direction
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.files.experiment.score_json import StoredScore
 from toolkit.files.experiment.tuned import TunedRecipe
+from toolkit.report.colours import GREY, hex_of, line_colour
 from toolkit.report.page.blocks import Notice
 from toolkit.report.plots.curve_lines import TrainedFold
 
@@ -115,6 +116,10 @@ class ClassPlanes:
 
     `levels` are the probabilities, 0–255; `truth` is 255 inside, 127 in ignored pixels and 0 elsewhere; `mask` is 255
     where the recipe of the page has its mask, and `other` the same for the experiment that it is compared with.
+
+    `kept` and `untuned` are the scores of the class in this image, with the recipe of the page and without one, None
+    where it has none. `area` are its true pixels at the size that is scored, and `doubt` is the share of the pixels of
+    the image, 0–1, where the network is sure of the opposite of its label.
     """
 
     levels: Pixels
@@ -122,6 +127,10 @@ class ClassPlanes:
     mask: Pixels
     curve: ImageCurve | None = None
     other: Pixels | None = None
+    kept: float | None = None
+    untuned: float | None = None
+    area: int = 0
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +180,21 @@ class Calibration:
     name: str
     pixels: Integers
     true: Integers
+
+
+@dataclass(frozen=True)
+class ClassFound:
+    """How frequent one of several classes is in the truth of the out-of-fold images.
+
+    `pixels` is its share of all pixels that are not ignored, 0–1; `images` are those that show it; `parts` are its
+    connected parts, and `size` is their median size in pixels, None without any.
+    """
+
+    name: str
+    pixels: float
+    images: int
+    parts: int
+    size: int | None
 
 
 @dataclass(frozen=True)
@@ -269,13 +293,14 @@ class ComparisonValues:
 class DataValues:
     """What `tk data` found, as data.json has it, and the distribution of the true masks of out-of-fold images.
 
-    `sizes` and `shares` are bins with their counts.
+    `sizes` and `shares` are bins with their counts; `classes` tells several classes apart instead.
     """
 
     found: Mapping[str, Any] | None
     samples: Pixels | None = None
     shares: Sequence[tuple[str, int]] = ()
     sizes: Sequence[tuple[str, int]] = ()
+    classes: Sequence[ClassFound] = ()
 
 
 @dataclass(frozen=True)
@@ -283,7 +308,8 @@ class PageValues:
     """All that is known of an experiment or ensemble.
 
     `state` says in words how far it is. `evaluation` is what `tk evaluate` finds with the recipe of the page, as plain
-    data. `missing` says for `curves` and other parts why they are not there.
+    data. `stage_losses` is the loss of each stage as the configuration writes it. `missing` says for `curves` and other
+    parts why they are not there.
     """
 
     name: str
@@ -306,8 +332,18 @@ class PageValues:
     gallery: Gallery | None = None
     trained: Sequence[TrainedFold] = ()
     seconds: Sequence[tuple[str, int, float]] = ()
+    stage_losses: Sequence[str] = ()
     ensemble: EnsembleValues | None = None
     comparison: ComparisonValues | None = None
     data: DataValues | None = None
     origin: Origin | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def foreground(self) -> tuple[str, ...]:
+        """The names of the classes that are looked for: the first of exclusive classes counts as background."""
+        return self.classes[1:] if self.activation == "softmax" else self.classes
+
+    def colour_of(self, name: str) -> str:
+        """The colour `#rrggbb` of a class in charts: the hue that it has in all pictures; grey for the background."""
+        return hex_of(line_colour(self.foreground.index(name)) if name in self.foreground else GREY)

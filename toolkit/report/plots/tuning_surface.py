@@ -68,19 +68,18 @@ def _title(text: str, width: float) -> str:
 
 
 def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float) -> None:
+    from matplotlib.colors import Normalize, TwoSlopeNorm  # noqa: PLC0415 # slow to import
+
     scores = surface.scores.T
     finite = scores[np.isfinite(scores)]
-    # The colours cover the best scores: most of the surface is far worse.
     worst, best = (0.0, 1.0) if not len(finite) else (float(finite.min()), float(finite.max()))
-    middle = float(np.median(finite)) if len(finite) else 0.0
-    low, high = (max(worst, middle - (best - middle)), best)
-    colours = "viridis"
-    if metric.direction == "min":
-        low, high, colours = worst, min(best, middle + (middle - worst)), "viridis_r"
-    drawn = axes.pcolormesh(
-        _edges(surface.thresholds), np.arange(len(scores) + 1) - 0.5, scores, vmin=low, vmax=high, cmap=colours
-    )
-    bar = axes.figure.colorbar(drawn, ax=axes, extend="min" if low > worst else "neither")
+    # Half of the surface has the colours of one half of the scale, because most of it is far worse than the best.
+    middle = float(np.median(finite)) if len(finite) else 0.5
+    scale = TwoSlopeNorm(middle, worst, best) if worst < middle < best else Normalize(worst, best)
+    colours = "viridis" if metric.direction == "max" else "viridis_r"
+    places = _edges(surface.thresholds), np.arange(len(scores) + 1) - 0.5
+    drawn = axes.pcolormesh(*places, scores, norm=scale, cmap=colours)
+    bar = axes.figure.colorbar(drawn, ax=axes)
     bar.outline.set_visible(False)
     ridge = best - standard_error if metric.direction == "max" else worst + standard_error
     if standard_error > 0 and worst < ridge < best:

@@ -32,7 +32,7 @@ def test_what_a_member_adds_is_more_where_it_is_better(example_values: PageValue
     ]
     assert isinstance(heat, HeatTable)
     assert heat.texts[0] == ["1.00", "-0.20"]
-    assert heat.shares[0] == [1.0, 0.0]
+    assert heat.shares[0] == [1.0, 0.0]  # -0.2 is the lowest, so that nothing is below the scale
 
 
 def test_members_with_views_have_both_scores(example_values: PageValues) -> None:

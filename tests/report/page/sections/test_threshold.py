@@ -42,6 +42,14 @@ def test_steps_that_sliders_lack_are_told(example_values: PageValues) -> None:
     assert "further steps (fill holes, minimum object size)" in note
 
 
+def test_exclusive_classes_have_no_score_of_all_and_the_reason_is_told(made_up: Any) -> None:
+    exclusive = live_of(made_up(("background", "road", "tree"), "miou", "softmax").values()).values["alone"]
+    assert "compete for pixels" in exclusive
+    assert live_of(made_up(("first", "second"), "dice").values()).values["alone"] == ""
+    accuracy = made_up(("first", "second"), "pixel_accuracy").values()
+    assert "does not follow" in live_of(accuracy).values["alone"]
+
+
 def test_without_curves_the_reason_is_told(example_values: PageValues) -> None:
     section = threshold(replace(example_values, curves=None, missing={"curves": "too slow"}))
     assert section is not None

@@ -42,6 +42,29 @@ def test_stages_follow_each_other_and_folds_have_lines(example_values: PageValue
     ]
 
 
+def test_stages_with_different_losses_have_charts_of_their_own(example_values: PageValues) -> None:
+    stages = [[epoch(0, 0.1), epoch(1, 0.3)], [epoch(0, 0.5)], [epoch(0, 0.6), epoch(1, 0.7)]]
+    trained = [TrainedFold(0, "fold 0", stages, [1, 0, 0])]
+    losses = ["bce", "lovasz", "lovasz"]
+    charts = charts_of(training_curves(replace(example_values, trained=trained, stage_losses=losses)))
+    first, second = charts["Validation loss, stage 0: bce"], charts["Validation loss, stages 1 – 2: lovasz"]
+    assert list(first.places) == [1, 2]
+    assert first.marks == []
+    assert [one.values for one in first.series if one.style == "line"] == [[1.0, 0.8]]
+    assert list(second.places) == [3, 4, 5]
+    assert second.marks == [(3.5, "stage 2")]
+    assert "cannot be compared" in second.note
+    (whole,) = [
+        chart
+        for title, chart in charts_of(
+            training_curves(replace(example_values, trained=trained, stage_losses=["bce"] * 3))
+        ).items()
+        if "loss" in title
+    ]
+    assert whole.title == "Validation loss: bce"
+    assert "compared" not in whole.note
+
+
 def test_classes_have_the_mean_of_the_folds(example_values: PageValues) -> None:
     scores = {"iou[road]": 0.2, "iou[tree]": 0.6}
     folds = [

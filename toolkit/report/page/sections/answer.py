@@ -18,7 +18,8 @@ def answer(values: PageValues) -> Section:
     else:
         blocks += [Figures(_figures(values)), *_words(values)]
     blocks += [Code("Next", values.next_step), Notices("Doubts", values.doubts, "No check has found anything.")]
-    return Section("answer", "The answer", blocks)
+    words = ["untuned"] if values.tuned is None else ["untuned", "tuned", "nested", "recipe", "bootstrap"]
+    return Section("answer", "The answer", blocks, words=(*words, "out-of-fold (OOF)", "fold", values.metric))
 
 
 _EXPECTED = (
@@ -44,7 +45,7 @@ def _figures(values: PageValues) -> list[Figure]:
         Figure(
             "Nested",
             score_text(tuned.nested),
-            f"honest: 95 % interval {interval_text(low, high)}",
+            f"honest; 95 % interval {interval_text(low, high)}",
             is_main=True,
         ),
         *expected,

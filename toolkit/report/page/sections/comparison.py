@@ -16,7 +16,9 @@ def comparison(values: PageValues) -> Section | None:
         blocks.append(TableBlock("Keys that differ", ("key", *names), [(key, *cells) for key, cells in found.keys]))
     blocks += [Prose(text) for text in found.leaderboard]
     blocks += [Prose(note, is_quiet=True) for note in found.notes]
-    return Section("comparison", "Several experiments", blocks, f"{values.name} is the baseline of all differences.")
+    lead = f"{values.name} is the baseline of all differences."
+    words = ("untuned", "tuned", "nested", "out-of-fold (OOF)", *(row.metric for row in found.rows))
+    return Section("comparison", "Several experiments", blocks, lead, words)
 
 
 def _scores(found: ComparisonValues) -> TableBlock:

@@ -21,7 +21,7 @@ def ensemble_members(values: PageValues) -> Section | None:
     blocks += [*_views(found.view_search), *_weights(found.weight_search)]
     blocks += [Prose(note, is_quiet=True) for note in found.notes]
     lead = f"Weighted mean of {_MEANT.get(found.mean, found.mean)}; weights: {found.weighting}; views: {found.views}."
-    return Section("ensemble", "The ensemble", blocks, lead)
+    return Section("ensemble", "The ensemble", blocks, lead, ("member", "view", "untuned", "nested"))
 
 
 def _members(found: EnsembleValues, metric: str, direction: str) -> TableBlock:
@@ -42,7 +42,11 @@ def _members(found: EnsembleValues, metric: str, direction: str) -> TableBlock:
 
 def _correlations(found: EnsembleValues) -> HeatTable:
     names = [one.name for one in found.members]
-    shares = [[None if value is None else max(0.0, value) for value in row] for row in found.correlations]
+    # The lightest shade is no correlation, or the lowest one if that is below 0: no value is outside of the scale.
+    lowest = min([0.0, *(value for row in found.correlations for value in row if value is not None)])
+    shares = [
+        [None if value is None else (value - lowest) / (1 - lowest) for value in row] for row in found.correlations
+    ]
     texts = [["–" if value is None else f"{value:.2f}" for value in row] for row in found.correlations]
     note = "Correlation of the scores of single images. The lower, the more the members help each other."
     return HeatTable("How alike the members' errors are", names, names, shares, texts, "", note)

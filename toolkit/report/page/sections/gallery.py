@@ -28,19 +28,20 @@ def gallery(values: PageValues) -> Section | None:
         "images": [_image(one) for one in found.images],
         "direction": values.direction,
         "comparedWith": found.compared_with,
+        "metric": values.metric,
     }
     shown = {
         "gallery": found,
         "groups": [(key, text) for key, text in _GROUPS.items() if any(key in one.groups for one in found.images)],
         "folds": sorted({one.fold for one in found.images}),
-        "metric": values.metric,
-        "total": values.images,
+        "has_ignored": any((one.truth == 127).any() for image in found.images for one in image.planes.values()),
     }
     lead = (
         f"{len(found.images)} of {values.images:,} out-of-fold images. Each was predicted by the fold that never saw "
         "it. Press an image to enlarge it."
     )
-    return Section("images", "The images", [Live("gallery.html.j2", shown, data, "gallery")], lead)
+    words = ("fold", "out-of-fold (OOF)", values.metric)
+    return Section("images", "The images", [Live("gallery.html.j2", shown, data, "gallery")], lead, words)
 
 
 def _image(image: GalleryImage) -> dict[str, Any]:
@@ -65,6 +66,10 @@ def _planes(planes: ClassPlanes) -> dict[str, Any]:
         "maps": png_address(_stacked(planes.levels, planes.truth, planes.mask)),
         "other": None if planes.other is None else png_address(planes.other),
         "isEmpty": not bool((planes.truth == 255).any()),
+        "kept": planes.kept,
+        "untuned": planes.untuned,
+        "area": planes.area,
+        "doubt": planes.doubt,
         "curve": None if planes.curve is None else _curve(planes.curve),
     }
 

@@ -9,7 +9,7 @@ def origin(values: PageValues) -> Section | None:
     found = values.origin
     if found is None:
         return None
-    blocks: list[Block | Folded] = [Code("To run it again", "\n".join(found.commands))]
+    blocks: list[Block | Folded] = [Code("To run it again, in this order", "\n".join(found.commands))]
     if found.changed:
         extends = f"In what it extends ({', '.join(found.parents)})" if found.parents else ""
         columns = ("key", "value", *([extends] if extends else []), "default")

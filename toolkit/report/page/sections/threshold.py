@@ -33,8 +33,11 @@ def threshold(values: PageValues) -> Section | None:
         "recipe": describe(_kept(values), values.classes, values.activation),
         "kept": None if values.kept is None else asdict(values.kept),
     }
-    shown = {"curves": curves, "notes": _notes(values, curves), "has_gallery": values.gallery is not None}
-    return Section("threshold", "The threshold", [Live("threshold.html.j2", shown, data, "threshold")], _LEAD)
+    shown = {"curves": curves, "notes": _notes(values, curves), "alone": _alone(values, curves)}
+    triplets = ["triplet"] if any(one.triplet is not None for one in curves.classes) else []
+    objects = ["object"] if any(one.minimum == "minimum_object_size" for one in curves.classes) else []
+    words = ("threshold", *triplets, *objects, "untuned", "tuned", "nested", "out-of-fold (OOF)", curves.metric)
+    return Section("threshold", "The threshold", [Live("threshold.html.j2", shown, data, "threshold")], _LEAD, words)
 
 
 def _kept(values: PageValues) -> Recipe:
@@ -103,16 +106,23 @@ def _nearest(places: Floats, value: float) -> int:
     return int(np.abs(places - value).argmin())
 
 
+def _alone(values: PageValues, curves: Curves) -> str:
+    """Why the sliders do not give the score of all classes; empty where they do."""
+    if curves.together != "alone" or len(values.classes) == 1:
+        return ""
+    if values.activation == "softmax":
+        return (
+            "The sliders cannot give the score of all classes, because exclusive classes compete for pixels: a pixel "
+            "that one class loses goes to another one, which depends on the thresholds of all others. They show one "
+            "class alone, as if it could have every pixel above its threshold. “Kept recipe” has the exact score of "
+            "all classes."
+        )
+    return f"The score of all classes by {curves.metric} does not follow from those of single classes."
+
+
 def _notes(values: PageValues, curves: Curves) -> list[str]:
     """What the sliders do not show."""
     notes = []
-    if values.activation == "softmax":
-        notes.append(
-            "Classes compete for pixels: each pixel gets its most probable class. The sliders show one class alone, "
-            "as if it could have every pixel above its threshold, so they do not give the score of all classes."
-        )
-    elif curves.together == "alone" and len(curves.classes) > 1:
-        notes.append("The score of all classes together does not follow from those of single classes by this metric.")
     further = _further_steps(values, curves)
     if further:
         notes.append(

@@ -1,6 +1,8 @@
 """Training: losses, scores and the learning rate of every epoch, the best epochs, and the time they took."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from toolkit.files.experiment.history import Epoch
 from toolkit.messages import duration_text, score_text
@@ -26,19 +28,11 @@ def training_curves(values: PageValues) -> Section | None:
     main = [label for label in labels if "[" not in label]
     of_classes = [label for label in labels if "[" in label]
 
-    def chart(title: str, pick: Callable[[Epoch], float | None], *, dashed: bool = False) -> Chart:
-        series = _series(trained, longest, pick)
-        if dashed:
-            series += _series(trained, longest, lambda epoch: epoch.loss, "dotted", ", training batches")
-        return Chart(title, "epoch", places, series, stages, is_whole=True)
+    def chart(title: str, pick: Callable[[Epoch], float | None]) -> Chart:
+        return Chart(title, "epoch", places, _series(trained, longest, pick), stages, is_whole=True)
 
     blocks: list[Block | Beside | Folded] = [
-        Beside(
-            [
-                chart("Validation loss; dotted: training batches", _validation_loss, dashed=True),
-                *(chart(label, _score(label)) for label in main[:1]),
-            ]
-        ),
+        Beside([*_losses(values, longest), *(chart(label, _score(label)) for label in main[:1])]),
         TableBlock("Best epochs", _BEST if _knows_memory(values) else _BEST[:-1], _best_rows(values)),
     ]
     further = [chart(label, _score(label)) for label in main[1:]]
@@ -52,11 +46,32 @@ def training_curves(values: PageValues) -> Section | None:
     blocks.append(Folded("Further metrics and the learning rate", pairs))
     if of_classes:
         shown = of_classes[: _MANY * 3]
-        blocks.append(Folded("Every class", [_class_chart(trained, longest, labels=shown, stages=stages)]))
+        blocks.append(Folded("Every class", [_class_chart(values, longest, labels=shown, stages=stages)]))
     total = sum(seconds for _, _, seconds in values.seconds)
     epochs = sum(count for _, count, _ in values.seconds)
     lead = f"{epochs} epochs in {duration_text(total)}, all folds and stages together." if epochs else ""
-    return Section("training", "Training", blocks, lead)
+    return Section("training", "Training", blocks, lead, ("fold", "stage", "epoch", *main))
+
+
+def _losses(values: PageValues, longest: Sequence[int]) -> list[Chart]:
+    """The losses; a chart for each run of stages with the same loss, because values of others cannot be compared."""
+    of_stages = values.stage_losses or [""] * len(longest)
+    first, charts = 0, []
+    for loss, run in groupby(of_stages[: len(longest)]):
+        last = first + len(list(run))
+        trained = [replace(one, stages=one.stages[first:last], best=one.best[first:last]) for one in values.trained]
+        start = sum(longest[:first])
+        places = [start + place for place in range(1, sum(longest[first:last]) + 1)]
+        series = _series(trained, longest[first:last], _validation_loss)
+        series += _series(trained, longest[first:last], lambda epoch: epoch.loss, "dotted", ", training batches")
+        marks = [mark for mark in _stage_marks(longest) if places and places[0] < mark[0] < places[-1]]
+        is_all = last - first == len(longest)
+        which = f"stage {first}" if last - first == 1 else f"stages {first} – {last - 1}"
+        title = f"Validation loss{'' if is_all else f', {which}'}{f': {loss}' if loss else ''}"
+        note = "Dotted: training batches." + ("" if is_all else " Values of different losses cannot be compared.")
+        charts.append(Chart(title, "epoch", places, series, marks, note, is_whole=True))
+        first = last
+    return charts
 
 
 def _longest(trained: Sequence[TrainedFold]) -> list[int]:
@@ -88,15 +103,15 @@ def _series(
 
 
 def _class_chart(
-    trained: Sequence[TrainedFold], longest: Sequence[int], *, labels: Sequence[str], stages: list[tuple[float, str]]
+    values: PageValues, longest: Sequence[int], *, labels: Sequence[str], stages: list[tuple[float, str]]
 ) -> Chart:
     """The mean over the folds of the score of each class."""
     names = list(dict.fromkeys(label.partition("[")[2].removesuffix("]") for label in labels))
     metric = labels[0].partition("[")[0]
     series = []
-    for number, name in enumerate(names):
-        rows = [one.values for one in _series(trained, longest, _score(f"{metric}[{name}]"))]
-        series.append(Series(name, [_mean(column) for column in zip(*rows, strict=True)], hex_of(line_colour(number))))
+    for name in names:
+        rows = [one.values for one in _series(values.trained, longest, _score(f"{metric}[{name}]"))]
+        series.append(Series(name, [_mean(column) for column in zip(*rows, strict=True)], values.colour_of(name)))
     places = list(range(1, sum(longest) + 1))
     return Chart(f"{metric} of each class, mean of the folds", "epoch", places, series, stages, is_whole=True)
 

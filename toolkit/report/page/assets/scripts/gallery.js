@@ -46,10 +46,18 @@ Page.gallery = {
     Page.gallery.fill();
   },
 
-  // What is shown of an image: the score of the kept recipe, or that of the sliders for the class.
+  get several() {
+    return Page.gallery.data.classes.length > 1;
+  },
+
+  get className() {
+    return Page.gallery.data.classes.find((one) => one.index === Page.gallery.chosen).name;
+  },
+
+  // What is shown of an image: the score of the class with the kept recipe, or with the sliders.
   score(image) {
     const planes = image.planes[Page.gallery.chosen];
-    if (Page.live.mode === "kept" || !Page.gallery.curve) return image.kept;
+    if (Page.live.mode === "kept" || !Page.gallery.curve) return Page.gallery.several ? planes.kept : image.kept;
     if (!planes || !planes.curve) return null;
     const curve = Page.gallery.unpackedCurve(planes);
     const one = Page.gallery.curve;
@@ -71,11 +79,13 @@ Page.gallery = {
     const value = (id) => document.getElementById(id).value;
     const [group, fold, truth, order] = ["gallery-group", "gallery-fold", "gallery-truth", "gallery-order"].map(value);
     const index = Page.gallery.chosen;
-    const several = Page.gallery.data.classes.length > 1;
+    const several = Page.gallery.several;
+    const area = (image) => (several ? image.planes[index].area : image.trueArea);
     const found = Page.gallery.data.images.filter((image) => {
-      const isEmpty = several ? image.planes[index].isEmpty : image.trueArea === 0;
+      const isEmpty = area(image) === 0;
       return (
         (!group || image.groups.includes(group)) &&
+        (group !== "label" || image.planes[index].doubt > 0) &&
         (!fold || image.fold === Number(fold)) &&
         (!truth || (truth === "empty") === isEmpty)
       );
@@ -85,8 +95,9 @@ Page.gallery = {
     const keys = {
       worst: (image) => sign * number(Page.gallery.score(image)),
       best: (image) => -sign * number(Page.gallery.score(image)),
-      large: (image) => -image.trueArea,
-      small: (image) => image.trueArea,
+      large: (image) => -area(image),
+      small: area,
+      doubt: (image) => -image.planes[index].doubt,
       fold: (image) => image.fold,
       differs: (image) => -Math.abs(number(image.other) - number(image.untuned)),
     };
@@ -99,7 +110,7 @@ Page.gallery = {
     Page.gallery.order = images;
     Page.gallery.list.replaceChildren(...shown.map(Page.gallery.card));
     document.getElementById("gallery-more").hidden = images.length <= shown.length;
-    document.getElementById("gallery-count").textContent = `${images.length} images`;
+    document.getElementById("gallery-count").textContent = images.length === 1 ? "1 image" : `${images.length} images`;
     shown.forEach(Page.gallery.caption);
   },
 
@@ -135,10 +146,40 @@ Page.gallery = {
     const score = Page.gallery.score(image);
     card.score.textContent = Page.score(score);
     card.score.dataset.value = score === null || score === undefined ? "" : String(score);
-    const other = Page.gallery.data.comparedWith && image.other !== null ? `, ${Page.gallery.data.comparedWith} ${Page.score(image.other)}` : "";
-    const untuned = image.untuned === score ? "" : `, untuned ${Page.score(image.untuned)}`;
-    const ofClass = Page.live.mode !== "kept" && Page.gallery.data.classes.length > 1 ? "score of the class, " : "";
-    card.facts.textContent = `${ofClass}fold ${image.fold}, ${image.size[0]}×${image.size[1]}, true area ${image.trueArea}${untuned}${other}`;
+    card.facts.textContent = Page.gallery.facts(image);
+  },
+
+  // What is told of an image beside its score.
+  facts(image) {
+    const score = Page.gallery.score(image);
+    const other = Page.gallery.data.comparedWith && image.other !== null ? `${Page.gallery.data.comparedWith} ${Page.score(image.other)}${Page.gallery.several ? " (all classes)" : ""}` : "";
+    const { several, className } = Page.gallery;
+    const planes = image.planes[Page.gallery.chosen];
+    const untuned = several ? planes.untuned : image.untuned;
+    const facts = [
+      several ? `${Page.gallery.data.metric} of ${className}` : Page.gallery.data.metric,
+      untuned === score ? "" : `untuned ${Page.score(untuned)}`,
+      several && Page.live.mode === "kept" ? `all classes ${Page.score(image.kept)}` : "",
+      other,
+      `fold ${image.fold}`,
+      `${image.size[0]}×${image.size[1]}`,
+      `true area ${several ? planes.area : image.trueArea} pixels`,
+      Page.gallery.doubt(image),
+    ];
+    return facts.filter(Boolean).join(", ");
+  },
+
+  // The classes whose label is in doubt, the most doubtful first, with the share of the pixels of the image.
+  doubt(image) {
+    if (!image.groups.includes("label")) return "";
+    const share = (value) => `${value < 0.001 ? "< 0.1" : (100 * value).toFixed(1)} %`;
+    const classes = Page.gallery.data.classes
+      .map((one) => [one.name, image.planes[one.index].doubt])
+      .filter((pair) => pair[1] > 0)
+      .sort((one, another) => another[1] - one[1]);
+    if (!Page.gallery.several) return `label in doubt: ${share(classes[0][1])} of the pixels`;
+    const more = classes.length > 3 ? `, and ${classes.length - 3} more` : "";
+    return `label in doubt: ${classes.slice(0, 3).map(([name, value]) => `${name} ${share(value)}`).join(", ")}${more}`;
   },
 
   follow() {
@@ -220,7 +261,7 @@ Page.gallery = {
     card.item.dataset.area = Page.masks.count(mask);
   },
 
-  // One layer of an image: what is right, missed and false has the same colours in every picture of the toolkit.
+  // One layer of an image: true and false positives and false negatives have the colours of all pictures.
   paint(canvas, layer, maps, mask) {
     const { width, height, picture, levels, truth } = maps;
     canvas.width = width;
@@ -238,10 +279,10 @@ Page.gallery = {
       else if (layer === "errors") {
         const grey = 0.55 * (colour[0] + colour[1] + colour[2]) / 3;
         colour = [grey, grey, grey];
-        const kind = mask[at] ? (isTrue ? "right" : "false") : isTrue ? "missed" : "";
-        if (kind && truth[at] !== 127) colour = Page.gallery.tinted(colour, colours[kind], kind === "right" ? 0.45 : 0.9);
+        const kind = mask[at] ? (isTrue ? "true-positive" : "false-positive") : isTrue ? "false-negative" : "";
+        if (kind && truth[at] !== 127) colour = Page.gallery.tinted(colour, colours[kind], kind === "true-positive" ? 0.45 : 0.9);
       }
-      if (truth[at] === 127 && layer !== "image" && layer !== "probability") colour = Page.gallery.tinted(colour, [150, 155, 162], 0.75);
+      if (truth[at] === 127 && layer !== "image" && layer !== "probability") colour = Page.gallery.tinted(colour, colours.ignored, 0.75);
       pixels.data.set([...colour, 255], 4 * at);
     }
     context.putImageData(pixels, 0, 0);

@@ -43,15 +43,22 @@ Page.surface = {
     return { across: thresholds, rows: minimums.length, at, name: (y) => String(minimums[y]), label, x: one.at.threshold, y: one.at.minimum, triplet: false };
   },
 
-  // Colours cover the best scores: most of the surface is far worse.
+  // The worst, the middle and the best score: half of the surface has the colours above the middle of the scale,
+  // because most of it is far worse than the best; no score is outside of the scale.
   range(grid) {
     const values = [];
     for (let x = 0; x < grid.across.length; x++) for (let y = 0; y < grid.rows; y++) values.push(grid.at(x, y));
     const known = values.filter((value) => !Number.isNaN(value)).sort((one, other) => one - other);
-    if (!known.length) return [0, 1];
-    const [low, middle, high] = [known[0], known[known.length >> 1], known[known.length - 1]];
-    if (Page.live.data.direction === "min") return [Math.min(high, 2 * middle - low), low];
-    return [Math.max(low, 2 * middle - high), high];
+    if (!known.length) return [0, 0.5, 1];
+    const [low, median, high] = [known[0], known[known.length >> 1], known[known.length - 1]];
+    const found = [low, low < median && median < high ? median : (low + high) / 2, high];
+    return Page.live.data.direction === "min" ? found.reverse() : found;
+  },
+
+  // The place of a score on the scale of colours, 0–1: straight from the worst to the middle, and from there to the best.
+  share(value, [low, middle, high]) {
+    if ((value - middle) * (high - middle) > 0) return 0.5 + (0.5 * (value - middle)) / (high - middle);
+    return middle === low ? 1 : (0.5 * (value - low)) / (middle - low);
   },
 
   colour(share) {
@@ -71,8 +78,7 @@ Page.surface = {
     for (let y = 0; y < grid.rows; y++) {
       for (let x = 0; x < grid.across.length; x++) {
         const value = grid.at(x, y);
-        const span = range[1] - range[0];
-        const colour = Number.isNaN(value) ? [128, 128, 128] : Page.surface.colour(span ? (value - range[0]) / span : 1);
+        const colour = Number.isNaN(value) ? [128, 128, 128] : Page.surface.colour(Page.surface.share(value, range));
         pixels.data.set([...colour, 255], 4 * ((grid.rows - 1 - y) * canvas.width + x));
       }
     }
@@ -84,8 +90,9 @@ Page.surface = {
     const grid = Page.surface.grid();
     const range = Page.surface.range(grid);
     const picture = Page.surface.picture(grid, range);
-    document.getElementById("scale-low").textContent = Page.score(range[0]);
-    document.getElementById("scale-high").textContent = Page.score(range[1]);
+    ["low", "middle", "high"].forEach((name, at) => {
+      document.getElementById(`scale-${name}`).textContent = Page.score(range[at]);
+    });
     const step = grid.across.length > 1 ? grid.across[1] - grid.across[0] : 1;
     const [first, last] = [grid.across[0] - step / 2, grid.across[grid.across.length - 1] + step / 2];
     return {
@@ -147,13 +154,16 @@ Page.surface = {
     const grid = Page.surface.grid();
     const one = Page.live.current;
     const counted = new Map();
+    const drawn = new Set(Page.live.mode === "kept" ? [] : ["sliders"]);
     for (const mark of one.marks) {
       if (grid.triplet !== Boolean(mark.triplet)) continue;
       const [x, y] = grid.triplet ? [mark.triplet[0], mark.triplet[2]] : [mark.threshold, mark.minimum];
       const key = `${mark.name} ${x} ${y}`;
       counted.set(key, (counted.get(key) || 0) + 1);
+      drawn.add(mark.name);
       Page.surface.sign(u, mark.name, u.valToPos(grid.across[x], "x", true), u.valToPos(y, "y", true), counted.get(key));
     }
+    for (const item of document.querySelectorAll("#surface-legend li")) item.hidden = !drawn.has(item.dataset.sign);
     if (Page.live.mode !== "kept") {
       Page.surface.sign(u, "sliders", u.valToPos(grid.across[grid.x], "x", true), u.valToPos(grid.y, "y", true), 1);
     }

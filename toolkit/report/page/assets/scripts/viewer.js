@@ -1,9 +1,10 @@
 "use strict";
-// One image enlarged: every layer, zoom, and a blink between truth and mask.
+// One image enlarged beside one of its layers, with zoom, and a blink between truth and mask.
 Page.viewer = {
   image: null,
   zoom: 1,
   blinking: null,
+  stages: ["viewer-image-stage", "viewer-stage"],
 
   start() {
     const dialog = document.getElementById("viewer");
@@ -20,6 +21,14 @@ Page.viewer = {
     dialog.addEventListener("keydown", Page.viewer.key);
     document.querySelectorAll("[name=viewer-layer]").forEach((radio) => radio.addEventListener("change", Page.viewer.draw));
     document.querySelector(".other-layer").hidden = !(Page.data.live.gallery && Page.data.live.gallery.comparedWith);
+    const stages = Page.viewer.stages.map((id) => document.getElementById(id));
+    stages.forEach((stage, at) =>
+      stage.addEventListener("scroll", () => {
+        const other = stages[1 - at];
+        if (other.scrollLeft !== stage.scrollLeft) other.scrollLeft = stage.scrollLeft;
+        if (other.scrollTop !== stage.scrollTop) other.scrollTop = stage.scrollTop;
+      }),
+    );
     addEventListener("resize", () => Page.viewer.image && Page.viewer.setZoom(Page.viewer.zoom));
   },
 
@@ -28,7 +37,7 @@ Page.viewer = {
     Page.viewer.zoom = 1;
     document.getElementById("viewer-title").replaceChildren(
       Page.element("bdi", { class: "id" }, image.id),
-      Page.element("span", { class: "quiet" }, ` fold ${image.fold}, ${image.size[0]}×${image.size[1]} pixels, score ${Page.score(Page.gallery.score(image))}`),
+      Page.element("span", { class: "quiet" }, ` ${Page.score(Page.gallery.score(image))} ${Page.gallery.facts(image)}`),
     );
     if (!Page.viewer.dialog.open) Page.viewer.dialog.showModal();
     Page.viewer.draw();
@@ -55,6 +64,11 @@ Page.viewer = {
     const canvas = document.getElementById("viewer-canvas");
     Page.gallery.paint(canvas, Page.viewer.layer, maps, Page.gallery.mask(image, maps));
     canvas.dataset.layer = Page.viewer.layer;
+    Page.gallery.paint(document.getElementById("viewer-image"), "image", maps, null);
+    document.getElementById("viewer-image-stage").hidden = Page.viewer.layer === "image";
+    for (const item of document.querySelectorAll("#viewer-legend li")) {
+      item.hidden = !item.dataset.layers.split(" ").includes(Page.viewer.layer);
+    }
     Page.viewer.setZoom(Page.viewer.zoom);
   },
 
@@ -64,8 +78,10 @@ Page.viewer = {
     const canvas = document.getElementById("viewer-canvas");
     const stage = document.getElementById("viewer-stage");
     const fit = Math.min(stage.clientWidth / canvas.width, stage.clientHeight / canvas.height);
-    canvas.style.width = `${canvas.width * fit * Page.viewer.zoom}px`;
-    canvas.style.height = `${canvas.height * fit * Page.viewer.zoom}px`;
+    for (const one of [canvas, document.getElementById("viewer-image")]) {
+      one.style.width = `${canvas.width * fit * Page.viewer.zoom}px`;
+      one.style.height = `${canvas.height * fit * Page.viewer.zoom}px`;
+    }
   },
 
   blink() {
