@@ -48,12 +48,15 @@ class Validation:
     `examples` are the first images.
     """
 
-    def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
+    def __init__(
+        self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run, *, at_most: int | None = None
+    ) -> None:
+        """Choose the images; `at_most` takes only so many of them, to measure the speed."""
         self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
         self._size = data.plan.config.scored_size
         held_out = data.pool.validation_positions(run.fold)
         chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
-        self.positions: Integers = held_out[chosen]
+        self.positions: Integers = held_out[chosen][:at_most]
         samples = [data.pool.samples[position] for position in self.positions]
         self._tiles = [tile for sample in samples for tile in data.reader_of(stage).tiles(sample)]
         self.examples: list[Example] = []
