@@ -15,6 +15,7 @@ from toolkit.core.randomness import derived_seed
 from toolkit.core.trials.planned_hours import Speed, StageSpeed, StageWork
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.training_pool import Pool
+from toolkit.files.disk.changes import make_folder
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.predictions.store import engines_of
 from toolkit.learning.optimizing.schedules import Moment, build_schedule
@@ -199,7 +200,7 @@ class _StageTrial:
         network, is_better = self._shared.network, self._data.plan.is_better
         candidates = Candidates(self._stage, self._folder, network, compiled.step.average, is_better)
         callbacks = self._data.plan.callbacks(self._stage)
-        self._folder.last.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder.last.parent)
         network.save_weights(self._folder.best_weights)
         Resumable(self._folder.last, network, compiled.step, candidates, callbacks).save([], [], "")
 
