@@ -92,7 +92,7 @@ def plan_experiment(
                 remembered, is_new = Remembered(found.speed, found.engine), True
                 measurements.remember(remembered)
     work = _work(config, dataset, table, plan, stages)
-    ratios = _ratios(experiment, config, stages, remembered.speed)
+    ratios = recorded_ratios(experiment, config, stages, remembered.speed)
     recorded = statistics.median(ratios) if ratios else None
     planned = Planned(work, remembered.speed, recorded)
     return ExperimentPlan(experiment, config, planned, machine, remembered, is_new, len(ratios))
@@ -126,7 +126,7 @@ def _work(config: Config, dataset: Dataset, table: FoldTable, plan: "Plan", stag
     )
 
 
-def _ratios(experiment: Experiment, config: Config, stages: Sequence[StageWork], speed: Speed) -> list[float]:
+def recorded_ratios(experiment: Experiment, config: Config, stages: Sequence[StageWork], speed: Speed) -> list[float]:
     """The recorded seconds of each trained epoch, as multiples of the planned ones.
 
     The first epoch of each stage is left out: it may hold the time of compiling.
