@@ -20,7 +20,7 @@ from toolkit.commands.submitting.submit import SubmitOptions, SubmitResult
 from toolkit.core.ensembling.dropping import Cost
 from toolkit.errors import ConfigError, NotReadyError, OutOfTimeError
 from toolkit.files.disk.changes import delete_folder
-from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.workspace import Workspace
@@ -32,9 +32,9 @@ PASS = 10.0
 """Seconds that the stand-in for a network takes for all test images."""
 
 
-def write_store(experiment: Experiment, split: str, ids: list[str], noise: float) -> None:
+def write_store(experiment: Experiment, split: Split, ids: list[str], noise: float) -> None:
     """Maps that are wrong in this share of the pixels."""
-    with ProbabilityWriter(experiment.predictions(split), "uint8", {"weights": experiment.name}) as writer:  # type: ignore[arg-type]
+    with ProbabilityWriter(experiment.predictions(split), "uint8", {"weights": experiment.name}) as writer:
         for image_id in ids:
             truth = truth_of(image_id)
             wrong = np.random.default_rng([*image_id.encode()]).random(truth.shape) < noise
@@ -175,7 +175,10 @@ def test_what_is_worth_least_goes_first(predicted: list[str], told: Told) -> Non
         assert step.high is not None
         assert step.change == pytest.approx(step.score - whole.score)
         assert step.low <= step.change <= step.high
-    assert "tk submit --minutes" in chain.drops.next_steps(5.0)[0]
+    assert chain.drops.next_steps(5.0) == [
+        "all: in 5 s fair, good with views none predicts the test images",
+        "next: tk submit all --minutes 1",
+    ]
     assert "not even good alone" in chain.drops.next_steps(1.0)[0]
 
 

@@ -81,18 +81,16 @@ class Drops:
 
     def next_steps(self, seconds: float) -> list[str]:
         """Which step of the chain fits into these seconds."""
-        known = [step for step in self.steps if step.seconds is not None and step.seconds <= seconds]
         if any(step.seconds is None for step in self.steps):
             return []
-        if not known:
-            return [
-                f"{self.experiment}: not even {self.steps[-1].members[0]} alone predicts in {duration_text(seconds)}"
-            ]
-        first = known[0]
-        what = "the whole ensemble" if not first.dropped else f"{', '.join(first.members)} with views {first.views}"
-        return [
-            f"{self.experiment}: in {duration_text(seconds)} {what} predicts; tk submit --minutes keeps to such a time"
-        ]
+        command = f"next: tk submit {self.experiment} --minutes {max(1, seconds / 60):.0f}"
+        fitting = [step for step in self.steps if step.seconds is not None and step.seconds <= seconds]
+        if not fitting:
+            alone, time = self.steps[-1].members[0], duration_text(seconds)
+            return [f"{self.experiment}: not even {alone} alone predicts the test images in {time}"]
+        first = fitting[0]
+        what = f"{', '.join(first.members)} with views {first.views}" if first.dropped else "the whole ensemble"
+        return [f"{self.experiment}: in {duration_text(seconds)} {what} predicts the test images", command]
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,9 @@ def plan(
     drops = [plans.drops(one) for one in found if one.is_ensemble]
     seconds = hours * 3600
     rows = variants([one.planned for one in planned], seconds) if planned else []
-    chosen = most(rows, seconds)
+    # Sides of stages that have a shape of their own cannot be set for all stages at once.
+    scalable = all(stage.shape is None for one in planned for stage in one.config.stages)
+    chosen = most([one for one in rows if scalable or one.side == 1], seconds)
     commands = [] if chosen is None else [_command(one, chosen, hours) for one in planned]
     return PlanResult(
         hours, [_described(one) for one in planned], [_row(one, seconds) for one in rows], drops, commands
@@ -114,10 +116,10 @@ def _described(one: ExperimentPlan) -> PlannedExperiment:
     )
 
 
-def _row(one: Variant, seconds: float) -> PlannedVariant:
-    fits = "unsure" if one.time.low <= seconds < one.time.high else _SURE[one.fits(seconds)]
-    numbers = (round(value, 1) for value in (one.time.seconds, one.time.low, one.time.high))
-    return PlannedVariant(one.folds, one.epochs, one.side, one.views, *numbers, fits)
+def _row(one: Variant, available: float) -> PlannedVariant:
+    fits = "unsure" if one.time.low <= available < one.time.high else _SURE[one.fits(available)]
+    seconds, low, high = round(one.time.seconds, 1), round(one.time.low, 1), round(one.time.high, 1)
+    return PlannedVariant(one.folds, one.epochs, one.side, one.views, seconds, low, high, fits)
 
 
 def _command(one: ExperimentPlan, chosen: Variant, hours: float) -> str:

@@ -18,7 +18,6 @@ from toolkit.files.datasets.training_pool import Pool
 from toolkit.files.disk.changes import make_folder
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.predictions.store import engines_of
-from toolkit.learning.optimizing.schedules import Moment, build_schedule
 from toolkit.learning.predicting.engine_choice import engine_by_auto
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.reading.worker_count import worker_count
@@ -28,7 +27,7 @@ from toolkit.learning.training.kept_weights import Candidates
 from toolkit.learning.training.plan import Plan
 from toolkit.learning.training.resuming import Resumable
 from toolkit.learning.training.shared_network import CompiledStage, SharedNetwork
-from toolkit.learning.training.step import StepResults, StepSettings
+from toolkit.learning.training.step import StepSettings
 from toolkit.learning.training.validation import Validation
 from toolkit.learning.trials.lr_range_test import endless_batches
 from toolkit.messages import Progress, SilentTask
@@ -103,7 +102,8 @@ def measure(trial: Trial, progress: Progress) -> Measured:
         known: dict[str, StageSpeed] = {}
         stages = []
         for stage in plan.stages:
-            key = repr((stage.shape, stage.batch, stage.loss, stage.augmentation, stage.mixing, stage.optimizer.name))
+            of_step = stage.shape, stage.batch, stage.loss, stage.optimizer.name, stage.frozen
+            key = repr((of_step, stage.augmentation, stage.mixing, stage.class_weights))
             if key not in known:
                 title = f"{trial.experiment.name}: measuring stage {stage.number}"
                 with progress.task(title, 3) as task:
@@ -133,14 +133,11 @@ class _StageTrial:
     def __init__(self, shared: SharedNetwork, data: TrainingData, stage: Stage, run: Run, scratch: Path) -> None:
         self._shared, self._data, self._stage, self._run = shared, data, stage, run
         self._folder = StageFolder(scratch / f"stage{stage.number}")
-        self._compiled: CompiledStage | None = None
 
     def measured(self, advance: Callable[[], object]) -> StageSpeed:
         """The speed of the stage; `advance` is called after each of three parts."""
         began = time.perf_counter()
-        self._compiled = compiled = self._shared.begin_stage(
-            self._stage, self._data.class_weights(self._stage, self._run.fold)
-        )
+        compiled = self._shared.begin_stage(self._stage, self._data.class_weights(self._stage, self._run.fold))
         building = time.perf_counter() - began
         compiling, image, doubt = self._steps(compiled)
         advance()
@@ -153,26 +150,20 @@ class _StageTrial:
     def _steps(self, compiled: CompiledStage) -> tuple[float, float, float]:
         """The seconds of the first call beyond those of another, of an image, and the relative doubt."""
         stage, step = self._stage, compiled.step
-        schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, self._data.plan.plugins)
-        rate = schedule(Moment(0, 0, 1, stage.epochs))
         batches = endless_batches(self._data, stage, self._run)
-        results = StepResults(steps_between_reads())
-        marks = [time.perf_counter()]
-        images: list[int] = []
+        marks, images = [time.perf_counter()], list[int]()
         for number in count():
             inputs = _of_one_size(list(islice(batches, step.steps_per_call)))
+            # Without a learning rate the weights stay as they are, and the loss cannot diverge.
             seeds = [derived_seed("dropout of plan", number, place) for place in range(len(inputs))]
-            seen = sum(len(pixels) for pixels, _ in inputs)
-            results.add(
-                [[0] * len(pixels) for pixels, _ in inputs],
-                step(inputs, [StepSettings(rate, one, 0.0) for one in seeds]),
-            )
-            images.append(seen)
+            taken = step(inputs, [StepSettings(0.0, one, 0.0) for one in seeds])
+            images.append(sum(len(pixels) for pixels, _ in inputs))
+            is_last = len(images) > _LEAD + _FEWEST_STEPS and time.perf_counter() - marks[1 + _LEAD] > _TRAINING
+            if is_last or number <= _LEAD or not number % steps_between_reads():
+                taken.losses.numpy()  # waits until the step is done
             marks.append(time.perf_counter())
-            if len(images) > _LEAD + _FEWEST_STEPS and marks[-1] - marks[1 + _LEAD] > _TRAINING:
+            if is_last:
                 break
-        results.read()
-        marks[-1] = time.perf_counter()
         took = [after - before for before, after in pairwise(marks)]
         image = sum(took[_LEAD + 1 :]) / sum(images[_LEAD + 1 :])
         halves = _halves(took[_LEAD + 1 :], images[_LEAD + 1 :])

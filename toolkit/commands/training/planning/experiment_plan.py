@@ -20,7 +20,7 @@ from toolkit.files.disk.changes import attempt
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable
 from toolkit.files.experiment.history import read_history
-from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.resolved import digests_of_code, read_resolved
 
 if TYPE_CHECKING:  # they import TensorFlow
     from toolkit.learning.runtime import Precision
@@ -77,6 +77,7 @@ def plan_experiment(
         pool = dataset.pool(table.folds, table.group_numbers)
         engine = engine_for(experiment, config, pool)
         digests = {key: value for key, value in dataset.digests.items() if key not in ("test_data", "dataset")}
+        digests |= digests_of_code(experiment, config)
         measurements = Measurements(experiment.cache, config, digests, machine, engine)
         remembered, is_new = None if again else measurements.known(), False
         start = time.perf_counter() - started
