@@ -96,7 +96,16 @@ def test_more_hours_never_train_less(recorded: float | None, other: list[Planned
 
 def test_variants_never_take_longer_than_what_they_reduce() -> None:
     asked, *others = variants([PLANNED], 200.0)
-    assert (asked.folds, asked.epochs, asked.side, asked.views) == (4, 1.0, 1.0, "none")
+    assert (asked.folds, asked.asked, asked.epochs, asked.side, asked.views) == (4, 1.0, 1.0, 1.0, "none")
     for one in others:
         assert (one.time.seconds <= asked.time.seconds) == (one.views == "none")
     assert any(0 < one.epochs < 1 for one in others)
+
+
+def test_the_share_of_epochs_is_what_whole_epochs_give() -> None:
+    short = replace(PLANNED, work=replace(WORK, stages=(StageWork(epochs=2, images=75, tiles=25),)))
+    full = estimate_of(short).high
+    halved = [one for one in variants([short], full - 1) if one.asked < 1]
+    assert {one.epochs for one in halved} == {0.5}
+    single = replace(PLANNED, work=replace(WORK, stages=(StageWork(epochs=1, images=75, tiles=25),)))
+    assert all(one.asked == 1 for one in variants([single], estimate_of(single).high - 1))

@@ -72,7 +72,10 @@ class _Plans:
         """The plan of an experiment."""
         key = str(experiment.folder.resolve())
         if key not in self._known:
-            self._known[key] = plan_experiment(self._session, experiment, self._overrides, again=self._again)
+            importing = max((one.importing for one in self._known.values()), default=0.0)
+            self._known[key] = plan_experiment(
+                self._session, experiment, self._overrides, again=self._again, importing=importing
+            )
         return self._known[key]
 
     def drops(self, ensemble: Experiment) -> Drops:
@@ -126,7 +129,7 @@ def _command(one: ExperimentPlan, chosen: Variant, hours: float) -> str:
     """The command that trains an experiment as the variant says; one with smaller sides only says which."""
     work = one.planned.work
     folds = list(range(chosen.folds)) if chosen.folds < work.folds else None
-    epochs = None if chosen.epochs == 1 else [stage.epochs for stage in work.with_epochs(chosen.epochs).stages]
+    epochs = None if chosen.asked == 1 else [stage.epochs for stage in work.with_epochs(chosen.asked).stages]
     shape = None
     if chosen.side < 1:
         height, width, channels = one.config.shape

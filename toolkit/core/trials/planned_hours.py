@@ -206,7 +206,8 @@ class Variant:
 
     Attributes:
         folds: the largest number of folds of an experiment.
-        epochs: the share of the epochs of each stage.
+        asked: the share of the epochs of each stage that was asked for.
+        epochs: the share of all epochs that is trained: those of a stage are whole numbers.
         side: the share of the sides of the inputs; below 1 the time is scaled, not measured.
         views: the name of the set of views of predictions besides the plain ones; `none` for none.
         images: that all trainings see, each counted by the share of its pixels.
@@ -214,6 +215,7 @@ class Variant:
     """
 
     folds: int
+    asked: float
     epochs: float
     side: float
     views: str
@@ -251,7 +253,8 @@ def _fewer_epochs(planned: Sequence[Planned], folds: int, seconds: float) -> Ite
     for number in range(_SHARES - 1, 0, -1):
         variant = _variant(planned, folds, epochs=number / _SHARES)
         if variant.fits(seconds):
-            yield variant
+            if variant.epochs < 1:
+                yield variant
             return
 
 
@@ -271,4 +274,6 @@ def _variant(
     time = Estimate(0.0, 0.0, 0.0)
     for one in changed:
         time += estimate_of(one)
-    return Variant(folds, epochs, side, views, area * sum(one.work.trained_images for one in changed), time)
+    images = area * sum(one.work.trained_images for one in changed)
+    trained, of = (sum(stage.epochs for one in some for stage in one.work.stages) for some in (changed, planned))
+    return Variant(folds, epochs, trained / of, side, views, images, time)

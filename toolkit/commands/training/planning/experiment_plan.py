@@ -32,7 +32,7 @@ class ExperimentPlan:
     """An experiment with its work and speed.
 
     `remembered` has the speed and the engine; `is_new` says whether it was measured just now. `recorded` is the number
-    of trained epochs that `planned.recorded` rests on.
+    of trained epochs that `planned.recorded` rests on. `importing` are the seconds of importing TensorFlow.
     """
 
     experiment: Experiment
@@ -42,10 +42,16 @@ class ExperimentPlan:
     remembered: Remembered
     is_new: bool
     recorded: int
+    importing: float
 
 
 def plan_experiment(
-    session: Session, experiment: Experiment, overrides: Sequence[str] = (), *, again: bool = False
+    session: Session,
+    experiment: Experiment,
+    overrides: Sequence[str] = (),
+    *,
+    again: bool = False,
+    importing: float = 0.0,
 ) -> ExperimentPlan:
     """Count the work of an experiment, and measure its speed unless that was done before.
 
@@ -54,6 +60,7 @@ def plan_experiment(
         experiment: to plan; nothing in its folder changes.
         overrides: keys of its configuration.
         again: whether to measure although a speed is known.
+        importing: the seconds of importing TensorFlow, if this process did it for another experiment.
 
     Raises:
         ToolkitError: the configuration or the data are not valid.
@@ -65,12 +72,15 @@ def plan_experiment(
         with loaded.naming_places():
             dataset = find_dataset(config, progress, experiment.cache)
         table = find_folds(experiment, config, dataset, progress)
+        before = time.perf_counter()
         # TensorFlow is slow to import, so bad input is reported first.
         from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import device_name
         from toolkit.learning.training.plan import plan_training
         from toolkit.learning.trials.speed import Trial, engine_for, work_of_stages
 
+        here = time.perf_counter() - before
+        importing = max(importing, here)
         plan = plan_training(loaded, Plugins.of(experiment, progress))
         precision = _precision(experiment, config)
         machine = Machine.here(device_name(), precision)
@@ -80,7 +90,7 @@ def plan_experiment(
         digests |= digests_of_code(experiment, config)
         measurements = Measurements(experiment.cache, config, digests, machine, engine)
         remembered, is_new = None if again else measurements.known(), False
-        start = time.perf_counter() - started
+        start = time.perf_counter() - started - here + importing
         make_folder = partial(tempfile.TemporaryDirectory, prefix="tk-plan-")
         with attempt("write to", Path(tempfile.gettempdir()), make_folder) as scratch:
             trial = Trial(experiment, plan, pool, dataset.labelled.images, precision, start, Path(scratch))
@@ -96,7 +106,7 @@ def plan_experiment(
     ratios = recorded_ratios(experiment, config, stages, remembered.speed)
     recorded = statistics.median(ratios) if ratios else None
     planned = Planned(work, remembered.speed, recorded)
-    return ExperimentPlan(experiment, config, planned, machine, remembered, is_new, len(ratios))
+    return ExperimentPlan(experiment, config, planned, machine, remembered, is_new, len(ratios), importing)
 
 
 def _precision(experiment: Experiment, config: Config) -> "Precision":
