@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toolkit.commands.ensembling.drops import Drops
-from toolkit.messages import Table, duration_text, score_text
+from toolkit.messages import Table, duration_text
 from toolkit.report.result import Result
 
 _PARTS = {
@@ -152,8 +152,6 @@ def _hours(hours: float) -> str:
 
 
 def _agreement(one: PlannedExperiment) -> str:
-    share = 0.0 if one.recorded is None else one.recorded
-    return (
-        f"{one.name}: its {one.recorded_epochs} trained epochs took {score_text(share)} of the planned time; the range "
-        "reaches to that"
-    )
+    share = "–" if one.recorded is None else f"{one.recorded:.0%}"
+    what = "1 epoch that is trained took" if one.recorded_epochs == 1 else f"{one.recorded_epochs} trained epochs took"
+    return f"{one.name}: {what} {share} of the planned time; the range reaches to that"
