@@ -28,7 +28,7 @@ from toolkit.learning.training.plan import Plan
 from toolkit.learning.training.resuming import Resumable
 from toolkit.learning.training.shared_network import CompiledStage, SharedNetwork
 from toolkit.learning.training.step import StepSettings
-from toolkit.learning.training.validation import Validation
+from toolkit.learning.training.validation import Validation, validated_positions, validated_tiles
 from toolkit.learning.trials.lr_range_test import endless_batches
 from toolkit.messages import Progress, SilentTask
 
@@ -75,7 +75,7 @@ def work_of_stages(trial: Trial, progress: Progress) -> tuple[StageWork, ...]:
     found = []
     for stage in trial.plan.stages:
         drawn = [len(data.draw(stage, run, epoch)) for run in runs for epoch in {0, stage.epochs - 1}]
-        tiles = [len(Validation(None, None, stage, data, run)) for run in runs]
+        tiles = [len(validated_tiles(stage, data, validated_positions(stage, data, run))) for run in runs]
         images, each = statistics.fmean(drawn), statistics.fmean(tiles)
         found.append(StageWork(stage.epochs, images, each, stage.validate_every))
     return tuple(found)
