@@ -90,7 +90,9 @@ def submit_in_time(
     result = submit(session, str(predicted.experiment.folder.absolute()), options=options, uploader=uploader)
     return replace(
         result,
-        in_time=InTime(minutes, round(spent, 1), predicted.members, predicted.views, predicted.left_out),
+        in_time=InTime(
+            experiment.name, minutes, round(spent, 1), predicted.members, predicted.views, predicted.left_out
+        ),
     )
 
 

@@ -66,9 +66,11 @@ class ClassMasks:
 class InTime:
     """What was predicted in a limited time: every image by the same members with the same views.
 
-    `seconds` is what predicting took; `left_out` are the members and views that the time was too short for.
+    `asked` is what was to be submitted, and `seconds` what predicting took; `left_out` are the members and views that
+    the time was too short for.
     """
 
+    asked: str
     minutes: float
     seconds: float
     members: list[str]
@@ -85,7 +87,7 @@ class InTime:
             *found,
             f"left out for lack of time: {', '.join(self.left_out)}",
             f"recipe and scores are those of what is left, the ensemble {experiment}, which the same images chose",
-            "the same command goes on with what was left out",
+            f"to go on with what was left out: tk submit {self.asked} --minutes {self.minutes:g}",
         ]
 
 
