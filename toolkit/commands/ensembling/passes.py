@@ -22,8 +22,11 @@ if TYPE_CHECKING:  # they import TensorFlow
 
 Clock = Callable[[], float]
 
-_PIXELS_OF_PIECE = 1 << 25
-"""Pixels that networks compute for one piece, counted for each weight file and view: seconds on two cores."""
+_PIXELS_OF_PIECE = 1 << 23
+"""Pixels that networks compute for one piece, counted for each weight file and view: 512 images of 128×128 pixels.
+
+Two cores take seconds for them. For each piece, all weights are loaded again.
+"""
 
 
 class Budget:
