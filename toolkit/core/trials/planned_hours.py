@@ -135,7 +135,7 @@ class Parts:
     @property
     def total(self) -> float:
         """The sum of all parts."""
-        return sum(getattr(self, part.name) for part in fields(self))
+        return float(sum(getattr(self, part.name) for part in fields(self)))
 
 
 @dataclass(frozen=True)
