@@ -49,6 +49,7 @@ SUBJECTS = {
     "members",
     "mixing",
     "optimizers",
+    "plan",
     "plugins",
     "predict",
     "registry",

@@ -17,8 +17,8 @@ from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
-from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.networks.network import build_network
+from toolkit.learning.trials import lr_range_test as lr_find
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

@@ -18,6 +18,7 @@ from toolkit.api.paths import as_path, as_paths
 from toolkit.cluster.units import Machines
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
+from toolkit.commands.ensembling.in_time import submit_in_time
 from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
@@ -174,16 +175,13 @@ class Experiment:
         return tune(self.session, str(self.folder), metric=metric, steps=steps, explain=explain)
 
     def submit(
-        self,
-        *,
-        threshold: float | None = None,
-        minimum_area: int | None = None,
-        name: str | None = None,
-        upload: str | None = None,
-        message: str | None = None,
-    ) -> SubmitResult:
-        """Write submissions/NAME.csv as `tk submit` does; `upload` is the name of a Kaggle competition."""
+        self, *, threshold: float | None = None, minimum_area: int | None = None, name: str | None = None,
+        upload: str | None = None, message: str | None = None, minutes: float | None = None,
+    ) -> SubmitResult:  # fmt: skip
+        """As `tk submit`; `upload` names a Kaggle competition, `minutes` limit predictions that are made first."""
         options = SubmitOptions(threshold, minimum_area, name, upload_options(upload, message))
+        if minutes is not None:
+            return submit_in_time(self.session, str(self.folder), minutes=minutes, options=options)
         return submit(self.session, str(self.folder), options=options)
 
     def submit_oof(

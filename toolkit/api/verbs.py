@@ -47,6 +47,8 @@ from toolkit.commands.submitting.check import check as check_command
 from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
+from toolkit.commands.training.plan import plan as plan_command
+from toolkit.commands.training.plan_result import PlanResult
 from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace
@@ -198,6 +200,20 @@ def lr_find(
     """
     options = LrFindOptions(low, high, steps, folds, stage)
     return find_learning_rate(_session(progress, experiment), _name(experiment), overrides=overrides, options=options)
+
+
+@in_python
+def plan(
+    experiments: Sequence[Named],
+    *,
+    hours: float = 9.0,
+    overrides: Sequence[str] = (),
+    again: bool = False,
+    progress: Shown = None,
+) -> PlanResult:
+    """Measure some steps and say what trains and predicts in the time, as `tk plan` does; nothing is trained."""
+    session, names = _session(progress, *experiments), [_name(one) for one in experiments]
+    return plan_command(session, names, hours=hours, overrides=overrides, again=again)
 
 
 @in_python

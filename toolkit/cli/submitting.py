@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import AsJson, Competition, OptionalName, parse_names, parse_numbers
+from toolkit.cli.options import AsJson, Competition, Engine, OptionalName, parse_names, parse_numbers
 from toolkit.cli.running import run
+from toolkit.errors import ConfigError
 
 app = typer.Typer()
 
@@ -31,22 +32,41 @@ def submit(
     message: Annotated[
         str | None, typer.Option("--message", "-m", help="Message of the upload; default: recipe and scores.")
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Predict missing test images first, for at most so many minutes in all: what an ensemble gains least "
+            "by comes last, and is left out when the time is over."
+        ),
+    ] = None,
+    engine: Engine = None,
     oof: Annotated[
         bool, typer.Option("--oof", help="Write the out-of-fold masks instead, so that tk score can check their score.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
+    from toolkit.commands.ensembling.in_time import submit_in_time
     from toolkit.commands.submitting.kaggle import upload_options
     from toolkit.commands.submitting.oof import submit_oof
     from toolkit.commands.submitting.submit import SubmitOptions
     from toolkit.commands.submitting.submit import submit as command
 
     def options() -> SubmitOptions:
+        if oof and minutes is not None:
+            raise ConfigError(
+                "--minutes limits predictions of test images, but --oof writes out-of-fold masks",
+                "Leave out either --oof or --minutes.",
+            )
+        if engine is not None and minutes is None:
+            raise ConfigError("--engine says what predicts, and without --minutes nothing is predicted")
         return SubmitOptions(threshold, min_area, name, upload_options(upload, message))
 
+    limit = minutes
     if oof:
         run(lambda session: submit_oof(session, experiment, options=options()), as_json)
+    elif limit is not None:
+        run(lambda session: submit_in_time(session, experiment, minutes=limit, options=options()), as_json, engine)
     else:
         run(lambda session: command(session, experiment, options=options()), as_json)
 

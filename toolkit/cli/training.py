@@ -1,4 +1,4 @@
-"""tk fit and tk lr-find."""
+"""tk fit, tk lr-find and tk plan."""
 
 from typing import Annotated
 
@@ -83,3 +83,19 @@ def lr_find(
         lambda session: command(session, experiment, overrides=overrides, options=options),
         as_json,
     )
+
+
+@app.command()
+def plan(
+    experiments: Annotated[
+        list[str], typer.Argument(metavar="EXPERIMENT…", help="Names or paths of experiments and ensembles.")
+    ],
+    hours: Annotated[float, typer.Option(help="Hours for all of them together.")] = 9.0,
+    overrides: Overrides = NO_OVERRIDES,
+    again: Annotated[bool, typer.Option("--again", help="Measure again what was measured before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure some steps, and show what trains and predicts in the time, and what ensembles can do without."""
+    from toolkit.commands.training.plan import plan as command
+
+    run(lambda session: command(session, experiments, hours=hours, overrides=overrides, again=again), as_json)

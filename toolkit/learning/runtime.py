@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import random
 import sys
 import tempfile
@@ -220,6 +221,17 @@ def training_devices() -> list[str]:
     """Names of the devices that share each batch: all GPUs, or without any the logical devices of the processor."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return [device.name for device in devices]
+
+
+def device_name() -> str:
+    """What computes: the names of all GPUs, or without any that of the processor."""
+    devices = tf.config.list_physical_devices("GPU")
+    if devices:
+        details = [tf.config.experimental.get_device_details(device) for device in devices]
+        return ", ".join(str(found.get("device_name", "GPU")) for found in details)
+    lines = _CPU_FLAGS.read_text().splitlines() if _CPU_FLAGS.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def strategy() -> Any:

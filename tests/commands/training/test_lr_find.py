@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/training/lr_find.py and toolkit/learning/lr_range_test.py."""
+"""Covers toolkit/commands/training/lr_find.py and toolkit/learning/trials/lr_range_test.py."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.step import StepSettings, Taken, TrainingStep
+from toolkit.learning.trials import lr_range_test as lr_find
 
 pytestmark = pytest.mark.train
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from toolkit.core.arrays import Floats
-from toolkit.core.lr_range_test import Suggestion, geometric_rates
+from toolkit.core.trials.lr_range_test import Suggestion, geometric_rates
 from toolkit.report.plots.lr_curve import learning_rate_curve
 
 pytestmark = pytest.mark.train  # a picture takes a second

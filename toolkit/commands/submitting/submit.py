@@ -33,7 +33,7 @@ from toolkit.files.submissions.findings import Finding, refusal
 from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 from toolkit.learning.plugins import Plugins
-from toolkit.messages import Progress, Table, score_text
+from toolkit.messages import Progress, Table, duration_text, score_text
 from toolkit.report.result import Result
 
 _NAME_BYTES = 200
@@ -63,8 +63,37 @@ class ClassMasks:
 
 
 @dataclass(frozen=True)
+class InTime:
+    """What was predicted in a limited time: every image by the same members with the same views.
+
+    `asked` is what was to be submitted, and `seconds` what predicting took; `left_out` are the members and views that
+    the time was too short for.
+    """
+
+    asked: str
+    minutes: float
+    seconds: float
+    members: list[str]
+    views: str
+    left_out: list[str]
+
+    def describe(self, experiment: str) -> list[str]:
+        """What is in the submission, what is not, and on what its recipe was tuned."""
+        views = "" if self.views == "none" else f", each with {self.views}"
+        found = [f"predicted in {duration_text(self.seconds)}: {', '.join(self.members)}{views}"]
+        if not self.left_out:
+            return found
+        return [
+            *found,
+            f"left out for lack of time: {', '.join(self.left_out)}",
+            f"recipe and scores are those of what is left, the ensemble {experiment}, which the same images chose",
+            f"to go on with what was left out: tk submit {self.asked} --minutes {self.minutes:g}",
+        ]
+
+
+@dataclass(frozen=True)
 class SubmitResult(Result):
-    """The submission that `tk submit` has written."""
+    """The submission that `tk submit` has written; `in_time` says what is in it if the time was limited."""
 
     experiment: str
     path: str
@@ -81,6 +110,7 @@ class SubmitResult(Result):
     uploaded: str | None = None
     holdout: float | None = None
     constant: ConstantScore | None = None
+    in_time: InTime | None = None
 
     def tables(self) -> list[Table]:
         """The submission compared with the out-of-fold masks of the same recipe."""
@@ -100,11 +130,12 @@ class SubmitResult(Result):
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
-        """The next command."""
+        """What was predicted in time, if that was limited, and the next command."""
         name = Path(self.path).stem
+        told = [] if self.in_time is None else self.in_time.describe(self.experiment)
         if self.uploaded is not None:
-            return [f"uploaded: {self.uploaded}", f"next: tk lb {name} SCORE, to record the leaderboard score"]
-        return [f"next: upload {self.path}, then tk lb {name} SCORE"]
+            return [*told, f"uploaded: {self.uploaded}", f"next: tk lb {name} SCORE, to record the leaderboard score"]
+        return [*told, f"next: upload {self.path}, then tk lb {name} SCORE"]
 
 
 def submit(

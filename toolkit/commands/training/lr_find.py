@@ -13,7 +13,7 @@ from toolkit.config.stage_values import read_stage, stage_key
 from toolkit.config.training.schedules import CyclicLR
 from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.arrays import Integers
-from toolkit.core.lr_range_test import FlatCurveError, geometric_rates, suggest
+from toolkit.core.trials.lr_range_test import FlatCurveError, geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError, out_of_range
 from toolkit.files.datasets.dataset import Dataset, find_dataset
 from toolkit.files.disk.tables import format_table
@@ -113,10 +113,10 @@ def find_learning_rate(
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import, so bad input is reported first.
-        from toolkit.learning.lr_range_test import RangeTest, loss_by_learning_rate
         from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import choose_precision
         from toolkit.learning.training.plan import plan_training
+        from toolkit.learning.trials.lr_range_test import RangeTest, loss_by_learning_rate
         from toolkit.report.plots.lr_curve import learning_rate_curve
 
         plan = plan_training(loaded, Plugins.of(experiment, progress))

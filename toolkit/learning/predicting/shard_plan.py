@@ -22,7 +22,13 @@ MOST_SHARDS = 256
 """The most shards that a split is divided into; they are larger if there is more to predict."""
 
 
-def shards_to_make(series: Sequence[Series], names: Sequence[str], engine: EngineName, images: Images) -> list[Shard]:
+def shards_to_make(
+    series: Sequence[Series],
+    names: Sequence[str],
+    engine: EngineName,
+    images: Images,
+    pixels: int = PIXELS_OF_SHARD,
+) -> list[Shard]:
     """The images that no store or shard has yet, in shards.
 
     A shard ends where a batch ends if one machine predicts everything, so that batches are the same. The division
@@ -33,6 +39,7 @@ def shards_to_make(series: Sequence[Series], names: Sequence[str], engine: Engin
         names: the sets of views.
         engine: computes the networks.
         images: of the split; if they are predicted in tiles, the sizes of those that are missing are read.
+        pixels: of one shard, see `PIXELS_OF_SHARD`.
 
     Raises:
         DataError: the size of an image cannot be read.
@@ -49,7 +56,7 @@ def shards_to_make(series: Sequence[Series], names: Sequence[str], engine: Engin
     height, width, _ = config.prediction_shape
     scales = sum(view.scale**2 for name in names for view in parse_views(name))
     pixels_of_tile = height * width * scales * max(len(one.fitted.weights) for one in series)
-    at_most = max(PIXELS_OF_SHARD / pixels_of_tile, sum(map(sum, tiles)) / MOST_SHARDS)
+    at_most = max(pixels / pixels_of_tile, sum(map(sum, tiles)) / MOST_SHARDS)
     whole = whole_batches(config.prediction_batch, is_tiled=config.tiling != UNTILED)
     return [
         Shard(shard.series, shard.first + first, count)

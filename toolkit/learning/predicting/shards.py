@@ -193,7 +193,15 @@ def key_of(shard: Shard, name: str, made_from: dict[str, Any]) -> dict[str, Any]
     return made_from | {"views": name, "shard": [shard.first, shard.count]}
 
 
-def make_shard(shard: Shard, sets: Sequence[str], engine: EngineName, images: Images, progress: Progress) -> None:
+def make_shard(
+    shard: Shard,
+    sets: Sequence[str],
+    engine: EngineName,
+    images: Images,
+    progress: Progress,
+    *,
+    networks: FoldMean | None = None,
+) -> None:
     """Predict the images of a shard with those sets of views for which it is not there yet.
 
     Args:
@@ -202,6 +210,7 @@ def make_shard(shard: Shard, sets: Sequence[str], engine: EngineName, images: Im
         engine: computes the networks.
         images: of the split; no others than those of the shard are read.
         progress: shows the work.
+        networks: for exactly these sets, if several shards are made with them; new ones by default.
 
     Raises:
         DataError: an image cannot be read.
@@ -212,7 +221,8 @@ def make_shard(shard: Shard, sets: Sequence[str], engine: EngineName, images: Im
     names = [name for name in sets if opened(shard, name, made_from) is None]
     if not names:
         return
-    networks = new_networks(fitted, names)
+    if networks is None or names != list(sets):
+        networks = new_networks(fitted, names)
     folders = {shard.store(name): key_of(shard, name, made_from) for name in names}
     title = titled(fitted, f"{shard.count} {IMAGES[split]} images", names)
     with (

@@ -57,7 +57,7 @@ def train_stage(
     _StageTraining(shared, stage, data, run).run(progress, overall)
 
 
-def _calls(batches: Sequence[Integers], steps_per_call: int) -> Iterator[Sequence[int]]:
+def calls_of(batches: Sequence[Integers], steps_per_call: int) -> Iterator[Sequence[int]]:
     """The numbers of the batches of each call of the device; a call has batches of one size."""
     start = 0
     while start < len(batches):
@@ -138,7 +138,7 @@ class _StageTraining:
         loaded = ahead_on_gpu(self._data.batches(self._stage, drawn.samples, batches, draw))
         settings: list[StepSettings] = []
         try:
-            for numbers in _calls(batches, step.steps_per_call):
+            for numbers in calls_of(batches, step.steps_per_call):
                 settings = [self._settings(number, done, len(batches), draw) for done in numbers]
                 called = [batches[done] for done in numbers]
                 with phase(progress, "waiting for batches"):

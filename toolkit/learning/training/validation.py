@@ -40,6 +40,19 @@ class Example:
     probability: Probability
 
 
+def validated_positions(stage: Stage, data: TrainingData, run: Run) -> Integers:
+    """The positions of the images that a stage of a fold validates, in the pool, `int64 (images,)`."""
+    held_out = data.pool.validation_positions(run.fold)
+    chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
+    return held_out[chosen]
+
+
+def validated_tiles(stage: Stage, data: TrainingData, positions: Integers) -> list[Sample]:
+    """What the network sees of the images at some positions: whole images, or their tiles."""
+    reader = data.reader_of(stage)
+    return [tile for position in positions for tile in reader.tiles(data.pool.samples[position])]
+
+
 class Validation:
     """The validation images of one stage of one fold.
 
@@ -48,14 +61,14 @@ class Validation:
     `examples` are the first images.
     """
 
-    def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
+    def __init__(
+        self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run, *, at_most: int | None = None
+    ) -> None:
+        """Choose the images; `at_most` takes only so many of them, to measure the speed."""
         self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
         self._size = data.plan.config.scored_size
-        held_out = data.pool.validation_positions(run.fold)
-        chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
-        self.positions: Integers = held_out[chosen]
-        samples = [data.pool.samples[position] for position in self.positions]
-        self._tiles = [tile for sample in samples for tile in data.reader_of(stage).tiles(sample)]
+        self.positions = validated_positions(stage, data, run)[:at_most]
+        self._tiles = validated_tiles(stage, data, self.positions)
         self.examples: list[Example] = []
         self.statistics: Floats = np.empty((0, 0))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.core.arrays import Floats
-from toolkit.core.lr_range_test import Suggestion, smoothed
+from toolkit.core.trials.lr_range_test import Suggestion, smoothed
 from toolkit.report.colours import BLUE, GREY, GRID, INK, LIGHT_BLUE, QUIET_INK, VERMILION, hex_of
 from toolkit.report.plots.figures import new_figure, write_figure
 

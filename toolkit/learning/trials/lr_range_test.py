@@ -56,7 +56,7 @@ def loss_by_learning_rate(
     step = shared.begin_stage(stage, data.class_weights(stage, run.fold)).step
     losses: list[float] = []
     with progress.task("trying learning rates", len(test.rates)) as task:
-        batches = _endless_batches(data, stage, run)
+        batches = endless_batches(data, stage, run)
         for number, (rate, (images, targets)) in enumerate(zip(test.rates, batches, strict=False)):
             settings = StepSettings(rate, derived_seed("dropout of lr-find", run.seed, run.fold, number), 0.0)
             losses.append(float(step([(images, targets)], [settings]).losses[0]))
@@ -79,7 +79,7 @@ def _take_starting_weights(
     take_initial_weights(shared, data.experiment, stage, run, progress)
 
 
-def _endless_batches(data: TrainingData, stage: Stage, run: Run) -> Iterator[Any]:
+def endless_batches(data: TrainingData, stage: Stage, run: Run) -> Iterator[Any]:
     """Batches of one epoch after the other, numbered downwards from -1, so that training never draws the same ones."""
     epoch = -1
     while True:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.arrays import Floats
-from toolkit.core.lr_range_test import geometric_rates, smoothed, suggest
+from toolkit.core.trials.lr_range_test import geometric_rates, smoothed, suggest
 
 RATES = geometric_rates(1e-6, 1, 100)
 

@@ -1,0 +1,146 @@
+"""Covers toolkit/commands/training/plan.py, toolkit/commands/training/plan_result.py,
+toolkit/commands/training/planning/measurements.py, toolkit/commands/training/planning/experiment_plan.py and
+toolkit/learning/trials/speed.py.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.commands.session import Session
+from toolkit.commands.training.plan import plan
+from toolkit.commands.training.plan_result import epochs_command
+from toolkit.commands.training.planning.experiment_plan import recorded_ratios
+from toolkit.commands.training.planning.measurements import Machine, Measurements, Remembered
+from toolkit.config.loading import load_config
+from toolkit.config.models import Config
+from toolkit.core.trials.planned_hours import Speed, StageSpeed, StageWork
+from toolkit.errors import ConfigError
+from toolkit.files.disk.cache_folder import CacheFolder
+from toolkit.files.disk.changes import make_folder
+from toolkit.files.experiment.history import Epoch, write_history
+from toolkit.files.experiment.workspace import Workspace
+
+SPEED = Speed(10.0, 1.0, (StageSpeed(5.0, 0.01, 0.005, 0.5, 0.02), StageSpeed(5.0, 0.01, 0.005, 0.5)), 2.0, 0.1, 0.004)
+REMEMBERED = Remembered(SPEED, "tensorflow")
+MACHINE = Machine("a processor", 2, "float32")
+DIGESTS = {"training_data": "abc"}
+
+
+@pytest.fixture
+def config(tiny_competition: Workspace) -> Config:
+    return load_config(tiny_competition.find("plain").config).config
+
+
+def measurements(
+    cache: Path, config: Config, digests: dict[str, str] = DIGESTS, machine: Machine = MACHINE
+) -> Measurements:
+    return Measurements(CacheFolder(cache), config, digests, machine, "tensorflow")
+
+
+def test_a_speed_is_remembered_exactly(tmp_path: Path, config: Config) -> None:
+    assert measurements(tmp_path, config).known() is None
+    measurements(tmp_path, config).remember(REMEMBERED)
+    assert measurements(tmp_path, config).known() == REMEMBERED
+
+
+def test_only_what_changes_the_speed_makes_it_outdated(tmp_path: Path, config: Config) -> None:
+    measurements(tmp_path, config).remember(REMEMBERED)
+    stage = config.stages[0].model_copy(update={"epochs": 50, "lr": 0.5})
+    same = config.model_copy(update={"folds_count": 5, "seed": 7, "lr": 0.1, "stages": (stage,)})
+    assert measurements(tmp_path, same).known() == REMEMBERED
+    for changed in ({"batch": 4}, {"shape": (64, 64, 3)}, {"architecture": "FPN"}, {"loss": "dice_loss"}):
+        assert measurements(tmp_path, config.model_copy(update=changed)).known() is None
+    larger = config.stages[0].model_copy(update={"shape": (64, 64, 3)})
+    assert measurements(tmp_path, config.model_copy(update={"stages": (larger,)})).known() is None
+    assert measurements(tmp_path, config, {"training_data": "other"}).known() is None
+    for machine in (replace(MACHINE, cores=4), replace(MACHINE, precision="bfloat16"), replace(MACHINE, device="b")):
+        assert measurements(tmp_path, config, machine=machine).known() is None
+    assert Measurements(CacheFolder(tmp_path), config, DIGESTS, MACHINE, "openvino").known() is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"speed": {"start": "soon"}}'])
+def test_a_damaged_file_is_measured_again(tmp_path: Path, config: Config, text: str) -> None:
+    measurements(tmp_path, config).remember(REMEMBERED)
+    (path,) = tmp_path.glob("speed-*.facts")
+    path.write_text(text)
+    assert measurements(tmp_path, config).known() is None
+
+
+def test_a_command_says_what_differs_from_the_configuration() -> None:
+    assert epochs_command("a", None, None, 9.0) == "tk fit a --max-time 540m"
+    assert epochs_command("a", [0, 1], [3, 2], 0.5, [64, 64, 3]) == (
+        "tk fit a --folds 0,1 --set stages.0.epochs=3 --set stages.1.epochs=2 --set 'shape=[64,64,3]' --max-time 30m"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("plain", "--hours", "0"), "--hours: expected a number above 0"),
+        (("plain", "--hours", "nan"), "--hours: expected a number above 0"),
+        (("plain", "plain"), "an experiment is named twice: plain, plain"),
+    ],
+)
+def test_invalid_options_are_refused_before_any_work(
+    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tiny_competition.root)
+    result = CliRunner().invoke(app, ["plan", *words])
+    assert result.exit_code == ConfigError.exit_code, result.output
+    assert told in result.stderr.replace("\n", " ")
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    from toolkit.learning.trials import speed  # noqa: PLC0415 # imports TensorFlow
+
+    for name in ("_TRAINING", "_VALIDATING", "_PREDICTING"):
+        monkeypatch.setattr(speed, name, 0.05)
+
+
+@pytest.mark.train
+def test_a_plan_is_measured_once_and_changes_no_file_of_the_experiment(
+    fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    root = tmp_path / "root"
+    shutil.copytree(fitted_competition.root, root)
+    session = Session(Workspace(root))
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in (root / "experiments").rglob("*") if path.is_file()}
+
+    before = files()
+    first = plan(session, ["plain"], hours=1.0)
+    again = plan(session, ["plain"], hours=1.0)
+    assert files() == before
+    (one,) = first.experiments
+    assert one.measured
+    assert [each.measured for each in again.experiments] == [False]
+    assert again.experiments[0].parts == one.parts
+    assert one.seconds == pytest.approx(sum(one.parts.values()), abs=0.5)
+    assert all(seconds > 0 for seconds in one.parts.values())
+    assert one.low < one.seconds < one.high
+    assert first.variants[0].fits == "yes"
+    assert first.commands == ["tk fit plain --max-time 60m"]
+    assert str(first).endswith("next: tk fit plain --max-time 60m")
+    assert plan(session, ["plain"], hours=1e-4).commands == []
+    assert plan(session, ["plain"], overrides=["batch=4"]).experiments[0].measured
+
+
+def test_trained_epochs_are_compared_with_the_planned_time(tiny_competition: Workspace, config: Config) -> None:
+    experiment, work = tiny_competition.find("plain"), (StageWork(3, 10.0, 4.0),)
+    assert recorded_ratios(experiment, config, work, replace(SPEED, stages=SPEED.stages[:1])) == []
+    planned = 10 * 0.01 + 4 * 0.005  # seconds
+    seconds = (9.0, 2 * planned, 3 * planned)
+    for fold in range(2):
+        folder = experiment.stage(fold, 0)
+        make_folder(folder.folder)
+        epochs = [Epoch(number, 0.1, 0.5, 0.5, {"dice": 0.5}, 10, spent) for number, spent in enumerate(seconds)]
+        write_history(folder, epochs)
+    found = recorded_ratios(experiment, config, work, replace(SPEED, stages=SPEED.stages[:1]))
+    assert found == pytest.approx([2, 3, 2, 3], rel=0.05)  # seconds are recorded with two decimals

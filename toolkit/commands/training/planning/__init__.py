@@ -1,0 +1,1 @@
+"""What tk plan measures and remembers of the speed of experiments."""
