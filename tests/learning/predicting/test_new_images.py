@@ -11,8 +11,8 @@ from toolkit.files.experiment.fitted import Networks, find_fitted
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.learning.exporting.keras_model import keras_model
 from toolkit.learning.networks.network import build_network
-from toolkit.learning.predicting.export import keras_model
 from toolkit.learning.predicting.new_images import ImagePredictor
 from toolkit.messages import Silent
 
