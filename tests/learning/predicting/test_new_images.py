@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/predicting/new_images.py and export.py."""
+"""Covers toolkit/learning/predicting/new_images.py and toolkit/learning/exporting/keras_model.py."""
 
 from dataclasses import replace
 

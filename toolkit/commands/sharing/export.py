@@ -114,7 +114,7 @@ def _chosen(member: Member, options: ExportOptions, progress: Progress) -> Fitte
             "folds were trained apart, so it predicts badly whatever its batch statistics are, and there is no image "
             "that none of them has seen to find that out",
             "Export the mean of the predictions (--ensemble) or one fold (--fold N). Weights of one fold are averaged "
-            "in training: weight_average in config.yaml, see docs/training.md.",
+            "in training: weight_averaging in config.yaml, see docs/schedules.md.",
         )
     if options.ensemble and options.fold is not None:
         raise ConfigError("--fold and --ensemble contradict each other", "Give one of them.")
