@@ -15,7 +15,7 @@ from toolkit import Experiment, export
 from toolkit.cli import app
 from toolkit.core.masks.rle import decode
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.learning.exporting.registry import EXPORT_FORMATS
+from toolkit.learning.predicting.exporting.registry import EXPORT_FORMATS
 
 pytestmark = pytest.mark.train
 

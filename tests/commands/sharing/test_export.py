@@ -1,8 +1,6 @@
-"""Covers export.py, export_job.py, export_check.py, export_description.py and export_result.py.
+"""Covers toolkit/commands/sharing/export.py, export_job.py, export_check.py, export_description.py, export_result.py.
 
-Also toolkit/learning/exporting/saved_model.py, toolkit/learning/exporting/onnx_file.py,
-toolkit/learning/exporting/openvino_file.py, toolkit/learning/exporting/tflite_file.py and
-toolkit/learning/exporting/file_maps.py.
+Also toolkit/learning/predicting/exporting/saved_model.py, onnx_file.py, openvino_file.py, tflite_file.py, file_maps.py.
 """
 
 import json
@@ -22,8 +20,8 @@ from toolkit.commands.sharing.export import ExportOptions, export
 from toolkit.core.recipe.closeness import FLOAT16
 from toolkit.errors import ChangedError, ConfigError, ExportError
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.learning.exporting import onnx_file
-from toolkit.learning.exporting.registry import EXPORT_FORMATS, converter_of
+from toolkit.learning.predicting.exporting import onnx_file
+from toolkit.learning.predicting.exporting.registry import EXPORT_FORMATS, converter_of
 
 pytestmark = pytest.mark.train
 

@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/predicting/new_images.py and toolkit/learning/exporting/keras_model.py."""
+"""Covers toolkit/learning/predicting/new_images.py and toolkit/learning/predicting/exporting/keras_model.py."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ from toolkit.files.experiment.fitted import Networks, find_fitted
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.exporting.keras_model import keras_model
 from toolkit.learning.networks.network import build_network
+from toolkit.learning.predicting.exporting.keras_model import keras_model
 from toolkit.learning.predicting.new_images import ImagePredictor
 from toolkit.messages import Silent
 

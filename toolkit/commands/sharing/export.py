@@ -21,9 +21,9 @@ from toolkit.files.experiment.fitted import Fitted, Networks, find_fitted, first
 from toolkit.files.experiment.members import Member, find_member, members_of, refuse_ensemble
 from toolkit.files.experiment.resolved import config_of, read_resolved
 from toolkit.files.experiment.trained import tell_untrained
-from toolkit.learning.exporting.registry import ExportFormat, parse_format
-from toolkit.learning.exporting.weighted_networks import weighted_networks
 from toolkit.learning.plugins import Plugins
+from toolkit.learning.predicting.exporting.registry import ExportFormat, parse_format
+from toolkit.learning.predicting.exporting.weighted_networks import weighted_networks
 from toolkit.messages import Progress
 
 _ANY_SIZE = "dynamic"

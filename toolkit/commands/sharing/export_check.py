@@ -20,13 +20,13 @@ from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.experiment.folds_csv import read_folds
-from toolkit.learning.engines.engine import MeanOverViews
-from toolkit.learning.exporting.weighted_networks import WeightedNetworks, at_size
 from toolkit.learning.plugins import Plugins
+from toolkit.learning.predicting.exporting.weighted_networks import WeightedNetworks, at_size
 from toolkit.messages import Progress
 
 if TYPE_CHECKING:
-    from toolkit.learning.exporting.file_maps import ToolkitMaps
+    from toolkit.learning.engines.engine import MeanOverViews
+    from toolkit.learning.predicting.exporting.file_maps import ToolkitMaps
 
 _MOST_TILES = 64
 """Images are taken until they have so many tiles in all; an image without tiles counts as one."""
@@ -80,7 +80,7 @@ def images_to_compare(members: Sequence[WeightedNetworks]) -> ImagesToCompare:
 
 
 def compare_file(
-    run: MeanOverViews,
+    run: "MeanOverViews",
     members: Sequence[WeightedNetworks],
     found: ImagesToCompare,
     *,
@@ -103,7 +103,7 @@ def compare_file(
     Raises:
         DataError: an image cannot be read.
     """
-    from toolkit.learning.exporting.file_maps import ToolkitMaps, maps_of_file
+    from toolkit.learning.predicting.exporting.file_maps import ToolkitMaps, maps_of_file
 
     first = members[0].networks
     config = first.config if size is None else at_size(first.config, size)
@@ -141,7 +141,7 @@ def compare_file(
 
 def _chosen(ours: "ToolkitMaps", found: ImagesToCompare, at_most: int) -> tuple[list[str], int]:
     """Images that are evenly spread over all, until they have enough tiles; and the number of these tiles."""
-    from toolkit.learning.exporting.file_maps import spread_evenly
+    from toolkit.learning.predicting.exporting.file_maps import spread_evenly
 
     images, chosen, tiles = found.labelled.images, [], 0
     for image_id in spread_evenly(found.ids, at_most):

@@ -8,8 +8,8 @@ from toolkit.core.images.tiles import UNTILED
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.disk.digests import file_digest
-from toolkit.learning.exporting.registry import ExportFormat
-from toolkit.learning.exporting.weighted_networks import WeightedNetworks
+from toolkit.learning.predicting.exporting.registry import ExportFormat
+from toolkit.learning.predicting.exporting.weighted_networks import WeightedNetworks
 
 FORMAT = 1
 

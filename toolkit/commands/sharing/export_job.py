@@ -12,8 +12,8 @@ from toolkit.commands.sharing.export_result import ExportResult
 from toolkit.core.recipe.closeness import FLOAT16, FLOAT32, Limits
 from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import ExportError, ToolkitError, counted
-from toolkit.learning.exporting.registry import ExportFormat, converter_of
-from toolkit.learning.exporting.weighted_networks import WeightedNetworks
+from toolkit.learning.predicting.exporting.registry import ExportFormat, converter_of
+from toolkit.learning.predicting.exporting.weighted_networks import WeightedNetworks
 from toolkit.messages import Progress
 
 DESCRIPTION = "export.json"
@@ -87,7 +87,7 @@ class ExportJob:
             ExportError: the format cannot hold the network.
             NetworkError, WeightsError: the networks cannot be built.
         """
-        from toolkit.learning.exporting.exported_graph import build_graph, not_converted
+        from toolkit.learning.predicting.exporting.exported_graph import build_graph, not_converted
 
         title = f"{self.name}: exporting {counted(self.networks, 'network')} to {self.kind.title}"
         with self.progress.task(title, self.networks + 1) as task:
@@ -107,7 +107,7 @@ class ExportJob:
             ExportError: its runtime cannot run it, or it predicts something else.
             DataError: an image cannot be read.
         """
-        from toolkit.learning.exporting.exported_graph import not_converted
+        from toolkit.learning.predicting.exporting.exported_graph import not_converted
 
         try:
             run = converter_of(self.kind).opened(file)

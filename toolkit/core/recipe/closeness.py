@@ -19,10 +19,11 @@ class Limits:
     changed: float
 
 
-FLOAT32, FLOAT16 = Limits(0.001, 0.0001), Limits(0.02, 0.001)
+FLOAT32, FLOAT16 = Limits(0.001, 0.0001), Limits(0.05, 0.001)
 """For networks that compute the same in another order, and for networks whose weights are rounded to half precision.
 
-With rounded weights most probabilities move by less than 0.002; those at edges, where they are steep, by more.
+The weights of a U-Net trained on TGS Salt, rounded to float16, moved a probability by 0.016 at most, and 0.04 % of the
+pixels changed side.
 """
 
 

@@ -10,7 +10,13 @@ import numpy as np
 from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.files.disk.writing import replacing
 from toolkit.learning.engines.engine import MeanOverViews
-from toolkit.learning.exporting.exported_graph import INPUT, PRESENCE, PROBABILITIES, ExportedGraph, refuse_large
+from toolkit.learning.predicting.exporting.exported_graph import (
+    INPUT,
+    PRESENCE,
+    PROBABILITIES,
+    ExportedGraph,
+    refuse_large,
+)
 from toolkit.learning.runtime import quietly, tf
 
 ASSOCIATED = "export.json"

@@ -11,7 +11,13 @@ from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.files.disk.writing import replacing
 from toolkit.learning.engines.engine import MeanOverViews
 from toolkit.learning.engines.openvino_package import require_openvino
-from toolkit.learning.exporting.exported_graph import INPUT, PRESENCE, PROBABILITIES, ExportedGraph, refuse_large
+from toolkit.learning.predicting.exporting.exported_graph import (
+    INPUT,
+    PRESENCE,
+    PROBABILITIES,
+    ExportedGraph,
+    refuse_large,
+)
 
 RT_INFO = "toolkit"
 """The entry of rt_info that has the description."""

@@ -11,7 +11,13 @@ import numpy as np
 from toolkit.files.disk.usable_cores import usable_cores
 from toolkit.files.disk.writing import replacing
 from toolkit.learning.engines.engine import MeanOverViews
-from toolkit.learning.exporting.exported_graph import INPUT, PRESENCE, PROBABILITIES, ExportedGraph, refuse_large
+from toolkit.learning.predicting.exporting.exported_graph import (
+    INPUT,
+    PRESENCE,
+    PROBABILITIES,
+    ExportedGraph,
+    refuse_large,
+)
 
 OPSET = 18
 """The newest version of the operators that tf2onnx writes; ONNX Runtime reads it from 1.14 on."""

@@ -11,8 +11,8 @@ from toolkit.core.recipe.probabilities import mean_presence, weighted_mean
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.engines.engine import MeanOverViews, NetworkOf
-from toolkit.learning.exporting.weighted_networks import WeightedNetworks, at_size
 from toolkit.learning.plugins import Plugins
+from toolkit.learning.predicting.exporting.weighted_networks import WeightedNetworks, at_size
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import (
     Assembly,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from toolkit.errors import ConfigError
-from toolkit.learning.exporting import registry
-from toolkit.learning.exporting.registry import EXPORT_FORMATS, parse_format
+from toolkit.learning.predicting.exporting import registry
+from toolkit.learning.predicting.exporting.registry import EXPORT_FORMATS, parse_format
 
 
 def test_a_wrong_format_is_answered_with_the_nearest_one() -> None:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from toolkit.errors import ConfigError, listing, not_valid
-from toolkit.learning.engines.engine import MeanOverViews
+
+if TYPE_CHECKING:  # TensorFlow is slow to import
+    from toolkit.learning.engines.engine import MeanOverViews
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Converter(Protocol):
         With `half`, weights are stored in float16. Raises whatever the libraries raise.
         """
 
-    def opened(self, path: Path) -> MeanOverViews:
+    def opened(self, path: Path) -> "MeanOverViews":
         """The file as a function of images, computed in float32 by the runtime of the format."""
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.errors import ConfigError, ExportError
-from toolkit.learning.exporting.weighted_networks import WeightedNetworks
 from toolkit.learning.networks.fast_layers import DilatedConvolution, RepeatedPixels
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.rebuilding import Layer, all_layers, rebuilt
 from toolkit.learning.plugins import Plugins
+from toolkit.learning.predicting.exporting.weighted_networks import WeightedNetworks
 from toolkit.learning.runtime import configure, tf, with_constants
 from toolkit.messages import Progress, Task
 

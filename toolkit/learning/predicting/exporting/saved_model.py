@@ -6,7 +6,7 @@ from typing import Any
 from toolkit.files.disk.changes import make_folder
 from toolkit.files.disk.json_files import write_json
 from toolkit.learning.engines.engine import MeanOverViews
-from toolkit.learning.exporting.exported_graph import PRESENCE, PROBABILITIES, ExportedGraph
+from toolkit.learning.predicting.exporting.exported_graph import PRESENCE, PROBABILITIES, ExportedGraph
 from toolkit.learning.runtime import tf
 
 DESCRIPTION = Path("assets.extra") / "export.json"

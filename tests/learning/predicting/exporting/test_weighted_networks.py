@@ -9,7 +9,7 @@ from toolkit.config.models import Config
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.fitted import FittedEnsemble, Networks
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.exporting.weighted_networks import at_size, weighted_networks
+from toolkit.learning.predicting.exporting.weighted_networks import at_size, weighted_networks
 
 YAML = "data: {images: ., masks: .}\nshape: [64, 96, 3]\nstages: [{epochs: 1, shape: [32, 32, 3]}]\n"
 

@@ -10,11 +10,11 @@ from toolkit.config.loading import load_config
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.exporting import exported_graph
-from toolkit.learning.exporting.exported_graph import ExportedGraph, build_graph, refuse_large
-from toolkit.learning.exporting.registry import EXPORT_FORMATS, converter_of
-from toolkit.learning.exporting.weighted_networks import WeightedNetworks
 from toolkit.learning.networks.network import build_network
+from toolkit.learning.predicting.exporting import exported_graph
+from toolkit.learning.predicting.exporting.exported_graph import ExportedGraph, build_graph, refuse_large
+from toolkit.learning.predicting.exporting.registry import EXPORT_FORMATS, converter_of
+from toolkit.learning.predicting.exporting.weighted_networks import WeightedNetworks
 from toolkit.learning.runtime import configure, tf
 from toolkit.messages import Silent, SilentTask
 
