@@ -89,6 +89,6 @@ def test_the_examples_for_exported_networks_predict_what_the_toolkit_predicts(wo
         export("exp042", kind, fold=0)
         namespace: dict[str, Any] = {}
         exec(compile(block, "exporting.md", "exec"), namespace)
-        assert len(block.strip().splitlines()) <= 10
+        assert len([line for line in block.splitlines() if line]) <= 10
         np.testing.assert_allclose(namespace["probability"], expected, atol=0.01)
         assert namespace["mask"].shape == (40, 48)

@@ -29,7 +29,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
 
 def test_every_format_has_its_module_and_its_extra() -> None:
     folder = Path(registry.__file__).parent
-    project = (folder.parents[2] / "pyproject.toml").read_text()
+    project = (folder.parents[3] / "pyproject.toml").read_text()
     for kind in EXPORT_FORMATS.values():
         assert (folder / f"{kind.module}.py").is_file()
         assert bool(kind.packages) == bool(kind.extra)
