@@ -171,4 +171,4 @@ def _held_out(networks: Networks, ids: Sequence[str]) -> frozenset[str]:
     unseen = folds == HOLDOUT
     if len(networks.folds) == 1:
         unseen |= folds == networks.folds[0]
-    return frozenset(ids[place] for place in np.flatnonzero(unseen))
+    return frozenset(ids[place] for place in np.flatnonzero(unseen).tolist())

@@ -94,7 +94,7 @@ class ExportJob:
             graph = build_graph(self.members, self.size, any_size=self.any_size, task=task, progress=self.progress)
             try:
                 converter_of(self.kind).write(graph, file, text, half=self.half)
-            except ToolkitError:
+            except (ToolkitError, MemoryError, OSError):
                 raise
             except Exception as error:  # the libraries raise anything
                 raise not_converted(error, self.name, self.kind.title) from error
@@ -114,11 +114,11 @@ class ExportJob:
             compared = self._compared(run, self.size)
             if self.any_size:
                 self._refuse_fixed(run)
-        except ToolkitError:
+        except (ToolkitError, MemoryError, OSError):
             raise
         except Exception as error:  # as above
             raise not_converted(error, self.name, self.kind.title) from error
-        if not self._holds(compared):
+        if not self.limits.hold(compared.largest, compared.changed):
             raise ExportError(
                 f"the {self.kind.title} file of {self.name} does not predict what the toolkit predicts, so it was not "
                 f"kept: {self._differences(compared)}",
@@ -133,7 +133,7 @@ class ExportJob:
         height, width = self.shape
         other = (height + self.multiple, width + 2 * self.multiple)
         compared = self._compared(run, other, at_most=_FEW)
-        if not self._holds(compared):
+        if not self.limits.hold(compared.largest, compared.changed):
             raise ExportError(
                 f"{self.members[0].networks.config.architecture} depends on the size of its input: with "
                 f"{other[0]}×{other[1]} the file does not predict what the toolkit predicts "
@@ -145,9 +145,6 @@ class ExportJob:
         return compare_file(
             run, self.members, self.images, size=size, recipe=self.recipe.recipe, progress=self.progress, **more
         )
-
-    def _holds(self, found: Compared) -> bool:
-        return found.largest <= self.limits.largest and found.changed <= self.limits.changed
 
     def _differences(self, found: Compared) -> str:
         return (
