@@ -128,3 +128,9 @@ def spread_evenly(ids: Sequence[str], count: int) -> list[str]:
     """At most so many of the ids, evenly spread over them."""
     places = np.linspace(0, len(ids) - 1, min(count, len(ids))).round().astype(int).tolist()
     return [ids[place] for place in places]
+
+
+def _fold_mean(member: WeightedNetworks, size: tuple[int, int] | None) -> FoldMean:
+    networks = member.networks
+    config = networks.config if size is None else at_size(networks.config, size)
+    return FoldMean(networks.experiment, config, "float32", Plugins.of(networks.experiment), ["none"])
