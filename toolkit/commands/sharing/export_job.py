@@ -132,14 +132,23 @@ class ExportJob:
         """Compare at a second size: layers that compute with the size of the training compute wrongly at others."""
         height, width = self.shape
         other = (height + self.multiple, width + 2 * self.multiple)
-        compared = self._compared(run, other, at_most=_FEW)
+        try:
+            compared = self._compared(run, other, at_most=_FEW)
+        except (ToolkitError, MemoryError, OSError):
+            raise
+        except Exception as error:  # as above
+            raise self._depends_on_size(other, "the file cannot be run") from error
         if not self.limits.hold(compared.largest, compared.changed):
-            raise ExportError(
-                f"{self.members[0].networks.config.architecture} depends on the size of its input: with "
-                f"{other[0]}×{other[1]} the file does not predict what the toolkit predicts "
-                f"({self._differences(compared)})",
-                f"Export it for one size: --size {height}x{width}",
-            )
+            what = f"the file does not predict what the toolkit predicts ({self._differences(compared)})"
+            raise self._depends_on_size(other, what)
+
+    def _depends_on_size(self, other: tuple[int, int], what: str) -> ExportError:
+        height, width = self.shape
+        return ExportError(
+            f"{self.members[0].networks.config.architecture} depends on the size of its input: with "
+            f"{other[0]}×{other[1]} {what}",
+            f"Export it for one size: --size {height}x{width}",
+        )
 
     def _compared(self, run: Any, size: tuple[int, int] | None, **more: Any) -> Compared:
         return compare_file(
