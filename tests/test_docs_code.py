@@ -1,18 +1,21 @@
-"""Runs the code of docs/python.md, and commands of docs/predicting.md, comparing.md and submitting.md, as printed."""
+"""Runs the code of docs/python.md and exporting.md, and commands of predicting.md, comparing.md and submitting.md."""
 
 import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from toolkit import Experiment, export
 from toolkit.cli import app
 from toolkit.core.masks.rle import decode
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.learning.predicting.exporting.registry import EXPORT_FORMATS
 
 pytestmark = pytest.mark.train
 
@@ -76,3 +79,16 @@ def test_the_commands_for_evaluating_run(workspace: Workspace) -> None:
         assert found.exit_code == 0, found.output
     assert (workspace.root / "evaluations" / "exp042-validation-images" / "overlay" / "020.png").is_file()
     assert (workspace.root / "validated" / "evaluation.json").is_file()
+
+
+def test_the_examples_for_exported_networks_predict_what_the_toolkit_predicts(workspace: Workspace) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "exporting.md").read_text(), re.DOTALL)
+    assert len(blocks) == len(EXPORT_FORMATS)
+    expected = Experiment("experiments/exp042").predict("photos/a.png", folds=[0])[..., 0]
+    for kind, block in zip(EXPORT_FORMATS, blocks, strict=True):
+        export("exp042", kind, fold=0)
+        namespace: dict[str, Any] = {}
+        exec(compile(block, "exporting.md", "exec"), namespace)
+        assert len([line for line in block.splitlines() if line]) <= 10
+        np.testing.assert_allclose(namespace["probability"], expected, atol=0.01)
+        assert namespace["mask"].shape == (40, 48)

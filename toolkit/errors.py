@@ -133,6 +133,12 @@ class ClusterError(ToolkitError):
     exit_code = 19
 
 
+class ExportError(ToolkitError):
+    """A network cannot be written in a format, or its file does not predict what the toolkit predicts."""
+
+    exit_code = 20
+
+
 def as_told(error: BaseException) -> ToolkitError | None:
     """The error that tells what the machine refused, or how a user's own code tried to end the program.
 

@@ -1,5 +1,6 @@
 """Covers toolkit/cli/__init__.py and its modules running.py, groups.py, starting.py, inspecting.py, training.py,
-predicting.py, ensembling.py, tuning.py, comparing.py, reporting.py and submitting.py, and toolkit/__main__.py.
+predicting.py, ensembling.py, tuning.py, comparing.py, reporting.py, sharing.py and submitting.py, and
+toolkit/__main__.py.
 """
 
 import inspect

@@ -19,6 +19,6 @@ def keras_model_of(member: Member, fold: int, stage: int | None, repeat: int, pr
     fitted = first_networks(find_fitted(member, folds=[fold], stage=stage))
     if not 0 <= repeat < fitted.count:
         raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
-    from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
+    from toolkit.learning.predicting.exporting.keras_model import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
 
     return keras_model(fitted, fitted.weights[repeat], progress)

@@ -32,6 +32,9 @@ from toolkit.commands.inspecting.status import status as status_of
 from toolkit.commands.reporting.report import ReportResult
 from toolkit.commands.reporting.report import report as report_command
 from toolkit.commands.session import Session
+from toolkit.commands.sharing.export import ExportOptions
+from toolkit.commands.sharing.export import export as export_command
+from toolkit.commands.sharing.export_result import ExportResult
 from toolkit.commands.starting.demo import DemoResult
 from toolkit.commands.starting.demo import demo as demo_command
 from toolkit.commands.starting.import_config import DataFolders, ImportResult
@@ -244,6 +247,30 @@ def ensemble(
         views=parse_views(views, tta),
         name=name,
     )
+
+
+@in_python
+def export(
+    experiment: Named,
+    to: str,
+    *,
+    half: bool = False,
+    fold: int | None = None,
+    ensemble: bool = False,
+    average: bool = False,
+    stage: int | None = None,
+    size: str | tuple[int, int] | None = None,
+    out: AnyPath | None = None,
+    force: bool = False,
+    progress: Shown = None,
+) -> ExportResult:
+    """Write trained networks as a file for other programs, as `tk export` does.
+
+    `to` is `savedmodel`, `onnx`, `openvino` or `tflite`. `size` is (height, width), `HEIGHTxWIDTH` or `dynamic`.
+    """
+    text = "x".join(map(str, size)) if isinstance(size, tuple) else size
+    options = ExportOptions(half, fold, average, ensemble, stage, text, as_path(out), force)
+    return export_command(_session(progress, experiment), _name(experiment), to, options=options)
 
 
 @in_python

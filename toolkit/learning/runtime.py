@@ -19,7 +19,7 @@ _STEPS_BETWEEN_READS = 32
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Hold back what native code writes to stderr and Python to stdout; show it only if the block fails."""
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
@@ -49,7 +49,7 @@ def _import() -> tuple[Any, Any]:
             "Import toolkit before tensorflow, or set TF_USE_LEGACY_KERAS=1 and SM_FRAMEWORK=tf.keras before both.",
         )
     prepare_for_tensorflow()
-    with _quiet():
+    with quietly():
         import segmentation_models  # noqa: PLC0415 # after the environment is set
         import tensorflow as tf  # noqa: PLC0415, TID251 # as above; all other modules import it from here
     # Its warnings are for programmers, for example that a function was compiled for another batch size.
@@ -245,3 +245,12 @@ def loss_scaling(optimizer: Any) -> Any:
     if tf.keras.mixed_precision.global_policy().compute_dtype == "float16":
         return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def with_constants(function: Any) -> Any:
+    """A concrete function with the present values of its variables as constants."""
+    from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415, TID251 # no public name
+        convert_variables_to_constants_v2,
+    )
+
+    return convert_variables_to_constants_v2(function)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import StorageError
-from toolkit.files.disk.writing import new_path, replacing, write_text
+from toolkit.files.disk.writing import new_folder, new_path, replacing, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -106,3 +106,31 @@ def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StorageError, match="taken"):
         write_text(tmp_path / "taken" / "deep" / "a.txt", "new")
+
+
+def test_a_new_folder_replaces_an_older_one_when_it_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "old").touch()
+    left = tmp_path / ".7.01234567.made"  # by a killed process
+    left.mkdir()
+    with new_folder(tmp_path / "made") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a").write_text("new")
+        assert names_in(tmp_path / "made") == ["old"]
+    assert names_in(tmp_path) == ["made"]
+    assert (tmp_path / "made" / "inner" / "a").read_text() == "new"
+
+
+def test_a_new_folder_that_is_not_completed_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "old").touch()
+
+    def stopped() -> None:
+        with new_folder(tmp_path / "made") as folder:
+            (folder / "a").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        stopped()
+    assert names_in(tmp_path) == ["made"]
+    assert names_in(tmp_path / "made") == ["old"]

@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/predicting/new_images.py and export.py."""
+"""Covers toolkit/learning/predicting/new_images.py and toolkit/learning/predicting/exporting/keras_model.py."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
-from toolkit.learning.predicting.export import keras_model
+from toolkit.learning.predicting.exporting.keras_model import keras_model
 from toolkit.learning.predicting.new_images import ImagePredictor
 from toolkit.messages import Silent
 

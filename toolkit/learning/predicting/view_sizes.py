@@ -14,15 +14,13 @@ Size = tuple[int, int]
 def view_shapes(config: Config, views: Iterable[View], plugins: Collection[str] = ()) -> dict[float, Size]:
     """The input (height, width) of each scale: the nearest size that the network accepts; scale 1 is unchanged.
 
-    The sides that a plugin architecture accepts are unknown: they stay multiples of the largest power of two, at most
-    32, that divides both sides of `shape`. Transposed views swap height and width.
+    Transposed views swap height and width.
 
     Raises:
         ConfigError: two scales have the same size, so that their views would be the same.
     """
     height, width = config.prediction_shape[:2]
-    options = parse_architecture(config.architecture, config.architecture_options, plugins)
-    multiple = math.gcd(height, width, 32) if options is None else options.side_multiple
+    multiple = side_multiple(config, plugins)
     found: dict[Size, float] = {(height, width): 1.0}
     scales = sorted({view.scale for view in views})
     for scale in scales:
@@ -38,6 +36,16 @@ def view_shapes(config: Config, views: Iterable[View], plugins: Collection[str] 
             )
     shapes = {scale: size for size, scale in found.items()}
     return {scale: shapes[scale] for scale in scales}
+
+
+def side_multiple(config: Config, plugins: Collection[str] = ()) -> int:
+    """The number that both sides of the input must be multiples of.
+
+    The sides that a plugin architecture accepts are unknown: they stay multiples of the largest power of two, at most
+    32, that divides both sides of `shape`.
+    """
+    options = parse_architecture(config.architecture, config.architecture_options, plugins)
+    return math.gcd(*config.prediction_shape[:2], 32) if options is None else options.side_multiple
 
 
 def _nearest(side: float, multiple: int) -> int:
