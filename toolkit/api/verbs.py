@@ -47,6 +47,8 @@ from toolkit.commands.submitting.check import check as check_command
 from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
+from toolkit.commands.tuning.search import search as search_command
+from toolkit.commands.tuning.search_result import SearchResult
 from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace
@@ -228,6 +230,22 @@ def ensemble(
         views=parse_views(views, tta),
         name=name,
     )
+
+
+@in_python
+def search(
+    experiment: Named,
+    space: AnyPath,
+    *,
+    trials: int | None = None,
+    hours: float | None = None,
+    cluster: Machines | None = None,
+    progress: Shown = None,
+) -> SearchResult:
+    """Search better values for the keys that the file `space` names, as `tk search` does; goes on where it stopped."""
+    session = _session(progress, experiment)
+    session = session if cluster is None else replace(session, cluster=cluster)
+    return search_command(session, _name(experiment), Path(space), trials=trials, hours=hours)
 
 
 @in_python
