@@ -153,6 +153,14 @@ def test_only_the_runtime_imports_tensorflow() -> None:
     assert found == {"learning/runtime.py"}
 
 
+def test_only_the_study_of_a_search_lets_a_library_write_its_file() -> None:
+    heavy = ("optuna", "sqlite3", "sqlalchemy")
+    found = {
+        str(module.relative_to(PACKAGE)) for module in modules() for name in imported(module) if name.startswith(heavy)
+    }
+    assert found == {"commands/tuning/trials/study_file.py"}
+
+
 def test_only_the_console_prints() -> None:
     found = set()
     for module in modules():

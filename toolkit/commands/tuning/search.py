@@ -27,8 +27,8 @@ from toolkit.core.metrics.registry import build_metric
 from toolkit.errors import (
     ConfigError,
     NetworkError,
-    NotReadyError,
     NothingToLearnError,
+    NotReadyError,
     OutOfTimeError,
     ToolkitError,
     TrainingError,

@@ -41,8 +41,8 @@ class SearchedTrial:
 class SearchResult(Result):
     """What `tk search` found; scores that do not exist are None.
 
-    `winner` is the name of the best trial's experiment, `winner_keys` its keys as YAML for a config.yaml, and `estimate` says
-    what it is worth. `importance` has the share of each key. `page` is that of the experiment; empty without one.
+    `winner` is the name of the best trial's experiment, `winner_keys` are its keys as YAML, and `estimate` says what it
+    is worth. `importance` has the share of each key. `page` is that of the experiment; empty without one.
     """
 
     experiment: str
@@ -130,11 +130,8 @@ class SearchResult(Result):
         if gain is None or gain.verdict == "better":
             return [f"next: {winner}"]
         verdict = "is worse" if gain.verdict == "worse" else "cannot be told from chance"
-        return [
-            f"the nested gain over {self.experiment} {verdict}: the search has not shown that other values are better. "
-            f"To use the best trial all the same: {winner}",
-            f"next: tk tune {self.experiment}",
-        ]
+        shown = f"the nested gain over {self.experiment} {verdict}: no other values were shown to be better"
+        return [shown, f"to use the best trial all the same: {winner}", f"next: tk tune {self.experiment}"]
 
 
 def _gain(found: PairedDifference | None) -> str:
