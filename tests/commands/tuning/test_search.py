@@ -1,5 +1,8 @@
-"""Covers toolkit/commands/tuning/search.py, search_result.py and trials/: estimate.py, pruning.py, study_file.py and
-trial_experiments.py. Most tests put a formula in the place of the training."""
+"""Covers toolkit/commands/tuning/search.py, toolkit/commands/tuning/search_result.py,
+toolkit/commands/tuning/trials/estimate.py, toolkit/commands/tuning/trials/pruning.py,
+toolkit/commands/tuning/trials/study_file.py and toolkit/commands/tuning/trials/trial_experiments.py.
+
+Most tests put a formula in the place of the training."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from toolkit.commands.training.made_from import code_of
 from toolkit.commands.tuning.trials.study_file import Trial
 from toolkit.config.checks.search_space import SearchSpace
 from toolkit.config.loading import paths_in, with_absolute_paths, with_relative_paths, with_settings
-from toolkit.config.yaml.file_paths import seen_from
+from toolkit.config.yaml.file_paths import regular, seen_from
 from toolkit.config.yaml.trees import replaced
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ChangedError, ConfigError
@@ -94,7 +94,7 @@ def write_trial(
     found = experiment.sibling(trial_name(experiment, trial.number))
     text = config_of_trial(experiment, search_space, trial)
     if found.config.exists():
-        if found.config.read_text("utf-8") != text:
+        if regular(found.config).read_text("utf-8") != text:
             raise ChangedError(
                 f"{found.config} is not that of trial {trial.number} of this search: it was changed, or is another",
                 f"Rename or delete the folder {found.folder}, or restore the file, and run the same command.",
