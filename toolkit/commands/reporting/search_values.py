@@ -31,8 +31,8 @@ class _Estimate(TypedDict):
 
 @with_config(STRICT)
 class _Axis(TypedDict, total=False):
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool
     choices: list[Any]
 

@@ -60,3 +60,11 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     write_json(experiment.search, SEARCH | {"trials": 3})
     with pytest.raises(StorageError, match="is damaged: trials"):
         search_values(experiment)
+
+
+def test_whole_numbers_are_written_without_a_point(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "e")
+    write_json(experiment.search, SEARCH | {"keys": {"batch": {"low": 2, "high": 8}}, "importance": {}})
+    found = search_values(experiment)
+    assert found is not None
+    assert found.axes[0].ticks == [(0.0, "2"), (1.0, "8")]
