@@ -154,6 +154,14 @@ def test_only_the_runtime_imports_tensorflow() -> None:
     assert found == {"learning/runtime.py"}
 
 
+def test_only_the_study_of_a_search_lets_a_library_write_its_file() -> None:
+    heavy = ("optuna", "sqlite3", "sqlalchemy")
+    found = {
+        str(module.relative_to(PACKAGE)) for module in modules() for name in imported(module) if name.startswith(heavy)
+    }
+    assert found == {"commands/tuning/trials/study_file.py"}
+
+
 def test_only_the_console_prints() -> None:
     found = set()
     for module in modules():
@@ -299,7 +307,7 @@ def test_files_of_others_are_opened_only_if_they_are_regular() -> None:
     # be regular.
     assert found == {
         "commands/predicting/formats.py",
-        "commands/starting/new.py",
+        "commands/training/made_from.py",
         "commands/starting/starting_point.py",
         "files/disk/free_space.py",
         "files/disk/usable_cores.py",

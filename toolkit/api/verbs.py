@@ -52,6 +52,8 @@ from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_s
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
 from toolkit.commands.training.plan import plan as plan_command
 from toolkit.commands.training.plan_result import PlanResult
+from toolkit.commands.tuning.search import search as search_command
+from toolkit.commands.tuning.search_result import SearchResult
 from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace
@@ -271,6 +273,21 @@ def export(
     text = "x".join(map(str, size)) if isinstance(size, tuple) else size
     options = ExportOptions(half, fold, average, ensemble, stage, text, as_path(out), force)
     return export_command(_session(progress, experiment), _name(experiment), to, options=options)
+
+
+def search(
+    experiment: Named,
+    space: AnyPath,
+    *,
+    trials: int | None = None,
+    hours: float | None = None,
+    cluster: Machines | None = None,
+    progress: Shown = None,
+) -> SearchResult:
+    """Search better values for the keys that the file `space` names, as `tk search` does; goes on where it stopped."""
+    session = _session(progress, experiment)
+    session = session if cluster is None else replace(session, cluster=cluster)
+    return search_command(session, _name(experiment), Path(space), trials=trials, hours=hours)
 
 
 @in_python

@@ -96,7 +96,7 @@ def candidates_of(
     # Experiments of different folders may have the same name.
     known = [experiment.name for experiment in found]
     labels = [name if known.count(name) == 1 else text for name, text in zip(known, given, strict=True)]
-    candidates = [_candidate(label, experiment) for label, experiment in zip(labels, found, strict=True)]
+    candidates = [candidate_of(label, experiment) for label, experiment in zip(labels, found, strict=True)]
     fitted = [number for number, one in enumerate(candidates) if one.resolved is not None]
     # Without the images of the baseline nothing is scored; those of a dataset in Python are in one process alone.
     on_disk = [number for number in fitted if not _is_in_memory(candidates[number])]
@@ -117,7 +117,8 @@ def _is_in_memory(candidate: Candidate) -> bool:
     )
 
 
-def _candidate(name: str, experiment: Experiment) -> Candidate:
+def candidate_of(name: str, experiment: Experiment) -> Candidate:
+    """An experiment as it is on disk; `name` is what it is called in messages."""
     if not experiment.resolved.is_file():
         return Candidate(name, experiment, None, None, reason=NOT_FITTED)
     candidate = Candidate(name, experiment, read_resolved(experiment), None)

@@ -27,7 +27,7 @@ from toolkit.config.metrics import read_metric
 from toolkit.config.yaml.key_differences import written
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
-from toolkit.core.metrics.uncertainty.bootstrap import paired
+from toolkit.core.metrics.uncertainty.bootstrap import Difference, paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, DataError, FoldsError, MissingFileError, ToolkitError
 from toolkit.files.datasets.truth import truth_of
@@ -76,8 +76,8 @@ def compare(
     scores: dict[str, Scores] = {}
     outside: dict[str, Scores] = {}
     try:
-        scores = _scores(base, candidates, "oof", session.progress)
-        outside = _scores(base, candidates, "holdout", session.progress)
+        scores = scores_of(base, candidates, "oof", session.progress)
+        outside = scores_of(base, candidates, "holdout", session.progress)
     except (MissingFileError, DataError, FoldsError, ChangedError) as error:
         candidates = [replace(one, store=None, reason=one.reason or error.message) for one in candidates]
     keys = differing_keys([candidate.experiment for candidate in candidates], session.workspace.root)
@@ -104,7 +104,7 @@ def compare(
     return result
 
 
-def _scores(base: Candidate, candidates: Sequence[Candidate], split: Split, progress: Progress) -> dict[str, Scores]:
+def scores_of(base: Candidate, candidates: Sequence[Candidate], split: Split, progress: Progress) -> dict[str, Scores]:
     """The scores, by name, of all experiments that can be compared with the baseline image by image."""
     found = {one.name: one.store if split == "oof" else one.holdout for one in candidates}
     stores = {name: store for name, store in found.items() if store is not None}
@@ -210,6 +210,11 @@ def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDi
         return None
     ours, theirs = scores[name].scored, scores[baseline].scored
     found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0], groups=scores[baseline].groups)
+    return as_result(found)
+
+
+def as_result(found: Difference) -> PairedDifference:
+    """A difference as results have it."""
     mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)
 

@@ -19,6 +19,7 @@ from toolkit.commands.reporting.doubts import Known, doubts_of, next_step
 from toolkit.commands.reporting.ensemble_values import ensemble_values
 from toolkit.commands.reporting.measured import Material, measure
 from toolkit.commands.reporting.origin_values import origin_values
+from toolkit.commands.reporting.search_values import search_values
 from toolkit.commands.reporting.threshold_curves import find_curves, has_curves
 from toolkit.commands.scoring.curves import trained_of
 from toolkit.commands.session import Session
@@ -164,6 +165,7 @@ def _known_from_files(session: Session, files: _Files) -> PageValues:
             for one in trained
         ],
         data=_data(files),
+        search=search_values(experiment),
         origin=None if resolved is None else origin_values(session, experiment, resolved),
     )
 

@@ -18,14 +18,12 @@ from toolkit.commands.starting.starting_point import (
     warn_of_labels,
     written_if_sound,
 )
+from toolkit.commands.training.made_from import code_of
 from toolkit.config.data.competitions import PRESETS, find_competition, is_competition_file
 from toolkit.config.loading import settings_of, with_settings
 from toolkit.config.models import Config
-from toolkit.config.stage_values import dotted_names
-from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError, counted
-from toolkit.files.code.own_modules import sources_of
 from toolkit.files.data.as_unpacked import channels_as_unpacked, keys_as_unpacked
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import write_text
@@ -107,7 +105,7 @@ def new(
         tree |= {} if channels is None else {"shape": (*STARTING_POINT["shape"][:2], channels)}
     else:
         parent = session.workspace.find(extends)
-        code = _code_of(parent, experiment)
+        code = code_of(parent, experiment)
         tree = {"extends": relative_path(parent.config, experiment)} | tree
     asked = [key for key in data if key in DataFiles.__dataclass_fields__]
     origins = {f"data.{key}": f"--{key.replace('_', '-')}" for key in asked}
@@ -120,22 +118,6 @@ def new(
         copied = ", ".join(path.as_posix() for path in code)
         session.progress.say(f"copied from {extends}, because the code of an experiment is its own: {copied}")
     return result
-
-
-def _code_of(parent: Experiment, experiment: Experiment) -> dict[Path, str]:
-    """The plugins.py of an experiment and its modules that plugins.py or the configuration uses, by relative path.
-
-    Nothing if the new experiment has a plugins.py already. Modules in the working folder are not copied: they are found
-    from every experiment.
-    """
-    if experiment.plugins.exists() or not any(parent.folder.glob("**/*.py")):
-        return {}
-    config = load_experiment(parent).config
-    folder = parent.folder.absolute()
-    modules = sources_of(parent.folder, dotted_names(config, names_defined_beside(parent.config))).values()
-    own = [path for path in modules if path.absolute().is_relative_to(folder)]
-    files = [*([parent.plugins] if parent.plugins.is_file() else []), *sorted(own)]
-    return {path.absolute().relative_to(folder): path.read_text("utf-8") for path in files}
 
 
 def _data(files: DataFiles, experiment: Experiment) -> dict[str, Any]:

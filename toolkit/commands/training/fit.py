@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from toolkit.config.models import Config
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ConfigError, out_of_range
-from toolkit.files.data.sources import LabelledImages
+from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.experiment.folder import Experiment, Split
@@ -62,6 +62,8 @@ class FitOptions:
     """The folds and stages to train (all if None), the time limit, and whether to discard earlier results.
 
     With `save`, settings of the command line are written into config.yaml; `profile` counts the seconds of each phase.
+    A `trial` of a search is only scored: test images are not predicted, and no page is written. `after_epoch` is called
+    when the files of an epoch are written, on this machine alone; what it raises ends the training.
     """
 
     folds: Sequence[int] | None = None
@@ -70,6 +72,8 @@ class FitOptions:
     restart: bool = False
     save: bool = False
     profile: bool = False
+    trial: bool = False
+    after_epoch: Callable[[], None] | None = None
 
     def check(self, config: Config) -> tuple[list[int], list[int]]:
         """The numbers of the folds and stages to train, sorted.
@@ -122,7 +126,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             settings = {}
         scored = _train_predict_score(session, replace(job, settings=settings), options, started)
     with phase(progress, "page"):
-        page = page_at_the_end(session, experiment, wanted=loaded.config.report)
+        page = page_at_the_end(session, experiment, wanted=loaded.config.report and not options.trial)
     result = replace(_result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1)), page=page)
     if isinstance(progress, Profiled):
         return replace(result, profile={name: round(seconds, 2) for name, seconds in progress.seconds().items()})
@@ -176,6 +180,7 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
         from toolkit.learning.training.plan import plan_training
 
     experiment, loaded, dataset, table = job.experiment, job.loaded, job.dataset, job.table
+    test = None if options.trial else dataset.test
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
     fold_numbers, stage_numbers = options.check(config)
@@ -197,7 +202,7 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     left = None if options.max_seconds is None else options.max_seconds - (time.perf_counter() - started)
-    work = Work(fold_numbers, stage_numbers, Deadline.after(left))
+    work = Work(fold_numbers, stage_numbers, Deadline.after(left), after_epoch=options.after_epoch)
     pool = dataset.pool(folds, table.group_numbers)
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
     images, scoring = dataset.labelled.images, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins)
@@ -207,11 +212,11 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
         if cluster is not None:
             train_on(cluster, job, fold_numbers, stage_numbers, max_seconds=left, progress=progress)
             if fitted.fold_numbers:
-                predict_all_on(cluster, fitted, images, dataset.test, progress)
+                predict_all_on(cluster, fitted, images, test, progress)
         fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
     if not fitted.fold_numbers:
         return False
-    if _predict(job, fitted, pictures) or not _is_scored(experiment, config):
+    if _predict(job, fitted, pictures, test) or not _is_scored(experiment, config):
         with phase(progress, "scores and pictures"):
             _score(job, scored, scoring, progress)
     elif len(fitted.fold_numbers) == config.folds_count:
@@ -219,7 +224,7 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
     return True
 
 
-def _predict(job: TrainingJob, fitted: "FittedExperiment", pictures: FoldPictures) -> bool:
+def _predict(job: TrainingJob, fitted: "FittedExperiment", pictures: FoldPictures, test: Images | None) -> bool:
     """Predict what is not predicted yet; returns whether scores have to be computed anew."""
     from toolkit.learning.predicting.oof_and_test import predict_holdout, predict_oof, predict_test
 
@@ -228,8 +233,8 @@ def _predict(job: TrainingJob, fitted: "FittedExperiment", pictures: FoldPicture
         anew = predict_oof(fitted, images, "none", progress, pictures.networks)
         if job.table.holdout.ids:
             anew |= predict_holdout(fitted, images, "none", progress, pictures.networks)
-        if job.dataset.test is not None:
-            predict_test(fitted, job.dataset.test, "none", progress, pictures.networks)
+        if test is not None:
+            predict_test(fitted, test, "none", progress, pictures.networks)
     return anew
 
 

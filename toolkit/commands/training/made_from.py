@@ -1,13 +1,18 @@
 """What the results of an experiment are made from: recorded when training begins, compared before it goes on."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from toolkit.commands.training.training_job import TrainingJob
 from toolkit.config.loading import with_defaults
+from toolkit.config.stage_values import dotted_names
 from toolkit.config.training.execution import READING_KEYS
 from toolkit.config.training.networks import has_backbone
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.errors import ChangedError
+from toolkit.files.code.own_modules import sources_of
 from toolkit.files.datasets.dataset import background_digest
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.installed_weights import installed_weights
@@ -18,6 +23,7 @@ from toolkit.files.experiment.resolved import (
     changed_code,
     changed_keys,
     digests_of_code,
+    load_experiment,
     read_resolved,
     write_resolved,
 )
@@ -112,6 +118,15 @@ def begin_results(experiment: Experiment, resolved: Resolved, restart: bool) -> 
     write_resolved(experiment, resolved)
 
 
+def changes_of_results(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The keys in which two configurations differ, as plain data, without those that cannot change results.
+
+    Data are not compared here, but by their content.
+    """
+    changes = changed_keys(with_defaults(before), after)
+    return [change for change in changes if not change.startswith(_FREE_TO_CHANGE)]
+
+
 def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     """Refuse to resume results of a different configuration or different data."""
     if not experiment.has_training():
@@ -122,8 +137,7 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
             f"Restore it, or discard the folds: tk fit {experiment.name} --restart",
         )
     before = read_resolved(experiment)
-    changes = changed_keys(with_defaults(before.config), resolved.config)
-    changes = [change for change in changes if not change.startswith(_FREE_TO_CHANGE)]
+    changes = changes_of_results(before.config, resolved.config)
     changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
     changes += changed_code(before.digests, resolved.digests)
     if before.precision != resolved.precision:
@@ -138,3 +152,19 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
             f"Undo the change, make a new experiment (tk new NAME --extends {experiment.name}), or discard the results "
             f"with: tk fit {experiment.name} --restart",
         )
+
+
+def code_of(parent: Experiment, experiment: Experiment) -> dict[Path, str]:
+    """The plugins.py of an experiment and its modules that plugins.py or the configuration uses, by relative path.
+
+    Nothing if the new experiment has a plugins.py already. Modules in the working folder are not copied: they are found
+    from every experiment.
+    """
+    if experiment.plugins.exists() or not any(parent.folder.glob("**/*.py")):
+        return {}
+    config = load_experiment(parent).config
+    folder = parent.folder.absolute()
+    modules = sources_of(parent.folder, dotted_names(config, names_defined_beside(parent.config))).values()
+    own = [path for path in modules if path.absolute().is_relative_to(folder)]
+    files = [*([parent.plugins] if parent.plugins.is_file() else []), *sorted(own)]
+    return {path.absolute().relative_to(folder): path.read_text("utf-8") for path in files}

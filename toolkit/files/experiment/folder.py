@@ -243,6 +243,20 @@ class Experiment:
         return self.folder / "data.png"
 
     @property
+    def search(self) -> Path:
+        """What a search over keys has found."""
+        return self.folder / "search" / "search.json"
+
+    @property
+    def study(self) -> Path:
+        """The database of that search."""
+        return self.search.with_name("study.db")
+
+    def search_lock(self, trial: int | None = None) -> Path:
+        """What a process holds while it works on a trial of the search, or while it chooses what to work on."""
+        return self.search.with_name(".lock" if trial is None else f".trial{trial}.lock")
+
+    @property
     def tasks(self) -> Path:
         """The folder of the tasks that a cluster runs for the experiment: for each its state and its log."""
         return self.folder / "tasks"
@@ -374,9 +388,8 @@ class Experiment:
                 rename(folder, discarded)
                 delete_folder(discarded)
         delete_folder(self.tasks)
-        pictures = (self.surface, self.overlays, self.curves, self.confusion)
-        scores = (self.score, self.image_scores, self.tuned, self.evaluation)
-        for path in (*scores, *pictures, self.report, self.engine_checks, self.resolved):
+        made = (self.score, self.image_scores, self.tuned, self.evaluation, self.surface, self.overlays, self.curves)
+        for path in (*made, self.confusion, self.report, self.engine_checks, self.resolved):
             delete(path)
 
     def _remove_remains(self) -> None:

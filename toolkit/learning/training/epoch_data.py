@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -105,9 +105,13 @@ HardNegatives = Floats | HardPlaces
 """Weights for drawing negatives, `float64 (samples,)`, above 0; for patches, the places that are hard."""
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True)
 class TrainingData:
-    """What the folds of an experiment share while they are trained.
+    """What the folds of an experiment share while they are trained; `after_epoch` is called when one is finished.
 
     `pool` has the images, which are always validated whole. Epochs draw from them, from `crops` of them, or `patches`.
     `kept` has decoded images; `workers` are processes that read samples for training, or None if threads do.
@@ -121,6 +125,7 @@ class TrainingData:
     patches: Patches | None = None
     kept: KeptSamples | None = None
     workers: Workers | None = None
+    after_epoch: Callable[[], None] = _nothing
 
     @property
     def reader(self) -> SampleReader:

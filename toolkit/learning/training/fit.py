@@ -1,7 +1,7 @@
 """The first rung of training: all folds of an experiment, one after the other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
@@ -21,13 +21,15 @@ from toolkit.messages import Progress
 class Work:
     """Numbers of the folds and stages to train, and the time by which training stops.
 
-    `repeats` has the numbers of the seeds; None for all.
+    `repeats` has the numbers of the seeds; None for all. `after_epoch` is called when the files of an epoch are
+    written; what it raises ends the training, and finished epochs are kept.
     """
 
     folds: Sequence[int]
     stages: Sequence[int]
     deadline: Deadline = NEVER
     repeats: Sequence[int] | None = None
+    after_epoch: Callable[[], None] | None = None
 
 
 def fit_folds(
@@ -65,6 +67,8 @@ def fit_folds(
         return
     configure(precision)
     data = prepare_training_data(experiment, plan, pool, progress, work.deadline)
+    if work.after_epoch is not None:
+        data = replace(data, after_epoch=work.after_epoch)
     for note in plan.notes:
         progress.say(note)
     epochs = sum(stage.epochs for stage in wanted)

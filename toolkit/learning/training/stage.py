@@ -106,6 +106,7 @@ class _StageTraining:
             self._shared.epochs_trained += 1
             last = self._history[-1]
             overall.advance(1, f"{self._metric} {score_text(last.primary)}" if last.is_validated else "")
+            self._data.after_epoch()
         overall.advance(self._stage.epochs - len(self._history))
         self._finish(progress)
 

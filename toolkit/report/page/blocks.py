@@ -167,6 +167,44 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class ParallelLine:
+    """A line across all axes: its name, its place 0–1 on each axis, and its colour `#rrggbb`."""
+
+    name: str
+    places: Sequence[float]
+    colour: str
+    is_main: bool = False
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Parallel coordinates: axes with a name and labels at places 0–1 from below, and lines across them."""
+
+    kind: ClassVar[str] = "parallel"
+    title: str
+    axes: Sequence[tuple[str, Sequence[tuple[float, str]]]]
+    lines: Sequence[ParallelLine]
+    note: str = ""
+
+    @property
+    def width(self) -> int:
+        """Of the drawing, in its own units."""
+        return 180 * len(self.axes)
+
+    def across(self, axis: int) -> int:
+        """Where an axis stands."""
+        return 90 + 180 * axis
+
+    def down(self, place: float) -> float:
+        """How far below the top a place is."""
+        return round(240 - 190 * place, 1)
+
+    def points(self, line: ParallelLine) -> str:
+        """The corners of a line, as SVG writes them."""
+        return " ".join(f"{self.across(axis)},{self.down(place)}" for axis, place in enumerate(line.places))
+
+
+@dataclass(frozen=True)
 class Interval:
     """A named difference with the ends of its interval and a verdict in words."""
 
@@ -235,7 +273,21 @@ class Live:
     name: str
 
 
-Block = Prose | Figures | Notices | TableBlock | HeatTable | Chart | Bars | Intervals | Picture | Code | Facts | Live
+Block = (
+    Prose
+    | Figures
+    | Notices
+    | TableBlock
+    | HeatTable
+    | Chart
+    | Bars
+    | Parallel
+    | Intervals
+    | Picture
+    | Code
+    | Facts
+    | Live
+)
 
 
 @dataclass(frozen=True)

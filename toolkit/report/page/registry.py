@@ -10,6 +10,7 @@ from toolkit.report.page.sections.ensemble_members import ensemble_members
 from toolkit.report.page.sections.folds_and_classes import folds_and_classes
 from toolkit.report.page.sections.gallery import gallery
 from toolkit.report.page.sections.origin import origin
+from toolkit.report.page.sections.searched_keys import searched_keys
 from toolkit.report.page.sections.threshold import threshold
 from toolkit.report.page.sections.training_curves import training_curves
 from toolkit.report.page.values import PageValues
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Callable[[PageValues], Section | None]] = {
     "images": gallery,
     "folds": folds_and_classes,
     "ensemble": ensemble_members,
+    "search": searched_keys,
     "training": training_curves,
     "data": data_found,
     "origin": origin,

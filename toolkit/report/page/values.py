@@ -228,6 +228,40 @@ class EnsembleValues:
 
 
 @dataclass(frozen=True)
+class SearchAxis:
+    """The axis of a key that was searched: labels, each with its place 0–1."""
+
+    key: str
+    ticks: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class SearchedTrial:
+    """A trial: the text of each key's value and its place 0–1 on the axis; empty and None where there is none."""
+
+    name: str
+    state: str
+    score: float | None
+    texts: Sequence[str]
+    places: Sequence[float | None]
+    note: str
+
+
+@dataclass(frozen=True)
+class SearchValues:
+    """A search over keys; the scores are those of the experiment itself, the best trial, and the nested one."""
+
+    axes: Sequence[SearchAxis]
+    trials: Sequence[SearchedTrial]
+    winner: str
+    itself: float | None
+    optimistic: float | None
+    nested: float | None
+    importance: Sequence[tuple[str, float]]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where an experiment comes from.
 
@@ -334,6 +368,7 @@ class PageValues:
     seconds: Sequence[tuple[str, int, float]] = ()
     stage_losses: Sequence[str] = ()
     ensemble: EnsembleValues | None = None
+    search: SearchValues | None = None
     comparison: ComparisonValues | None = None
     data: DataValues | None = None
     origin: Origin | None = None

@@ -1,0 +1,1 @@
+"""Trials of a search: their study, their experiments, when they end early, what they are worth."""
