@@ -3,17 +3,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from toolkit.config.training.networks import (
+from toolkit.config.training.architectures import (
     ARCHITECTURES,
-    BACKBONES,
     DeepLabV3PlusOptions,
     ModularUnetOptions,
-    NetworkSpec,
     RefineNetOptions,
-    check_shape,
-    has_backbone,
-    parse_architecture,
 )
+from toolkit.config.training.networks import BACKBONES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
 
 
