@@ -24,13 +24,14 @@ class DeepSupervision(ClosedModel):
     """How the masks of the coarser levels of a decoder count in the loss (Lee et al. 2015, arXiv:1409.5185)."""
 
     weight: PositiveNumber = Field(
-        0.5, description="Weight of the finest of the coarser masks; the network's own mask has weight 1."
+        default=0.5, description="Weight of the finest of the coarser masks; the network's own mask has weight 1."
     )
     decay: Annotated[Share, Field(gt=0)] = Field(
-        0.5, description="Factor from the weight of each coarser mask to that of the next; 1 for equal weights."
+        default=0.5, description="Factor from the weight of each coarser mask to that of the next; 1 for equal weights."
     )
     images: Literal["all", "positives"] = Field(
-        "all", description="Images whose coarser masks count: `all`, or only `positives`, those with foreground."
+        default="all",
+        description="Images whose coarser masks count: `all`, or only `positives`, those with foreground.",
     )
 
     def shares(self, coarser: int) -> list[float]:
@@ -58,17 +59,17 @@ class ArchitectureOptions(ClosedModel):
     """Values of the options below, or the options themselves, that the architecture does not have, and why."""
 
     decoder_attention: Literal["none", "scse", "gate"] = Field(
-        "none",
+        default="none",
         description="Attention in the decoder: `scse` (concurrent spatial and channel squeeze-and-excitation after "
         "each block) or `gate` (attention gates on the skip connections).",
     )
     head: Literal["plain", "hypercolumn"] = Field(
-        "plain",
+        default="plain",
         description="What the last convolution sees: the finest level of the decoder (`plain`), or all levels, "
         "enlarged and concatenated (`hypercolumn`).",
     )
     deep_supervision: Annotated[DeepSupervision | None, BeforeValidator(_switched)] = Field(
-        None,
+        default=None,
         description="Whether the coarser levels of the decoder predict masks too, each with a share in the loss: "
         "`true`, or `{weight: 0.5, decay: 0.5, images: all}`.",
     )
@@ -81,8 +82,8 @@ class ArchitectureOptions(ClosedModel):
     @field_validator("decoder_attention", "head", "deep_supervision")
     @classmethod
     def _possible(cls, value: Any, info: ValidationInfo) -> Any:
-        option = value if isinstance(value, str) else None if value is None else str(info.field_name)
-        if option in cls.refused:
+        option = value if isinstance(value, str) else str(info.field_name)
+        if value is not None and option in cls.refused:
             raise ValueError(cls.refused[option])
         return value
 

@@ -28,7 +28,7 @@ def linknet(spec: NetworkSpec, options: LinknetOptions, weights: str | None) -> 
     return with_masks(options, spec, encoder, levels, None)  # Keras numbers the last convolution of the library
 
 
-def _block(options: LinknetOptions, x: Tensor, skip: Tensor | None, filters: int, name: str) -> Tensor:
+def _block(options: LinknetOptions, x: Tensor, skip: Tensor | None, filters: int | None, name: str) -> Tensor:
     """Twice the sides with a quarter of the channels, then the sum with the skip connection."""
     coarser, batchnorm = x, options.decoder_use_batchnorm
     fewer = x.shape[-1] // 4
