@@ -20,15 +20,15 @@ def linknet(spec: NetworkSpec, options: LinknetOptions, weights: str | None) -> 
     """LinkNet (Chaurasia and Culurciello 2017, arXiv:1707.03718), with the layers of segmentation-models."""
     encoder, features = encoder_features(spec, weights)
     levels, x = [], centred(encoder, batchnorm=options.decoder_use_batchnorm)
-    for number, stride in enumerate(SKIP_STRIDES):
-        x = _block(options, x, features[stride], features[stride].shape[-1], f"decoder_stage{number}")
+    skips = [features[stride] for stride in SKIP_STRIDES]
+    filters = [*(skip.shape[-1] for skip in skips), options.decoder_filters[-1]]
+    for number, skip in enumerate([*skips, None]):
+        x = _block(options, x, skip, filters[number], f"decoder_stage{number}")
         levels.append(x)
-    last = len(SKIP_STRIDES)
-    levels.append(_block(options, x, None, options.decoder_filters[last], f"decoder_stage{last}"))
     return with_masks(options, spec, encoder, levels, None)  # Keras numbers the last convolution of the library
 
 
-def _block(options: LinknetOptions, x: Tensor, skip: Tensor | None, filters: int | None, name: str) -> Tensor:
+def _block(options: LinknetOptions, x: Tensor, skip: Tensor | None, filters: int, name: str) -> Tensor:
     """Twice the sides with a quarter of the channels, then the sum with the skip connection."""
     coarser, batchnorm = x, options.decoder_use_batchnorm
     fewer = x.shape[-1] // 4
