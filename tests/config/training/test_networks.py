@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from toolkit.config.keras.encoders import BACKBONES
 from toolkit.config.training.networks import (
     ARCHITECTURES,
-    BACKBONES,
     DeepLabV3PlusOptions,
     ModularUnetOptions,
     NetworkSpec,
