@@ -214,7 +214,7 @@ def namings_of(backbone: str) -> tuple[Naming, ...]:
     if re.fullmatch(r"resnet\d+", backbone):
         raise WeightsError(
             f"encoder_weights: {backbone} is the ResNet of segmentation-models, which normalises before each "
-            "convolution; the ResNets of timm, torchvision and Hugging Face do so after it, and their weights do not fit",
+            "convolution; those of timm, torchvision and Hugging Face do so after it, and their weights do not fit",
             f"Use their network: --set backbone={backbone}v1",
         )
     known = "resnet18v1 to resnet152v1, resnext50, resnext101, convnexttiny to convnextxlarge, mitb0 to mitb3"

@@ -28,7 +28,7 @@ Scaling = tuple[Sequence[float], Sequence[float]]
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """A tensor, or an equal part of it along its first axis, that becomes a weight with its axes in another order."""
 
     tensor: str
@@ -62,7 +62,7 @@ def load_tensors(encoder: Any, backbone: str, path: Path, input_scaling: Scaling
     namings = namings_of(backbone)
     tensors = safetensors_of(path)
     naming, given = _recognised(namings, tensors, backbone, path)
-    sources = _sources(encoder, naming)
+    sources = sources_of(encoder, naming)
     wanted = {source.tensor: source for found in sources.values() for source in found}
     ignored = [given[name] for name in given if naming.is_ignored(name)]
     _refuse_others(given, wanted, naming, f"encoder_weights: {path} does not fit {backbone}")
@@ -96,24 +96,25 @@ def _recognised(
     )
 
 
-def _sources(encoder: Any, naming: Naming) -> dict[str, list[_Source]]:
+def sources_of(encoder: Any, naming: Naming) -> dict[str, list[Source]]:
     """The tensors of each layer, without the normalisation of the input that ResNeXt of segmentation-models has."""
-    layers = [layer for layer in weighted_layers(encoder) if layer.name != "bn_data"]
-    units = [layer.name for layer in layers if re.fullmatch(r"stage\d_unit\d+_conv1", layer.name)]
-    found: dict[str, list[_Source]] = {}
-    for layer in layers:
-        group = re.fullmatch(r"conv2d(?:_(\d+))?", layer.name)
-        if group:
-            unit, part = divmod(int(group[1] or 0), _GROUPS)
-            first = naming.tensors_of(units[unit]).name
-            tensors = TensorName(f"{first.removesuffix('conv1')}conv2", part, _GROUPS)
-        else:
-            tensors = naming.tensors_of(layer.name)
+    found: dict[str, list[Source]] = {}
+    first, part = "", 0
+    for layer in weighted_layers(encoder):
+        if layer.name == "bn_data":
+            continue
+        if re.fullmatch(r"conv2d(_\d+)?", layer.name):  # a group of the convolution after the unit's first
+            found[layer.name] = _of_layer(layer, TensorName(f"{first.removesuffix('conv1')}conv2", part, _GROUPS))
+            part += 1
+            continue
+        tensors = naming.tensors_of(layer.name)
+        if layer.name.endswith("_conv1"):
+            first, part = tensors.name, 0
         found[layer.name] = _of_layer(layer, tensors)
     return found
 
 
-def _of_layer(layer: Layer, tensors: TensorName) -> list[_Source]:
+def _of_layer(layer: Layer, tensors: TensorName) -> list[Source]:
     """The tensors of a layer in the order of its weights."""
     kernel, last = _layout(layer)
     names = [tensors.name] if last is None else [f"{tensors.name}.{part}" for part in ("weight", "bias", *last)]
@@ -124,7 +125,7 @@ def _of_layer(layer: Layer, tensors: TensorName) -> list[_Source]:
         for axis, length in zip(axes, weight.shape, strict=True):
             shape[axis] = int(length)
         shape[0] *= tensors.parts
-        found.append(_Source(name, tuple(shape), axes, tensors.part, tensors.parts))
+        found.append(Source(name, tuple(shape), axes, tensors.part, tensors.parts))
     return found
 
 
@@ -159,7 +160,7 @@ def _refuse_others(given: Mapping[str, str], wanted: Mapping[str, Any], naming: 
     )
 
 
-def _check(array: npt.NDArray[Any], source: _Source, where: str) -> None:
+def _check(array: npt.NDArray[Any], source: Source, where: str) -> None:
     if array.shape != source.shape:
         raise WeightsError(f"{where} has shape {list(array.shape)}, expected {list(source.shape)}")
     if array.dtype.kind != "f" or not np.isfinite(array).all():
