@@ -8,7 +8,7 @@ import pytest
 
 from toolkit import errors
 from toolkit.config.loading import load_config
-from toolkit.config.training.networks import ARCHITECTURES
+from toolkit.config.training.architectures import ARCHITECTURES
 from toolkit.config.yaml.yaml_files import read_value
 from toolkit.core.images.views import VIEWS
 from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric

@@ -16,7 +16,7 @@ from toolkit.config.data.data import GIVEN_INSTEAD, DataConfig, GivenSource
 from toolkit.config.keras.encoders import PUBLISHED
 from toolkit.config.migrating.systems import system_of
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.training.networks import ARCHITECTURES
+from toolkit.config.training.architectures import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.file_paths import absolute, refuse_impossible, seen_from

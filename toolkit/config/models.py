@@ -60,8 +60,9 @@ class LearningConfig(ClosedModel):
     data: DataConfig = Field(description="Images, masks and everything else that is read.")
     architecture: str = Field(
         "Unet",
-        description="Segmentation network: Unet, FPN, Linknet, PSPNet, DeepLabV3Plus (or DeepLabV3), RefineNet, "
-        "Segformer, ModularUnet (without a backbone), or a function of plugins.py. See docs/networks.md.",
+        description="Segmentation network: Unet, UnetPlusPlus, FPN, Linknet, MAnet, PSPNet, DeepLabV3Plus (or "
+        "DeepLabV3), RefineNet, Segformer, ModularUnet (without a backbone), or a function of plugins.py. See "
+        "docs/networks.md.",
     )
     architecture_options: dict[str, Any] = Field(
         default_factory=dict,

@@ -51,7 +51,11 @@ pytestmark = pytest.mark.train
 
 WriteExperiment = Callable[..., Experiment]
 
-TWO_STAGES = "stages: [{epochs: 2, negatives: 0.5}, {epochs: 1, lr: 0.003}]\n"
+TWO_STAGES = """
+architecture_options:
+  {depth: 2, convolutions: 1, start_filters: 4, decoder_attention: scse, deep_supervision: {images: positives}}
+stages: [{epochs: 2, negatives: 0.5}, {epochs: 1, lr: 0.003}]
+"""
 
 
 @pytest.fixture(scope="module")

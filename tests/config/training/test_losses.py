@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from toolkit.config.keras.loss_arguments import Huber
-from toolkit.config.training.loss_grammar import LossSyntaxError, Weight
 from toolkit.config.training.losses import (
     KERAS_LOSSES,
     LOSSES,
@@ -20,6 +19,7 @@ from toolkit.config.training.losses import (
     parse_loss,
 )
 from toolkit.config.yaml.closed_model import ClosedModel
+from toolkit.config.yaml.loss_grammar import LossSyntaxError, Weight
 from toolkit.config.yaml.yaml_files import read_value
 
 BINARY = LossTerm(Weight(1.0), "binary_crossentropy", CrossentropyArguments())

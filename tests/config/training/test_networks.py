@@ -1,16 +1,22 @@
+"""Covers toolkit/config/training/networks.py and toolkit/config/training/architectures.py."""
+
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from toolkit.config.keras.encoders import BACKBONES
-from toolkit.config.training.networks import (
+from toolkit.config.training.architectures import (
     ARCHITECTURES,
     DeepLabV3PlusOptions,
+    DeepSupervision,
     ModularUnetOptions,
-    NetworkSpec,
     RefineNetOptions,
+)
+from toolkit.config.training.networks import (
+    NetworkSpec,
     check_shape,
+    deep_supervision_of,
     has_backbone,
     parse_architecture,
 )
@@ -30,6 +36,45 @@ def test_some_architectures_need_features_that_convnext_does_not_have(architectu
     assert NetworkSpec(architecture="Unet", backbone="convnexttiny", shape=(32, 32, 3))
     with pytest.raises(ValidationError, match="convnexttiny begins with a quarter"):
         NetworkSpec(architecture=architecture, backbone="convnexttiny", shape=(32, 32, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("PSPNet", {"decoder_attention": "gate"}, "no skip connections"),
+        ("PSPNet", {"head": "hypercolumn"}, "a single level"),
+        ("PSPNet", {"deep_supervision": {"weight": 0.1}}, "a single level"),
+        ("DeepLabV3", {"deep_supervision": True}, "a single level"),
+        ("FPN", {"head": "hypercolumn"}, "pyramid_aggregation"),
+        ("MAnet", {"decoder_attention": "gate"}, "by itself"),
+    ],
+)
+def test_what_a_decoder_cannot_have_is_refused_with_the_reason(
+    name: str, options: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(ProblemsAtError) as caught:
+        parse_architecture(name, options)
+    ((_, error, _),) = caught.value.problems
+    assert reason in str(error)
+
+
+def test_deep_supervision_is_switched_on_or_described() -> None:
+    def read(value: object) -> DeepSupervision | None:
+        return deep_supervision_of("Unet", {"deep_supervision": value})
+
+    assert read(False) is None
+    assert read(None) is None
+    assert read(True) == read({}) == DeepSupervision()
+    assert parse_architecture("PSPNet", {"deep_supervision": False}) == ARCHITECTURES["PSPNet"]()
+    assert deep_supervision_of("my.net", {"deep_supervision": 3}) is None
+    described = read({"weight": 0.1, "decay": 1, "images": "positives"})
+    assert described == DeepSupervision(weight=0.1, decay=1.0, images="positives")
+    assert described.shares(0) == [1]
+    assert described.shares(2) == pytest.approx([1 / 1.2, 0.1 / 1.2, 0.1 / 1.2])
+    assert DeepSupervision().shares(2) == pytest.approx([4 / 7, 2 / 7, 1 / 7])
+    for wrong in ({"weight": 0}, {"decay": 1.5}, {"images": "some"}, {"wait": 1}, 3):
+        with pytest.raises(ProblemsAtError):
+            read(wrong)
 
 
 def test_every_option_has_a_description() -> None:

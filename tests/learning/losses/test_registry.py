@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.config.training.architectures import DeepSupervision
 from toolkit.config.training.losses import LOSSES, check_loss, parse_loss
 from toolkit.errors import ConfigError
 from toolkit.learning.losses.registry import build_loss, loss_of
@@ -307,6 +308,36 @@ def test_coarse_masks_count_half_of_the_finer_one(count: int, shares: tuple[floa
     single = [float(loss(tf.constant(target), Outputs(mask), DONE)) for mask in masks]
     assert float(value) == pytest.approx(np.dot(shares, single), rel=1e-5)
     assert all(np.any(gradient.numpy() != 0) for gradient in tape.gradient(value, masks))
+
+
+@pytest.mark.parametrize(("activation", "classes"), [("sigmoid", 1), ("sigmoid", 2), ("softmax", 3)])
+def test_coarse_masks_may_count_in_images_with_foreground_alone(activation: Any, classes: int) -> None:
+    """Two images, the second empty: it has neither value nor gradient in the coarse masks."""
+    target, finest = batch(activation, classes)
+    target[1] = 0
+    if activation == "softmax":
+        target[1, ..., 0] = 1
+    coarse = [tf.Variable(batch(activation, classes, seed)[1]) for seed in (1, 2)]
+    supervision = DeepSupervision(weight=0.1, decay=0.5, images="positives")
+    loss = build_loss(parse_loss("mse_loss"), activation, deep_supervision=supervision)
+    with tf.GradientTape() as tape:
+        value = loss(tf.constant(target), Outputs(tf.constant(finest), tuple(coarse)), DONE)
+    own = value_of("mse_loss", activation, target, finest)
+    first, second = (value_of("mse_loss", activation, target[:1], mask.numpy()[:1]) for mask in coarse)
+    assert float(value) == pytest.approx((own + 0.1 * first + 0.05 * second) / 1.15, rel=1e-5)
+    for gradient in tape.gradient(value, coarse):
+        assert np.any(gradient.numpy()[0] != 0)
+        assert not np.any(gradient.numpy()[1])
+
+
+def test_a_batch_without_foreground_leaves_the_network_s_own_mask() -> None:
+    target, logits = batch("sigmoid", 1)
+    loss = build_loss(
+        parse_loss("dice_loss + lovasz_loss"), "sigmoid", deep_supervision=DeepSupervision(images="positives")
+    )
+    outputs = Outputs(tf.constant(logits), (tf.constant(logits),))
+    expected = value_of("dice_loss + lovasz_loss", "sigmoid", 0 * target, logits) * 2 / 3
+    assert float(loss(tf.constant(0 * target), outputs, DONE)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_presence_head_is_not_a_coarse_mask() -> None:

@@ -1,6 +1,6 @@
 """Covers toolkit/learning/networks/network.py, registry.py, outputs.py, rebuilding.py, and of the decoders
 
-toolkit/learning/networks/decoders/library.py and toolkit/learning/networks/decoders/deeplab.py.
+toolkit/learning/networks/decoders/deeplab.py.
 """
 
 import inspect
@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from toolkit.config.keras.encoders import BACKBONES
-from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec
+from toolkit.config.training.architectures import ARCHITECTURES
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, WeightsError
 from toolkit.learning.networks.backbones.encoders import build_encoder
 from toolkit.learning.networks.backbones.first_convolution import preprocessing
 from toolkit.learning.networks.backbones.registry import library
+from toolkit.learning.networks.decoders import unet
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
@@ -26,15 +28,22 @@ pytestmark = pytest.mark.train
 
 Same = Callable[[list[np.ndarray], list[np.ndarray]], bool]
 
+GATED: dict[str, object] = {"decoder_attention": "gate", "head": "hypercolumn", "deep_supervision": True}
+
 SMALL: dict[str, dict[str, object]] = {
-    "Unet": {"decoder_filters": (32, 32, 16, 16, 8), "decoder_block_type": "transpose"},
-    "FPN": {"pyramid_block_filters": 16, "pyramid_dropout": 0.3},
-    "Linknet": {},
-    "PSPNet": {"downsample_factor": 4, "psp_conv_filters": 16, "psp_dropout": 0.3},
-    "DeepLabV3Plus": {"aspp_filters": 16, "decoder_filters": 16, "dropout": 0.3},
-    "RefineNet": {"reduce_channel_scale": 16, "dropout": 0.3},
-    "ModularUnet": {"depth": 2, "start_filters": 4, "dropout": 0.3, "deep_supervision": True},
+    "Unet": {"decoder_filters": (32, 32, 16, 16, 8), "decoder_block_type": "transpose"} | GATED,
+    "FPN": {"pyramid_block_filters": 16, "pyramid_dropout": 0.3, "decoder_attention": "gate", "deep_supervision": True},
+    "Linknet": GATED,
+    "PSPNet": {"downsample_factor": 4, "psp_conv_filters": 16, "psp_dropout": 0.3, "decoder_attention": "scse"},
+    "DeepLabV3Plus": {"aspp_filters": 16, "decoder_filters": 16, "dropout": 0.3, "decoder_attention": "gate"},
+    "RefineNet": {"reduce_channel_scale": 16, "dropout": 0.3} | GATED,
+    "ModularUnet": {"depth": 2, "start_filters": 4, "dropout": 0.3} | GATED,
+    "UnetPlusPlus": {"decoder_filters": (32, 32, 16, 16, 8)} | GATED,
+    "MAnet": {"decoder_filters": (32, 32, 16, 16, 8)} | GATED | {"decoder_attention": "scse"},
 }
+
+COARSE_MASKS = {"PSPNet": 0, "DeepLabV3Plus": 0, "RefineNet": 3, "ModularUnet": 1}
+"""How many; 4 elsewhere."""
 
 DEEPEST = {"PSPNet": 64, "ModularUnet": 16}
 """Channels of the deepest features, 512 elsewhere: PSPNet looks no further than an eighth of the sides."""
@@ -96,7 +105,7 @@ def test_every_network_ends_in_float32_logits_and_learns_deterministically(
     images = random_images(2, *network.model.input_shape[1:])
     outputs = network.outputs(images, training=False)
     assert outputs.presence.shape == (2, 2)
-    assert len(outputs.auxiliary) == (1 if architecture == "ModularUnet" else 0)
+    assert len(outputs.auxiliary) == COARSE_MASKS.get(architecture, 4)
     for tensor in (outputs.logits, *outputs.auxiliary):
         assert tensor.shape == (2, *images.shape[1:3], 2)
         assert tensor.dtype == tf.float32
@@ -273,7 +282,7 @@ def test_the_error_of_a_network_that_cannot_be_built_names_backbone_and_shape(mo
     def fail(*_: object, **__: object) -> None:
         raise ValueError("negative dimension")
 
-    monkeypatch.setattr(segmentation_models, "Unet", fail)
+    monkeypatch.setattr(unet, "encoder_features", fail)
     with pytest.raises(NetworkError, match=r"Unet with backbone vgg16 .* \[32, 64, 3\]: negative dimension"):
         build_network(spec(), 0)
 

@@ -28,7 +28,7 @@ from toolkit.config.migrating.translation import (
     truth,
     whole,
 )
-from toolkit.config.training.networks import ARCHITECTURES
+from toolkit.config.training.architectures import ARCHITECTURES
 from toolkit.config.yaml.error_texts import received
 from toolkit.config.yaml.key_differences import written
 

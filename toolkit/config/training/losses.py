@@ -9,10 +9,10 @@ from pydantic import Field, ValidationError
 
 from toolkit.config.keras import loss_arguments as keras_losses
 from toolkit.config.keras.function_names import function_names
-from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_value
 from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveNumber, ShareBelowOne
+from toolkit.config.yaml.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
 from toolkit.config.yaml.named_calls import (
     Call,
     UnknownNameError,
@@ -193,7 +193,7 @@ _LONGEST = 2_000
 def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...]:
     """Read a weighted sum of losses, or one loss with its arguments: `{Huber: {delta: 2}}`.
 
-    The grammar of a sum: `toolkit.config.training.loss_grammar.read_terms`. Names are those of the toolkit's losses, of
+    The grammar of a sum: `toolkit.config.yaml.loss_grammar.read_terms`. Names are those of the toolkit's losses, of
     plugins, and of Keras's classes and functions; where one name means several, the first of these is meant.
 
     Args:

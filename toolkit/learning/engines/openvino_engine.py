@@ -149,7 +149,7 @@ class _Runtime:
 
 def _graph_of(network: Network, activation: Activation, batch: int) -> FrozenGraph:
     def predict(images: Any) -> Any:
-        probability, presence = probabilities_of(network.outputs(images, training=False), activation)
+        probability, presence = probabilities_of(network.outputs(images, training=False, coarse=False), activation)
         return [probability] if presence is None else [probability, presence]
 
     images = tf.TensorSpec((batch, *network.model.input_shape[1:]), tf.uint8)

@@ -23,7 +23,7 @@ class TensorFlowEngine:
 
     def mean_over(self, views: Sequence[View], network_of: NetworkOf) -> MeanOverViews:
         """See `Engine`."""
-        predict = compiled_mean(views, network_of, self._activation, self._at_once)
+        predict = compiled_mean(views, network_of, self._activation, self._at_once, coarse=False)
 
         def mean(images: Any) -> tuple[Probability, Presence | None]:
             probability, presence, _ = predict(images)
@@ -35,11 +35,18 @@ class TensorFlowEngine:
         """See `Engine`: there is nothing to do."""
 
 
-def compiled_mean(views: Sequence[View], network_of: NetworkOf, activation: Activation, at_once: int) -> Predict:
-    """The mean over views as one graph, for any number of images, computed `at_once` at a time."""
+def compiled_mean(
+    views: Sequence[View], network_of: NetworkOf, activation: Activation, at_once: int, *, coarse: bool
+) -> Predict:
+    """The mean over views as one graph, for any number of images, computed `at_once` at a time.
+
+    `coarse` says whether the outputs for the first view have the coarse masks, which a loss may need.
+    """
 
     def predict(images: Any) -> Any:
-        outputs = [network_of(view).outputs(view.apply(images, tf.transpose), training=False) for view in views]
+        outputs = [
+            network_of(view).outputs(view.apply(images, tf.transpose), training=False, coarse=coarse) for view in views
+        ]
         maps, presences = zip(*(probabilities_of(output, activation) for output in outputs), strict=True)
         undone = [view.undo(found, tf.transpose) for view, found in zip(views, maps, strict=True)]
         presence = [found for found in presences if found is not None]

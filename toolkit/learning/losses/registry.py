@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
+from toolkit.config.training.architectures import DeepSupervision
 from toolkit.config.training.losses import KERAS_LOSSES, LOSSES, LossTerm, Wants
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
@@ -47,13 +48,14 @@ def build_loss(
     activation: Activation,
     class_weights: Sequence[float] | None = None,
     plugins: Mapping[str, Any] = NO_PLUGINS,
+    deep_supervision: DeepSupervision | None = None,
 ) -> TotalLoss:
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has accepted.
 
     It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, and
     returns a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, go through
-    the same terms: the k-th counts 0.5^k as much as the network's own mask, and the sum is divided by the sum of these
-    shares.
+    the same terms, with the shares and for the images that `deep_supervision` says. The other images are ignored in
+    coarse masks, as if all their pixels were.
 
     Args:
         terms: from the configuration.
@@ -63,18 +65,24 @@ def build_loss(
             values whose mean is taken. The prediction is what the attribute `wants` of the loss says: `logits`, or
             `probabilities`, the default. Ignored pixels are passed as background that the network has predicted
             correctly.
+        deep_supervision: how the coarse masks count; as by default if left out.
 
     Raises:
         ConfigError: a loss of plugins has another value in `wants`.
     """
     losses = [(term, _loss(term, activation, plugins)) for term in terms]
+    supervision = deep_supervision or DeepSupervision()
 
     def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
         truth = read_truth(target, class_weights)
-        masks = [_predictions(truth, logits, activation) for logits in (outputs.logits, *outputs.auxiliary)]
+        coarse_truth = truth.of_positives(activation) if supervision.images == "positives" else truth
+        truths = [truth, *(coarse_truth for _ in outputs.auxiliary)]
+        found = zip(truths, (outputs.logits, *outputs.auxiliary), strict=True)
+        masks = [_Mask(true, _predictions(true, logits, activation)) for true, logits in found]
         if outputs.presence is not None:
-            masks[0]["presence"] = in_float32(outputs.presence, tf.reduce_max(truth.valid, axis=(1, 2)))
-        values = [term.weight.at(progress) * _value(term, loss, truth, masks) for term, loss in losses]
+            masks[0].predictions["presence"] = in_float32(outputs.presence, tf.reduce_max(truth.valid, axis=(1, 2)))
+        shares = supervision.shares(len(outputs.auxiliary))
+        values = [term.weight.at(progress) * _value(term, loss, masks, shares) for term, loss in losses]
         return tf.add_n(values)
 
     return total
@@ -117,6 +125,14 @@ def _mean(name: str, values: Tensor, truth: Truth) -> Tensor:
     return means[rank](values)
 
 
+@dataclass(frozen=True)
+class _Mask:
+    """A mask of the network by what losses want of it, and the truth that it is compared with."""
+
+    truth: Truth
+    predictions: dict[str, Tensor]
+
+
 def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
     """A mask as logits and as probabilities; in ignored pixels logits are 0 and have no gradient."""
     logits = in_float32(logits, truth.valid)
@@ -124,12 +140,11 @@ def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[s
     return {"logits": logits, "probabilities": tf.sigmoid(logits) if activation == "sigmoid" else tf.nn.softmax(logits)}
 
 
-def _value(term: LossTerm, loss: Loss, truth: Truth, masks: Sequence[Mapping[str, Tensor]]) -> Tensor:
-    """The mean of a term over the masks, finest first, each counting half as much as the one before."""
+def _value(term: LossTerm, loss: Loss, masks: Sequence[_Mask], shares: Sequence[float]) -> Tensor:
+    """The weighted mean of a term over the masks, the network's own first."""
     if loss.wants == "presence":
-        if "presence" not in masks[0]:
+        if "presence" not in masks[0].predictions:
             raise ConfigError(f"loss: {term.name} needs a network with a presence head; set presence_head: true")
-        masks = masks[:1]
-    shares = [0.5**depth for depth in range(len(masks))]
-    values = [loss.compute(truth, mask[loss.wants], term.arguments) for mask in masks]
-    return tf.add_n([share / sum(shares) * value for share, value in zip(shares, values, strict=True)])
+        return loss.compute(masks[0].truth, masks[0].predictions["presence"], term.arguments)
+    values = [loss.compute(mask.truth, mask.predictions[loss.wants], term.arguments) for mask in masks]
+    return tf.add_n([share * value for share, value in zip(shares, values, strict=True)])

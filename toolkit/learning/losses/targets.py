@@ -1,10 +1,10 @@
 """The targets that losses compare with, and means that leave ignored pixels out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from toolkit.core.masks.labels import IGNORE
+from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.learning.runtime import tf
 
 Tensor = Any
@@ -22,6 +22,13 @@ class Truth:
     target: Tensor
     valid: Tensor
     class_weights: Tensor | None = None
+
+    def of_positives(self, activation: Activation) -> "Truth":
+        """The truth with all pixels ignored of images without foreground; with softmax, class 0 is background."""
+        foreground = self.target[..., 1:] if activation == "softmax" else self.target
+        positive = tf.reduce_max(foreground, axis=(1, 2, 3), keepdims=True) > 0
+        kept = tf.cast(positive, tf.float32)
+        return replace(self, target=self.target * kept, valid=self.valid * kept)
 
     def where_valid(self, values: Tensor, elsewhere: float = 0.0) -> Tensor:
         """`values (batch, height, width, …)`, replaced by a constant in ignored pixels, which then have no gradient."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
+from toolkit.config.training.architectures import ARCHITECTURES
+from toolkit.config.training.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
@@ -37,13 +38,15 @@ class Network:
     """A network with the input preprocessing of its backbone.
 
     `model` is a tf.keras model from preprocessed float32 NHWC images to float32 logits: the masks, then `auxiliary`
-    coarse masks, then the presence if there is a presence head. `encoder` has the names of the layers that can be
+    coarse masks, then the presence if there is a presence head. `finest` is the same without the coarse masks, and
+    shares the other layers. `encoder` has the names of the layers that can be
     frozen, `heads` those of the layers whose shape depends on the number of classes. `notes` are sentences for the
     screen about the origin of the initial weights. `autograph` says whether its layers may be the user's own, see
     `compiled`.
     """
 
     model: Any
+    finest: Any
     preprocess: Callable[[Any], Any]
     dropout_seed: DropoutSeed
     encoder: tuple[str, ...] = ()
@@ -52,13 +55,15 @@ class Network:
     notes: tuple[str, ...] = ()
     autograph: bool = True
 
-    def outputs(self, images: Any, training: bool | None = None) -> Outputs:
+    def outputs(self, images: Any, training: bool | None = None, *, coarse: bool = True) -> Outputs:
         """The outputs for images `uint8 (batch, height, width, channels)`.
 
-        With `training` None, Keras decides: for symbolic inputs that become part of another model.
+        With `training` None, Keras decides: for symbolic inputs that become part of another model. Coarse masks are for
+        losses: without `coarse`, they are neither in the outputs nor in what computes them.
         """
-        tensors = tf.nest.flatten(self.model(self.preprocess(tf.cast(images, tf.float32)), training=training))
-        masks, rest = tensors[: 1 + self.auxiliary], tensors[1 + self.auxiliary :]
+        model, auxiliary = (self.model, self.auxiliary) if coarse else (self.finest, 0)
+        tensors = tf.nest.flatten(model(self.preprocess(tf.cast(images, tf.float32)), training=training))
+        masks, rest = tensors[: 1 + auxiliary], tensors[1 + auxiliary :]
         return Outputs(masks[0], tuple(masks[1:]), rest[0] if rest else None)
 
     def draw_dropout(self, seed: int) -> None:
@@ -135,6 +140,7 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
             layer.momentum = spec.batch_norm_momentum
     return Network(
         model,
+        _without_coarse(model, len(parts.auxiliary)),
         _preprocess(spec),
         dropout_seed,
         parts.encoder,
@@ -232,6 +238,14 @@ def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
         pooled = layers.GlobalAveragePooling2D(name="presence_pooling", dtype="float32")(parts.deepest)
         masks.append(layers.Dense(spec.classes, name="presence", dtype="float32")(pooled))
     return tf.keras.Model(parts.inputs, masks if len(masks) > 1 else masks[0])
+
+
+def _without_coarse(model: Any, auxiliary: int) -> Any:
+    """The model without its outputs after the first, `auxiliary` in number."""
+    if not auxiliary:
+        return model
+    outputs = [model.outputs[0], *model.outputs[1 + auxiliary :]]
+    return tf.keras.Model(model.inputs, outputs if len(outputs) > 1 else outputs[0])
 
 
 def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weights: str | None) -> list[str]:

@@ -28,7 +28,7 @@ def keras_model(networks: Networks, weights: Path, progress: Progress) -> Any:
     network = build_network(bare, config.seed, plugins=Plugins.of(networks.experiment, progress))
     network.load_weights(weights)
     images = tf.keras.Input(shape, name="images")
-    outputs = network.outputs(images)
+    outputs = network.outputs(images, coarse=False)
     activate = tf.sigmoid if config.activation == "sigmoid" else tf.nn.softmax
     found = [activate(in_float32(outputs.logits))]
     if outputs.presence is not None:

@@ -74,7 +74,7 @@ class Predictor:
 
     def __init__(self, network: Network, views: str, activation: Activation, *, at_once: int) -> None:
         """Compile the network for batches of `at_once` images; smaller ones are filled up."""
-        self._predict = compiled_mean(parse_views(views), lambda view: network, activation, at_once)
+        self._predict = compiled_mean(parse_views(views), lambda view: network, activation, at_once, coarse=True)
 
     def __call__(self, images: Any) -> Probability:
         """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.

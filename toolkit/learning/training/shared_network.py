@@ -9,7 +9,8 @@ from typing import Any
 
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
-from toolkit.config.training.networks import NetworkSpec
+from toolkit.config.training.architectures import DeepSupervision
+from toolkit.config.training.networks import NetworkSpec, deep_supervision_of
 from toolkit.learning.losses.registry import TotalLoss, build_loss
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer
@@ -80,6 +81,9 @@ class SharedNetwork:
             sized.network.model.set_weights(self.network.model.get_weights())
             self._current = sized
 
+    def _deep_supervision(self) -> DeepSupervision | None:
+        return deep_supervision_of(self._config.architecture, self._config.architecture_options, self._plugins)
+
     @property
     def _of_fold(self) -> "_Sized":
         if self._current is None:
@@ -101,7 +105,7 @@ class SharedNetwork:
             ema = stage.weight_averaging.ema
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
         activation = self._config.activation
-        loss = build_loss(stage.loss, activation, class_weights, self._plugins)
+        loss = build_loss(stage.loss, activation, class_weights, self._plugins, self._deep_supervision())
         autograph = self.network.autograph or _has_own_code(stage)
         step = TrainingStep(
             self.network, optimizer, loss, average, self._strategy,

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.config.training.networks import ModularUnetOptions, NetworkSpec
+from toolkit.config.training.architectures import ModularUnetOptions
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
+from toolkit.learning.networks.decoders.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.heads import coarse_masks, joined
 from toolkit.learning.runtime import tf
 
 _MOST_GROUPS = 8
@@ -23,19 +26,17 @@ def modular_unet(spec: NetworkSpec, options: ModularUnetOptions, _: str | None) 
         skips.append(x)
         x = tf.keras.layers.MaxPooling2D(name=f"down{depth}_pooling")(x)
     deepest = level.convolutions(x, options.depth, f"down{options.depth}")
-    x, auxiliary = deepest, []
+    x, levels = deepest, []
     for depth in reversed(range(options.depth)):
+        skip = on_skip(options, skips[depth], x, f"up{depth}_gate")
         x = level.doubled(x, depth, f"up{depth}")
-        x = tf.keras.layers.Concatenate(name=f"up{depth}_concat")([skips[depth], x])
-        x = level.convolutions(x, depth, f"up{depth}")
-        if options.deep_supervision and depth:
-            coarse = tf.keras.layers.Conv2D(spec.classes, 1, name=f"head{depth}_conv")(x)
-            auxiliary.append(
-                tf.keras.layers.UpSampling2D(2**depth, interpolation="bilinear", name=f"head{depth}_upsampling")(coarse)
-            )
-    logits = tf.keras.layers.Conv2D(spec.classes, 1, name="head_conv")(x)
+        x = tf.keras.layers.Concatenate(name=f"up{depth}_concat")([skip, x])
+        x = after_block(options, level.convolutions(x, depth, f"up{depth}"), f"up{depth}")
+        levels.append(x)
+    auxiliary = coarse_masks(options, spec, levels[-2::-1])
+    logits = tf.keras.layers.Conv2D(spec.classes, 1, name="head_conv")(joined(options, levels))
     encoder = tf.keras.Model(inputs, deepest)
-    return Parts(inputs, logits, deepest, tuple(layer.name for layer in encoder.layers), tuple(auxiliary))
+    return Parts(inputs, logits, deepest, tuple(layer.name for layer in encoder.layers), auxiliary)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-from toolkit.config.training.networks import (
-    FusionOptions,
-    NetworkSpec,
-    PoolingOptions,
-    RefineNetOptions,
-    ResidualUnitOptions,
-)
+from toolkit.config.training.architectures import FusionOptions, PoolingOptions, RefineNetOptions, ResidualUnitOptions
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
+from toolkit.learning.networks.decoders.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.convolutions import enlarged
+from toolkit.learning.networks.decoders.heads import coarse_masks, joined, last_convolution
 from toolkit.learning.runtime import tf
 
 _USUAL_STRIDES = (32, 16, 8, 4)
@@ -27,18 +25,20 @@ def refinenet(spec: NetworkSpec, options: RefineNetOptions, weights: str | None)
     backbone = str(spec.backbone)
     encoder = build_encoder(backbone, spec.shape, weights)
     blocks = _features(options, encoder, backbone)
-    deepest, x = blocks[0][0], None
+    deepest, x, levels = blocks[0][0], None, []
     for number, features in enumerate(blocks):
-        x = _block(options, features, x, f"refine{number}")
+        x = after_block(options, _block(options, features, x, f"refine{number}"), f"refine{number}")
+        levels.append(x)
     for number in (1, 2):
         x = _residual_units(options.rcu_kwargs, x, 1, f"output_rcu{number}")
     if options.dropout:
         x = tf.keras.layers.Dropout(options.dropout, name="output_dropout")(x)
-    x = tf.keras.layers.Conv2D(spec.classes, 3, padding="same", name="head_conv")(x)
-    factors = _factors(x, spec.shape[0], spec.shape[1], "the input")
-    x = tf.keras.layers.UpSampling2D(factors, interpolation="bilinear", name="final_upsampling")(x)
+    x = last_convolution(joined(options, [*levels[:-1], x]), spec, "head_conv")
+    x = enlarged(x, _factors(x, spec.shape[0], spec.shape[1], "the input"), "final_upsampling")
+    coarser = {f"refine{number}_head": levels[number] for number in reversed(range(len(levels) - 1))}
+    auxiliary = coarse_masks(options, spec, coarser)
     used = tf.keras.Model(encoder.input, [feature for block in blocks for feature in block])
-    return Parts(encoder.input, x, deepest, tuple(layer.name for layer in used.layers))
+    return Parts(encoder.input, x, deepest, tuple(layer.name for layer in used.layers), auxiliary)
 
 
 def _features(options: RefineNetOptions, encoder: object, backbone: str) -> list[list[Tensor]]:
@@ -53,7 +53,8 @@ def _block(options: RefineNetOptions, features: Sequence[Tensor], coarser: Tenso
     inputs = []
     for number, feature in enumerate(features):
         filters = max(_FEWEST_FILTERS, feature.shape[-1] // options.reduce_channel_scale)
-        reduced = _convolution(feature, filters, 3, f"{name}_input{number}")
+        skip = feature if coarser is None else on_skip(options, feature, coarser, f"{name}_gate{number}")
+        reduced = _convolution(skip, filters, 3, f"{name}_input{number}")
         inputs.append(_residual_units(options.rcu_kwargs, reduced, options.rcu_kwargs.units, f"{name}_input{number}"))
     if coarser is not None:
         inputs.append(_residual_units(options.rcu_kwargs, coarser, options.rcu_kwargs.units, f"{name}_coarser"))

@@ -1,7 +1,11 @@
 """The decoder of SegFormer: features of four levels, mixed pixel by pixel."""
 
-from toolkit.config.training.networks import NetworkSpec, SegformerOptions
+from toolkit.config.training.architectures import SegformerOptions
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder, features_by_stride
+from toolkit.learning.networks.decoders.attention import after_block
+from toolkit.learning.networks.decoders.convolutions import enlarged
+from toolkit.learning.networks.decoders.heads import coarse_masks
 from toolkit.learning.runtime import tf
 
 _STRIDES = (32, 16, 8, 4)
@@ -18,17 +22,19 @@ def segformer(spec: NetworkSpec, options: SegformerOptions, weights: str | None)
     features = features_by_stride(encoder, backbone)
     levels = []
     for stride in _STRIDES:
-        x = layers.Dense(options.decoder_filters, name=f"decoder_level{stride}")(features[stride])
-        if stride > _STRIDES[-1]:
-            factor = stride // _STRIDES[-1]
-            x = layers.UpSampling2D(factor, interpolation="bilinear", name=f"decoder_level{stride}_upsampling")(x)
-        levels.append(x)
-    x = layers.Concatenate(name="decoder_concat")(levels)
+        name = f"decoder_level{stride}"
+        levels.append(after_block(options, layers.Dense(options.decoder_filters, name=name)(features[stride]), name))
+    *coarser, finest = levels
+    sized = [
+        enlarged(x, stride // _STRIDES[-1], f"decoder_level{stride}_upsampling")
+        for stride, x in zip(_STRIDES, coarser, strict=False)
+    ]
+    x = layers.Concatenate(name="decoder_concat")([*sized, finest])
     x = layers.Conv2D(
         options.decoder_filters, 1, use_bias=False, kernel_initializer="he_uniform", name="decoder_fuse_conv"
     )(x)  # fmt: skip
     x = layers.ReLU(name="decoder_fuse_relu")(layers.BatchNormalization(name="decoder_fuse_bn")(x))
     x = layers.SpatialDropout2D(options.dropout, name="decoder_dropout")(x)
-    x = layers.Conv2D(spec.classes, 1, name="head_conv")(x)
-    x = layers.UpSampling2D(_STRIDES[-1], interpolation="bilinear", name="final_upsampling")(x)
-    return Parts(encoder.input, x, encoder.output, tuple(layer.name for layer in encoder.layers))
+    logits = enlarged(layers.Conv2D(spec.classes, 1, name="head_conv")(x), _STRIDES[-1], "final_upsampling")
+    auxiliary = coarse_masks(options, spec, reversed(coarser))
+    return Parts(encoder.input, logits, encoder.output, tuple(layer.name for layer in encoder.layers), auxiliary)

@@ -1,6 +1,6 @@
 import pytest
 
-from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, read_terms
+from toolkit.config.yaml.loss_grammar import LossSyntaxError, Weight, read_terms
 
 
 @pytest.mark.parametrize(
