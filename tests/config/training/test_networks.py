@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from toolkit.config.keras.encoders import BACKBONES
 from toolkit.config.training.architectures import (
     ARCHITECTURES,
     DeepLabV3PlusOptions,
@@ -13,7 +14,6 @@ from toolkit.config.training.architectures import (
     RefineNetOptions,
 )
 from toolkit.config.training.networks import (
-    BACKBONES,
     NetworkSpec,
     check_shape,
     deep_supervision_of,

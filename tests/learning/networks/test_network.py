@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.config.keras.encoders import BACKBONES
 from toolkit.config.training.architectures import ARCHITECTURES
-from toolkit.config.training.networks import BACKBONES, NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, WeightsError
 from toolkit.learning.networks.backbones.encoders import build_encoder
 from toolkit.learning.networks.backbones.first_convolution import preprocessing

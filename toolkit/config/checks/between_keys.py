@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
+from toolkit.config.keras.encoders import check_published
 from toolkit.config.keras.loss_arguments import SparseCategoricalCrossentropy
 from toolkit.config.metrics import check_metric
 from toolkit.config.models import Config
@@ -13,7 +14,7 @@ from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.config.training.negatives import parse_negatives
-from toolkit.config.training.networks import check_backbone, check_shape, parse_architecture
+from toolkit.config.training.networks import check_backbone, check_shape, has_backbone, parse_architecture
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.plugin_names import refuse_other_kind
@@ -138,6 +139,8 @@ def _check_network(config: Config, found: _Found, plugins: Collection[str]) -> N
     if options is None:
         _check_nothing_frozen(config, found)
     found.check(("backbone",), check_backbone, config.architecture, config.backbone)
+    if has_backbone(config.architecture) and config.backbone is not None:
+        found.check(("encoder_weights",), check_published, config.backbone, config.encoder_weights)
     found.check(("shape",), check_shape, config.architecture, options, config.shape)
     for number, stage in enumerate(config.stages):
         if stage.shape is None:

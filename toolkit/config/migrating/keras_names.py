@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from toolkit.config.keras.encoders import BACKBONES
 from toolkit.config.metrics import read_metric
 from toolkit.config.migrating.translation import (
     NoCounterpartError,
@@ -21,7 +22,6 @@ from toolkit.config.migrating.translation import (
     to,
 )
 from toolkit.config.training.losses import KERAS_LOSSES, LOSSES, parse_loss
-from toolkit.config.training.networks import BACKBONES
 from toolkit.config.training.optimizers import OPTIMIZERS
 from toolkit.config.yaml.named_calls import read_call, read_calls
 from toolkit.core.metrics.registry import METRICS as _OURS

@@ -238,6 +238,25 @@ class DeepLabV3PlusOptions(ArchitectureOptions):
         return self.output_stride
 
 
+class SegformerOptions(ArchitectureOptions):
+    """Options of the decoder of SegFormer (Xie et al. 2021, arXiv:2105.15203) on an encoder."""
+
+    builder: ClassVar[str] = "segformer.segformer"
+    refused: ClassVar[Mapping[str, str]] = {
+        "gate": "the decoder of Segformer has no coarser level that could weigh a skip connection; use scse",
+        "hypercolumn": "the decoder of Segformer concatenates all its levels already",
+    }
+
+    decoder_filters: Filters = Field(
+        256,
+        description="Filters to which the features of each of the four levels are brought. The authors take 256 with "
+        "mitb0 and mitb1, and 768 with larger encoders.",
+    )
+    dropout: ShareBelowOne = Field(
+        0.1, description="Share of the channels before the last layer that are dropped in training."
+    )
+
+
 class ResidualUnitOptions(ClosedModel):
     """Residual convolution units (RCU) of RefineNet."""
 
@@ -360,6 +379,7 @@ ARCHITECTURES: dict[str, type[ArchitectureOptions]] = {
     "DeepLabV3Plus": DeepLabV3PlusOptions,
     "DeepLabV3": DeepLabV3PlusOptions,
     "RefineNet": RefineNetOptions,
+    "Segformer": SegformerOptions,
     "ModularUnet": ModularUnetOptions,
     "UnetPlusPlus": UnetPlusPlusOptions,
     "MAnet": MAnetOptions,

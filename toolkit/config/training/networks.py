@@ -2,39 +2,23 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
+from toolkit.config.keras.encoders import (
+    BACKBONES,
+    WITHOUT_HALF,
+    EncoderScaling,
+    FirstConvolution,
+    Published,
+    check_published,
+)
 from toolkit.config.training.architectures import ARCHITECTURES, ArchitectureOptions, DeepSupervision
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
 from toolkit.config.yaml.named_calls import Call, UnknownNameError, checked_arguments, is_plugin
 from toolkit.config.yaml.plugin_names import names_of_kind
-
-# fmt: off
-BACKBONES = (
-    "vgg16", "vgg19",
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-    "seresnet18", "seresnet34", "seresnet50", "seresnet101", "seresnet152",
-    "resnext50", "resnext101", "seresnext50", "seresnext101", "senet154",
-    "densenet121", "densenet169", "densenet201",
-    "inceptionv3", "inceptionresnetv2",
-    "mobilenet", "mobilenetv2",
-    "efficientnetb0", "efficientnetb1", "efficientnetb2", "efficientnetb3",
-    "efficientnetb4", "efficientnetb5", "efficientnetb6", "efficientnetb7",
-    "efficientnetlite0", "efficientnetlite1", "efficientnetlite2",
-    "efficientnetv2b0", "efficientnetv2b1", "efficientnetv2b2", "efficientnetv2b3",
-    "efficientnetv2s", "efficientnetv2m", "efficientnetv2l",
-    "convnexttiny", "convnextsmall", "convnextbase", "convnextlarge",
-)
-# fmt: on
-"""The encoders of segmentation-models 1.0.1, EfficientNet-Lite, and some of tf.keras.applications."""
-
-_WITHOUT_HALF = ("convnexttiny", "convnextsmall", "convnextbase", "convnextlarge")
-"""Encoders whose finest features have a quarter of the input's sides."""
-
-FirstConvolution = Literal["mean", "copy", "zero"]
 
 
 def parse_architecture(
@@ -74,7 +58,7 @@ def check_backbone(architecture: str, backbone: str | None) -> None:
         return
     if backbone is None:
         raise ValueError(f"{architecture} requires a backbone, received null; ModularUnet has none")
-    if ARCHITECTURES[architecture].needs_half and backbone in _WITHOUT_HALF:
+    if ARCHITECTURES[architecture].needs_half and backbone in WITHOUT_HALF:
         possible = [name for name, it in ARCHITECTURES.items() if it.has_backbone and not it.needs_half]
         raise ValueError(
             f"{architecture} needs features with half of the input's sides, and {backbone} begins with a quarter; use "
@@ -107,7 +91,7 @@ class NetworkSpec(ClosedModel):
     architecture: str = Field(default="Unet", description="Name of an architecture, or of a function of plugins.py.")
     options: Mapping[str, Any] = Field(default_factory=dict, description="Options of the architecture, as written.")
     backbone: str | None = Field(default="resnet34", description="Encoder.")
-    encoder_weights: Literal["imagenet", "pascal_voc"] | Path | None = Field(
+    encoder_weights: Published | Path | None = Field(
         default=None, description="Weights of the encoder: those of imagenet, those of a file, or random ones (None)."
     )
     shape: Shape = Field(description="Input of the network: height, width, channels.")
@@ -121,6 +105,9 @@ class NetworkSpec(ClosedModel):
         description="How the first convolution of a pretrained encoder is adapted to another number of channels "
         "than 3: each channel gets the `mean` of the three kernels, a `copy` of one of them in turn, "
         "or the first three keep theirs and further ones start at `zero`.",
+    )
+    encoder_scaling: EncoderScaling | None = Field(
+        default=None, description="How colours were scaled for the weights of the encoder; None: as is usual for it."
     )
     presence_head: bool = Field(
         default=False,
@@ -140,4 +127,6 @@ class NetworkSpec(ClosedModel):
         if has_backbone(self.architecture) and self.backbone not in BACKBONES:
             raise UnknownNameError(str(self.backbone), BACKBONES)
         check_backbone(self.architecture, self.backbone)
+        if has_backbone(self.architecture):
+            check_published(str(self.backbone), self.encoder_weights)
         return self

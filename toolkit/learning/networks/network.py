@@ -13,7 +13,8 @@ from toolkit.core.randomness import derived_seed
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
 from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
-from toolkit.learning.networks.backbones.registry import has_own_weights, packaged_weights
+from toolkit.learning.networks.backbones.registry import IMAGENET, has_own_weights, packaged_weights
+from toolkit.learning.networks.backbones.tensor_weights import load_tensors
 from toolkit.learning.networks.fast_layers import with_fast_layers
 from toolkit.learning.networks.outputs import Outputs, final_activation
 from toolkit.learning.networks.rebuilding import all_layers
@@ -259,7 +260,7 @@ def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weigh
         with _explained(spec), talking_on_stderr():
             donor = build_encoder(backbone, (*spec.shape[:2], 3), weights)
         if file:
-            notes.append(f"encoder_weights: {load_encoder_file(donor, backbone, file)} read from {file}")
+            notes.append(f"encoder_weights: {_read(donor, spec, file)} read from {file}")
         stored = {layer.name: layer.get_weights() for layer in weighted_layers(donor)}
     for name in encoder:
         layer = model.get_layer(name)
@@ -273,10 +274,25 @@ def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weigh
     return notes
 
 
+def _read(encoder: Any, spec: NetworkSpec, file: Path) -> str:
+    """Load a file of weights into an encoder for three channels; returns what was loaded, for the screen."""
+    if file.suffix.lower() in (".pth", ".pt", ".bin", ".ckpt"):
+        convert = f"import torch, safetensors.torch as s; s.save_file(torch.load({file.name!r}, weights_only=True), "
+        raise WeightsError(
+            f"encoder_weights: {file} is a file of PyTorch, which may hold programs beside numbers, and is not read",
+            f'Where PyTorch is installed: python -c "{convert}{file.stem + ".safetensors"!r})"',
+        )
+    if file.suffix.lower() != ".safetensors":
+        return str(load_encoder_file(encoder, str(spec.backbone), file))
+    # What an encoder that normalises its input by itself is given: pixel values, or colours that are scaled already.
+    scaling = IMAGENET if spec.encoder_scaling is None else ((0.0,) * 3, (1.0,) * 3)
+    return load_tensors(encoder, str(spec.backbone), file, scaling)
+
+
 def _preprocess(spec: NetworkSpec) -> Callable[[Any], Any]:
     """The preprocessing of pixel values 0–255: that of the backbone; without one, to -1–1; none for plugins."""
     if has_backbone(spec.architecture):
-        return preprocessing(str(spec.backbone), spec.shape[2], spec.first_convolution)
+        return preprocessing(str(spec.backbone), spec.shape[2], spec.first_convolution, spec.encoder_scaling)
     if spec.architecture in ARCHITECTURES:
         return lambda images: images / 127.5 - 1
     return lambda images: images

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.training.networks import FirstConvolution, NetworkSpec
+from toolkit.config.keras.encoders import FirstConvolution
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import WeightsError
 from toolkit.learning.networks.backbones.encoders import build_encoder
 from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing

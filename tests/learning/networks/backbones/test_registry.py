@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.training.networks import BACKBONES, NetworkSpec
+from toolkit.config.keras.encoders import BACKBONES
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import WeightsError
 from toolkit.files.disk.installed_weights import PACKAGES
 from toolkit.learning.networks.backbones.encoders import build_encoder, dilated, features_by_stride

@@ -20,6 +20,7 @@ _STAGES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "convnextsmall": ((3, 96), (3, 192), (27, 384), (3, 768)),
     "convnextbase": ((3, 128), (3, 256), (27, 512), (3, 1024)),
     "convnextlarge": ((3, 192), (3, 384), (27, 768), (3, 1536)),
+    "convnextxlarge": ((3, 256), (3, 512), (27, 1024), (3, 2048)),
 }
 
 
@@ -43,7 +44,7 @@ def convnext(backbone: str, shape: tuple[int, int, int]) -> Any:
     ConvNeXt (Liu et al. 2022, arXiv:2201.03545), without stochastic depth, as in `tf.keras.applications`.
 
     Args:
-        backbone: convnexttiny, small, base or large.
+        backbone: convnexttiny, small, base, large or xlarge.
         shape: of the input: height, width, channels.
     """
     inputs = x = tf.keras.Input(shape)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.training.networks import FirstConvolution
+from toolkit.config.keras.encoders import EncoderScaling, FirstConvolution
 from toolkit.errors import WeightsError
 from toolkit.learning.networks.backbones.registry import library
 from toolkit.learning.runtime import tf
@@ -14,14 +14,19 @@ from toolkit.learning.runtime import tf
 _COLOURS = 3
 
 
-def preprocessing(backbone: str, channels: int, first_convolution: FirstConvolution) -> Callable[[Any], Any]:
+def preprocessing(
+    backbone: str, channels: int, first_convolution: FirstConvolution, scaling: EncoderScaling | None = None
+) -> Callable[[Any], Any]:
     """The preprocessing of images `float32 (batch, height, width, channels)`, 0–255, for an encoder.
 
     Three channels are red, green and blue and are scaled and shifted as in the training of the backbone. With another
     number, `copy` scales channel k like colour k mod 3, `zero` the first three like the colours and further ones by the
-    mean of the three, and `mean` all by that mean.
+    mean of the three, and `mean` all by that mean. With `scaling`, the colours are scaled and shifted by it instead.
     """
     source, scale, offset = _colour_by_colour(backbone)
+    if scaling is not None:
+        scale = np.array([1 / scaling.deviation[colour] for colour in source], np.float32)
+        offset = np.array([-scaling.mean[colour] / scaling.deviation[colour] for colour in source], np.float32)
     if channels == _COLOURS:
         return lambda images: tf.gather(images, source.tolist(), axis=-1) * scale + offset
     shares = _shares(channels, first_convolution, response=False)[:, source]

@@ -32,6 +32,7 @@ NAMES: Mapping[str, str] = {
     "convnextsmall": "ConvNeXtSmall",
     "convnextbase": "ConvNeXtBase",
     "convnextlarge": "ConvNeXtLarge",
+    "convnextxlarge": "ConvNeXtXLarge",
 }
 """The network of `tf.keras.applications` whose weights a backbone takes."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.files.disk.installed_weights import PACKAGES
-from toolkit.learning.networks.backbones import convnext, efficientnet_lite
+from toolkit.learning.networks.backbones import convnext, efficientnet_lite, mix_transformer, resnet_v1
 from toolkit.learning.networks.backbones.keras_applications import NAMES, keras_network, weights_for
 from toolkit.learning.networks.weight_files import LayerWeights
 from toolkit.learning.runtime import segmentation_models
@@ -34,7 +34,9 @@ class Backbone:
         return ((images - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
 
 
-_IMAGENET: tuple[Numbers, Numbers] = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+IMAGENET: tuple[Numbers, Numbers] = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Mean and standard deviation of the colours of ImageNet, for pixel values 0–255."""
+
 _CENTRED: tuple[Numbers, Numbers] = (128, 128, 128), (128, 128, 128)
 
 
@@ -49,17 +51,25 @@ def _v2(quarter: str, half: str, scaling: tuple[Numbers, Numbers]) -> Backbone:
 
 
 def _convnext(backbone: str) -> Backbone:
-    return Backbone(convnext.convnext, convnext.features(backbone), *_IMAGENET)
+    return Backbone(convnext.convnext, convnext.features(backbone), *IMAGENET)
+
+
+def _resnet_v1(backbone: str) -> Backbone:
+    return Backbone(resnet_v1.resnet_v1, resnet_v1.features(backbone), *IMAGENET)
+
+
+def _mit() -> Backbone:
+    return Backbone(mix_transformer.mix_transformer, mix_transformer.FEATURES, *IMAGENET)
 
 
 ADDED: Mapping[str, Backbone] = {
     "efficientnetlite0": _lite(),
     "efficientnetlite1": _lite(),
     "efficientnetlite2": _lite(),
-    "efficientnetv2b0": _v2("block2b_add", "block1a_project_activation", _IMAGENET),
-    "efficientnetv2b1": _v2("block2c_add", "block1b_add", _IMAGENET),
-    "efficientnetv2b2": _v2("block2c_add", "block1b_add", _IMAGENET),
-    "efficientnetv2b3": _v2("block2c_add", "block1b_add", _IMAGENET),
+    "efficientnetv2b0": _v2("block2b_add", "block1a_project_activation", IMAGENET),
+    "efficientnetv2b1": _v2("block2c_add", "block1b_add", IMAGENET),
+    "efficientnetv2b2": _v2("block2c_add", "block1b_add", IMAGENET),
+    "efficientnetv2b3": _v2("block2c_add", "block1b_add", IMAGENET),
     "efficientnetv2s": _v2("block2d_add", "block1b_add", _CENTRED),
     "efficientnetv2m": _v2("block2e_add", "block1c_add", _CENTRED),
     "efficientnetv2l": _v2("block2g_add", "block1d_add", _CENTRED),
@@ -67,8 +77,18 @@ ADDED: Mapping[str, Backbone] = {
     "convnextsmall": _convnext("convnextsmall"),
     "convnextbase": _convnext("convnextbase"),
     "convnextlarge": _convnext("convnextlarge"),
+    "convnextxlarge": _convnext("convnextxlarge"),
+    "resnet18v1": _resnet_v1("resnet18v1"),
+    "resnet34v1": _resnet_v1("resnet34v1"),
+    "resnet50v1": _resnet_v1("resnet50v1"),
+    "resnet101v1": _resnet_v1("resnet101v1"),
+    "resnet152v1": _resnet_v1("resnet152v1"),
+    "mitb0": _mit(),
+    "mitb1": _mit(),
+    "mitb2": _mit(),
+    "mitb3": _mit(),
 }
-"""Backbones by name. Scaling as in the preprocessing layers of `tf.keras.applications`, which are left out."""
+"""Backbones by name. Those of Keras are scaled as in the preprocessing layers of `tf.keras.applications`."""
 
 
 @cache
