@@ -159,7 +159,7 @@ def test_only_the_study_of_a_search_lets_a_library_write_its_file() -> None:
     found = {
         str(module.relative_to(PACKAGE)) for module in modules() for name in imported(module) if name.startswith(heavy)
     }
-    assert found == {"commands/tuning/trials/study_file.py"}
+    assert found == {"commands/training/trials/study_file.py"}
 
 
 def test_only_the_console_prints() -> None:

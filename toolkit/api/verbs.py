@@ -51,9 +51,9 @@ from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
 from toolkit.commands.training.plan import plan as plan_command
-from toolkit.commands.training.plan_result import PlanResult
-from toolkit.commands.tuning.search import search as search_command
-from toolkit.commands.tuning.search_result import SearchResult
+from toolkit.commands.training.planning.plan_result import PlanResult
+from toolkit.commands.training.search import search as search_command
+from toolkit.commands.training.trials.search_result import SearchResult
 from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace

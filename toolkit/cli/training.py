@@ -1,5 +1,6 @@
-"""tk fit, tk lr-find and tk plan."""
+"""tk fit, tk lr-find, tk plan and tk search."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -99,3 +100,25 @@ def plan(
     from toolkit.commands.training.plan import plan as command
 
     run(lambda session: command(session, experiments, hours=hours, overrides=overrides, again=again), as_json)
+
+
+@app.command()
+def search(
+    experiment: Name,
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file that says which keys are tried, and how.")],
+    trials: Annotated[
+        int | None, typer.Option(help="How many trials there shall be, those of earlier runs included.")
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="Stop after so many hours, between two epochs.")] = None,
+    on: On = None,
+    files: Files = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search better values for keys: train trials, and judge the best one on folds that did not choose it."""
+    from toolkit.commands.training.search import search as command
+
+    run(
+        lambda session: command(session, experiment, space, trials=trials, hours=hours),
+        as_json,
+        cluster=cluster_at(on, files),
+    )

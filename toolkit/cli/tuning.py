@@ -1,12 +1,11 @@
-"""tk tune and tk search."""
+"""tk tune."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, Files, Name, On, OptionalName
-from toolkit.cli.running import cluster_at, run
+from toolkit.cli.options import AsJson, OptionalName
+from toolkit.cli.running import run
 
 app = typer.Typer()
 
@@ -37,26 +36,4 @@ def tune(
     run(
         lambda session: command(session, experiment, metric=metric, steps=steps, explain=explain, verbose=verbose),
         as_json,
-    )
-
-
-@app.command()
-def search(
-    experiment: Name,
-    space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file that says which keys are tried, and how.")],
-    trials: Annotated[
-        int | None, typer.Option(help="How many trials there shall be, those of earlier runs included.")
-    ] = None,
-    hours: Annotated[float | None, typer.Option(help="Stop after so many hours, between two epochs.")] = None,
-    on: On = None,
-    files: Files = None,
-    as_json: AsJson = False,
-) -> None:
-    """Search better values for keys: train trials, and judge the best one on folds that did not choose it."""
-    from toolkit.commands.tuning.search import search as command
-
-    run(
-        lambda session: command(session, experiment, space, trials=trials, hours=hours),
-        as_json,
-        cluster=cluster_at(on, files),
     )

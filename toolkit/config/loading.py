@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.data.data import GIVEN_INSTEAD, DataConfig, GivenSource
-from toolkit.config.keras.encoders import PUBLISHED
+from toolkit.config.keras.backbones import PUBLISHED
 from toolkit.config.migrating.systems import system_of
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.architectures import ARCHITECTURES

@@ -8,7 +8,7 @@ from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
-from toolkit.config.keras.encoders import BACKBONES, BackboneName, EncoderScaling, FirstConvolution, Published
+from toolkit.config.keras.backbones import BACKBONES, BackboneName, EncoderScaling, FirstConvolution, Published
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
@@ -60,9 +60,8 @@ class LearningConfig(ClosedModel):
     data: DataConfig = Field(description="Images, masks and everything else that is read.")
     architecture: str = Field(
         "Unet",
-        description="Segmentation network: Unet, UnetPlusPlus, FPN, Linknet, MAnet, PSPNet, DeepLabV3Plus (or "
-        "DeepLabV3), RefineNet, Segformer, ModularUnet (without a backbone), or a function of plugins.py. See "
-        "docs/networks.md.",
+        description="Segmentation network: Unet, UnetPlusPlus, FPN, Linknet, MAnet, PSPNet, DeepLabV3Plus, "
+        "RefineNet, Segformer, ModularUnet (without a backbone), or a function of plugins.py. See docs/networks.md.",
     )
     architecture_options: dict[str, Any] = Field(
         default_factory=dict,

@@ -1,4 +1,7 @@
-"""Covers toolkit/commands/ensembling/in_time.py, drops.py and test_images.py; what predicts is replaced here."""
+"""Covers toolkit/commands/ensembling/in_time.py, and of toolkit/commands/ensembling/drops.py and test_images.py
+
+(toolkit/commands/ensembling/test_images.py) what it needs; what predicts is replaced here.
+"""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/training/plan.py, toolkit/commands/training/plan_result.py,
+"""Covers toolkit/commands/training/plan.py, toolkit/commands/training/planning/plan_result.py,
 toolkit/commands/training/planning/measurements.py, toolkit/commands/training/planning/experiment_plan.py and
 toolkit/learning/trials/speed.py.
 """
@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.session import Session
 from toolkit.commands.training.plan import plan
-from toolkit.commands.training.plan_result import epochs_command
 from toolkit.commands.training.planning.experiment_plan import recorded_ratios
 from toolkit.commands.training.planning.measurements import Machine, Measurements, Remembered
+from toolkit.commands.training.planning.plan_result import epochs_command
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.core.trials.planned_hours import Speed, StageSpeed, StageWork

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from toolkit.config.keras.encoders import BACKBONES
+from toolkit.config.keras.backbones import BACKBONES
 from toolkit.config.training.architectures import (
     ARCHITECTURES,
     DeepLabV3PlusOptions,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.keras.encoders import BACKBONES
+from toolkit.config.keras.backbones import BACKBONES
 from toolkit.config.training.architectures import ARCHITECTURES
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, WeightsError

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from toolkit.commands.session import Session
-from toolkit.commands.training.training_units import unit_name
+from toolkit.commands.training.units.training_units import unit_name
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.members import refuse_ensemble

@@ -27,8 +27,8 @@ from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.made_from import begin_results, code_and_weights
 from toolkit.commands.training.settings import load_for_training, save_settings
-from toolkit.commands.training.training_job import TrainingJob, find_job
-from toolkit.commands.training.training_units import train_on
+from toolkit.commands.training.units.training_job import TrainingJob, find_job
+from toolkit.commands.training.units.training_units import train_on
 from toolkit.config.loading import plain_config
 from toolkit.config.models import Config
 from toolkit.core.metrics.registry import build_metric

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.commands.training.training_job import TrainingJob
+from toolkit.commands.training.units.training_job import TrainingJob
 from toolkit.config.loading import with_defaults
 from toolkit.config.stage_values import dotted_names
 from toolkit.config.training.execution import READING_KEYS

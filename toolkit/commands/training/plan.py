@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from toolkit.commands.ensembling.drops import Drops, find_chain, weighted_members
 from toolkit.commands.session import Session
-from toolkit.commands.training.plan_result import PlannedExperiment, PlannedVariant, PlanResult, epochs_command
 from toolkit.commands.training.planning.experiment_plan import ExperimentPlan, plan_experiment
+from toolkit.commands.training.planning.plan_result import PlannedExperiment, PlannedVariant, PlanResult, epochs_command
 from toolkit.core.ensembling.dropping import Cost
 from toolkit.core.images.views import parse_views
 from toolkit.core.trials.planned_hours import Variant, estimate_of, most, parts_of, variants

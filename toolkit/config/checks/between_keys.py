@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
-from toolkit.config.keras.encoders import check_published
+from toolkit.config.keras.backbones import check_published
 from toolkit.config.keras.loss_arguments import SparseCategoricalCrossentropy
 from toolkit.config.metrics import check_metric
 from toolkit.config.models import Config

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from toolkit.config.keras.encoders import BACKBONES
+from toolkit.config.keras.backbones import BACKBONES
 from toolkit.config.metrics import read_metric
 from toolkit.config.migrating.translation import (
     NoCounterpartError,

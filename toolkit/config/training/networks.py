@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from toolkit.config.keras.encoders import (
+from toolkit.config.keras.backbones import (
     BACKBONES,
     WITHOUT_HALF,
     EncoderScaling,

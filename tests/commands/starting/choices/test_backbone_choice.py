@@ -6,7 +6,7 @@ import pytest
 from toolkit.commands.starting.choices import backbone_choice
 from toolkit.commands.starting.choices.backbone_choice import backbone_choices, has_gpu
 from toolkit.commands.starting.starting_point import STARTING_POINT
-from toolkit.config.keras.encoders import BACKBONES
+from toolkit.config.keras.backbones import BACKBONES
 
 INSTALL = "pip install 'segmentation-toolkit[lite]'"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.keras.encoders import FirstConvolution
+from toolkit.config.keras.backbones import FirstConvolution
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import WeightsError
 from toolkit.learning.networks.backbones.encoders import build_encoder

@@ -1,4 +1,6 @@
-"""Covers toolkit/learning/networks/decoders/unet.py, linknet.py, fpn.py, pspnet.py and convolutions.py:
+"""Covers toolkit/learning/networks/decoders/unet.py, linknet.py, fpn.py, pspnet.py and
+
+toolkit/learning/networks/decoders/blocks/convolutions.py:
 
 without further options they are the networks of segmentation-models, so that weights fit both.
 """

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.keras.encoders import EncoderScaling, FirstConvolution
+from toolkit.config.keras.backbones import EncoderScaling, FirstConvolution
 from toolkit.errors import WeightsError
 from toolkit.learning.networks.backbones.registry import library
 from toolkit.learning.runtime import tf

@@ -3,8 +3,8 @@
 from toolkit.config.training.architectures import DeepLabV3PlusOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor, dilated
-from toolkit.learning.networks.decoders.attention import after_block, on_skip
-from toolkit.learning.networks.decoders.convolutions import convolution, encoder_features, enlarged
+from toolkit.learning.networks.decoders.blocks.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.blocks.convolutions import convolution, encoder_features, enlarged
 from toolkit.learning.runtime import tf
 
 _LOW_LEVEL_STRIDE = 4

@@ -5,8 +5,8 @@ from typing import Any
 from toolkit.config.training.architectures import FPNOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.attention import after_block, on_skip
-from toolkit.learning.networks.decoders.convolutions import (
+from toolkit.learning.networks.decoders.blocks.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.blocks.convolutions import (
     SKIP_STRIDES,
     convolution,
     doubled,
@@ -14,7 +14,7 @@ from toolkit.learning.networks.decoders.convolutions import (
     enlarged,
     two_convolutions,
 )
-from toolkit.learning.networks.decoders.heads import coarse_masks, last_convolution
+from toolkit.learning.networks.decoders.blocks.heads import coarse_masks, last_convolution
 from toolkit.learning.runtime import tf
 
 _COARSEST = 5

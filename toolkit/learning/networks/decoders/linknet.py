@@ -3,8 +3,8 @@
 from toolkit.config.training.architectures import LinknetOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.attention import after_block, on_skip
-from toolkit.learning.networks.decoders.convolutions import (
+from toolkit.learning.networks.decoders.blocks.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.blocks.convolutions import (
     SKIP_STRIDES,
     centred,
     convolution,
@@ -12,7 +12,7 @@ from toolkit.learning.networks.decoders.convolutions import (
     encoder_features,
     transposed_convolution,
 )
-from toolkit.learning.networks.decoders.heads import with_masks
+from toolkit.learning.networks.decoders.blocks.heads import with_masks
 from toolkit.learning.runtime import tf
 
 

@@ -5,15 +5,15 @@ from typing import Any
 from toolkit.config.training.architectures import MAnetOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.attention import after_block, channel_weights
-from toolkit.learning.networks.decoders.convolutions import (
+from toolkit.learning.networks.decoders.blocks.attention import after_block, channel_weights
+from toolkit.learning.networks.decoders.blocks.convolutions import (
     SKIP_STRIDES,
     convolution,
     doubled,
     encoder_features,
     two_convolutions,
 )
-from toolkit.learning.networks.decoders.heads import with_masks
+from toolkit.learning.networks.decoders.blocks.heads import with_masks
 from toolkit.learning.runtime import tf
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from toolkit.config.training.architectures import ModularUnetOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.attention import after_block, on_skip
-from toolkit.learning.networks.decoders.heads import coarse_masks, joined
+from toolkit.learning.networks.decoders.blocks.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.blocks.heads import coarse_masks, joined
 from toolkit.learning.runtime import tf
 
 _MOST_GROUPS = 8

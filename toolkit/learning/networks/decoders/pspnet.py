@@ -5,9 +5,9 @@ from typing import Any
 from toolkit.config.training.architectures import PSPNetOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.attention import after_block
-from toolkit.learning.networks.decoders.convolutions import convolution, encoder_features, enlarged
-from toolkit.learning.networks.decoders.heads import last_convolution
+from toolkit.learning.networks.decoders.blocks.attention import after_block
+from toolkit.learning.networks.decoders.blocks.convolutions import convolution, encoder_features, enlarged
+from toolkit.learning.networks.decoders.blocks.heads import last_convolution
 from toolkit.learning.runtime import tf
 
 _REGIONS = (1, 2, 3, 6)

@@ -6,9 +6,9 @@ from toolkit.config.training.architectures import FusionOptions, PoolingOptions,
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
-from toolkit.learning.networks.decoders.attention import after_block, on_skip
-from toolkit.learning.networks.decoders.convolutions import enlarged
-from toolkit.learning.networks.decoders.heads import coarse_masks, joined, last_convolution
+from toolkit.learning.networks.decoders.blocks.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.blocks.convolutions import enlarged
+from toolkit.learning.networks.decoders.blocks.heads import coarse_masks, joined, last_convolution
 from toolkit.learning.runtime import tf
 
 _USUAL_STRIDES = (32, 16, 8, 4)

@@ -3,9 +3,9 @@
 from toolkit.config.training.architectures import SegformerOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder, features_by_stride
-from toolkit.learning.networks.decoders.attention import after_block
-from toolkit.learning.networks.decoders.convolutions import enlarged
-from toolkit.learning.networks.decoders.heads import coarse_masks
+from toolkit.learning.networks.decoders.blocks.attention import after_block
+from toolkit.learning.networks.decoders.blocks.convolutions import enlarged
+from toolkit.learning.networks.decoders.blocks.heads import coarse_masks
 from toolkit.learning.runtime import tf
 
 _STRIDES = (32, 16, 8, 4)

@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from toolkit.config.training.architectures import UnetPlusPlusOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.attention import after_block, on_skip
-from toolkit.learning.networks.decoders.convolutions import SKIP_STRIDES, doubled, encoder_features, two_convolutions
-from toolkit.learning.networks.decoders.heads import coarse_masks, joined, last_convolution
+from toolkit.learning.networks.decoders.blocks.attention import after_block, on_skip
+from toolkit.learning.networks.decoders.blocks.convolutions import (
+    SKIP_STRIDES,
+    doubled,
+    encoder_features,
+    two_convolutions,
+)
+from toolkit.learning.networks.decoders.blocks.heads import coarse_masks, joined, last_convolution
 from toolkit.learning.runtime import tf
 
 _DEPTH = len(SKIP_STRIDES)

@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/networks/decoders/heads.py, and what networks do with its coarse masks."""
+"""Covers toolkit/learning/networks/decoders/blocks/heads.py, and what networks do with its coarse masks."""
 
 from pathlib import Path
 

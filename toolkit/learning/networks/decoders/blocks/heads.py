@@ -6,7 +6,7 @@ from typing import Any
 from toolkit.config.training.architectures import ArchitectureOptions
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.backbones.encoders import Parts, Tensor
-from toolkit.learning.networks.decoders.convolutions import enlarged
+from toolkit.learning.networks.decoders.blocks.convolutions import enlarged
 from toolkit.learning.runtime import tf
 
 

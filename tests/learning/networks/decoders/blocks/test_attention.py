@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.architectures import UnetOptions
-from toolkit.learning.networks.decoders.attention import after_block, gated, on_skip, squeeze_and_excitation
+from toolkit.learning.networks.decoders.blocks.attention import after_block, gated, on_skip, squeeze_and_excitation
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.tf

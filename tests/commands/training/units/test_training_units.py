@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/training/training_units.py, training_job.py and made_from.py."""
+"""Covers toolkit/commands/training/units/training_units.py, training_job.py and toolkit/commands/training/made_from.py."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import pytest
 from toolkit.cluster.units import Unit
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
-from toolkit.commands.training.training_units import train_unit
+from toolkit.commands.training.units.training_units import train_unit
 from toolkit.config.training.execution import Resources
 from toolkit.errors import ChangedError, OutOfTimeError
 from toolkit.files.experiment.folder import Experiment

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.cluster.units import Machines, Unit
 from toolkit.commands.training.made_from import code_and_weights
-from toolkit.commands.training.training_job import TrainingJob, find_job
+from toolkit.commands.training.units.training_job import TrainingJob, find_job
 from toolkit.errors import ChangedError, ClusterError, ConfigError
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.resolved import load_experiment, read_resolved

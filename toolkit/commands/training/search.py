@@ -13,12 +13,12 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.commands.training.made_from import changes_of_results
 from toolkit.commands.training.settings import load_as_run
-from toolkit.commands.training.training_job import TrainingJob, find_job
-from toolkit.commands.tuning.search_result import SearchResult, result_of
-from toolkit.commands.tuning.trials.estimate import choose, estimate, scored_trials
-from toolkit.commands.tuning.trials.pruning import PrunedError, watching
-from toolkit.commands.tuning.trials.study_file import Study, Trial, open_study, require_optuna
-from toolkit.commands.tuning.trials.trial_experiments import check_values, write_trial
+from toolkit.commands.training.trials.estimate import choose, estimate, scored_trials
+from toolkit.commands.training.trials.pruning import PrunedError, watching
+from toolkit.commands.training.trials.search_result import SearchResult, result_of
+from toolkit.commands.training.trials.study_file import Study, Trial, open_study, require_optuna
+from toolkit.commands.training.trials.trial_experiments import check_values, write_trial
+from toolkit.commands.training.units.training_job import TrainingJob, find_job
 from toolkit.config.checks.search_space import SearchSpace, read_space
 from toolkit.config.loading import plain_config
 from toolkit.config.yaml.key_differences import written

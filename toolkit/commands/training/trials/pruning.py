@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from toolkit.commands.tuning.trials.study_file import Study
+from toolkit.commands.training.trials.study_file import Study
 from toolkit.config.models import Config
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.uncertainty.trial_choice import Behind, Curve, Point, behind

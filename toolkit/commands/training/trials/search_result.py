@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from toolkit.commands.comparing.compare_result import PairedDifference
-from toolkit.commands.tuning.trials.estimate import Estimate, Scored
-from toolkit.commands.tuning.trials.study_file import State, Trial
-from toolkit.commands.tuning.trials.trial_experiments import keys_of_trial, trial_name
+from toolkit.commands.training.trials.estimate import Estimate, Scored
+from toolkit.commands.training.trials.study_file import State, Trial
+from toolkit.commands.training.trials.trial_experiments import keys_of_trial, trial_name
 from toolkit.config.checks.search_space import Sampler, SearchSpace
 from toolkit.config.yaml.key_differences import written
 from toolkit.config.yaml.yaml_files import write_yaml

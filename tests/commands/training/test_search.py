@@ -1,6 +1,6 @@
-"""Covers toolkit/commands/tuning/search.py, toolkit/commands/tuning/search_result.py,
-toolkit/commands/tuning/trials/estimate.py, toolkit/commands/tuning/trials/pruning.py,
-toolkit/commands/tuning/trials/study_file.py and toolkit/commands/tuning/trials/trial_experiments.py.
+"""Covers toolkit/commands/training/search.py, toolkit/commands/training/trials/search_result.py,
+toolkit/commands/training/trials/estimate.py, toolkit/commands/training/trials/pruning.py,
+toolkit/commands/training/trials/study_file.py and toolkit/commands/training/trials/trial_experiments.py.
 
 Most tests put a formula in the place of the training."""
 
@@ -16,10 +16,10 @@ import pytest
 from tests.small_competition import finish, json_of, make_competition, run
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions
+from toolkit.commands.training.search import search
+from toolkit.commands.training.trials import study_file
+from toolkit.commands.training.trials.study_file import Study, open_study
 from toolkit.commands.tuning import search as search_module
-from toolkit.commands.tuning.search import search
-from toolkit.commands.tuning.trials import study_file
-from toolkit.commands.tuning.trials.study_file import Study, open_study
 from toolkit.config.checks.search_space import read_space
 from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, StorageError, TrainingError

@@ -4,7 +4,7 @@ from typing import Any
 
 from toolkit.config.training.architectures import ArchitectureOptions
 from toolkit.learning.networks.backbones.encoders import Tensor
-from toolkit.learning.networks.decoders.convolutions import enlarged
+from toolkit.learning.networks.decoders.blocks.convolutions import enlarged
 from toolkit.learning.runtime import tf
 
 _REDUCTION = 16

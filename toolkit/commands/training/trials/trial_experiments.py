@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.commands.training.made_from import code_of
-from toolkit.commands.tuning.trials.study_file import Trial
+from toolkit.commands.training.trials.study_file import Trial
 from toolkit.config.checks.search_space import SearchSpace
 from toolkit.config.loading import paths_in, with_absolute_paths, with_relative_paths, with_settings
 from toolkit.config.yaml.file_paths import regular, seen_from

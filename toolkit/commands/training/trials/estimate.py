@@ -9,8 +9,8 @@ from toolkit.commands.comparing.comparable import candidate_of, matched
 from toolkit.commands.comparing.compare import as_result, scores_of
 from toolkit.commands.comparing.compare_result import PairedDifference
 from toolkit.commands.scoring.scores import HoldoutScore, Scores, read_holdout, read_optimism
-from toolkit.commands.tuning.trials.study_file import Trial
-from toolkit.commands.tuning.trials.trial_experiments import trial_name
+from toolkit.commands.training.trials.study_file import Trial
+from toolkit.commands.training.trials.trial_experiments import trial_name
 from toolkit.core.arrays import Floats
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired

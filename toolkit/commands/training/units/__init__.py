@@ -1,0 +1,1 @@
+"""Folds and stages as units of work for several machines."""

@@ -1,0 +1,1 @@
+"""What decoders are assembled from: convolutions, attention, heads."""
