@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import AsJson, Competition, OptionalName, parse_names, parse_numbers
+from toolkit.cli.options import AsJson, Competition, Engine, OptionalName, parse_names, parse_numbers
 from toolkit.cli.running import run
+from toolkit.errors import ConfigError
 
 app = typer.Typer()
 
@@ -34,6 +35,22 @@ def submit(
     oof: Annotated[
         bool, typer.Option("--oof", help="Write the out-of-fold masks instead, so that tk score can check their score.")
     ] = False,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Predict the images of this folder instead of the test images of the configuration; repeatable if "
+            "the channels are in several folders.",
+        ),
+    ] = None,
+    sample: Annotated[
+        Path | None, typer.Option(help="With --images, the sample submission; default: that of the configuration.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="With --images, the file to write.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="With --images, the time limit; what is not finished by then is not written.")
+    ] = None,
+    engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
@@ -41,11 +58,22 @@ def submit(
     from toolkit.commands.submitting.oof import submit_oof
     from toolkit.commands.submitting.submit import SubmitOptions
     from toolkit.commands.submitting.submit import submit as command
+    from toolkit.commands.submitting.submit_images import TestFolder, submit_images
 
     def options() -> SubmitOptions:
         return SubmitOptions(threshold, min_area, name, upload_options(upload, message))
 
-    if oof:
+    def test_images() -> TestFolder:
+        if oof or out is None or images is None:
+            raise ConfigError(
+                "--sample, --out, --minutes and --engine belong to --images FOLDER, which needs --out FILE",
+                "It goes without --oof.",
+            )
+        return TestFolder(images, out, sample, minutes)
+
+    if images or out or sample or minutes is not None or engine:
+        run(lambda session: submit_images(session, experiment, test_images(), options=options()), as_json, engine)
+    elif oof:
         run(lambda session: submit_oof(session, experiment, options=options()), as_json)
     else:
         run(lambda session: command(session, experiment, options=options()), as_json)
