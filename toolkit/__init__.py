@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from toolkit.api.clusters import ray_cluster
     from toolkit.api.experiment import Experiment
     from toolkit.api.verbs import (
+        bundle,
         check,
         clean,
         compare,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         score,
         simulate,
         status,
+        submit_images,
         write_report,
     )
     from toolkit.config.metrics import parse_metric
@@ -51,6 +53,7 @@ _MODULES = {
     "toolkit.api.clusters": ("ray_cluster",),
     "toolkit.api.experiment": ("Experiment",),
     "toolkit.api.verbs": (
+        "bundle",
         "check",
         "clean",
         "compare",
@@ -70,6 +73,7 @@ _MODULES = {
         "score",
         "simulate",
         "status",
+        "submit_images",
         "write_report",
     ),
     "toolkit.config.metrics": ("parse_metric",),
@@ -105,6 +109,7 @@ __all__ = [
     "ToolkitError",
     "build_loss",
     "build_metric",
+    "bundle",
     "check",
     "clean",
     "compare",
@@ -136,6 +141,7 @@ __all__ = [
     "simulate_salt",
     "simulate_shapes",
     "status",
+    "submit_images",
     "write_report",
 ]
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 from toolkit.api.arguments import Shown, as_progress
 from toolkit.api.error_words import in_python
 from toolkit.api.experiment import Experiment
-from toolkit.api.paths import as_path
+from toolkit.api.paths import as_path, as_paths
 from toolkit.cluster.units import Machines
 from toolkit.commands.comparing.compare import compare as compare_command
 from toolkit.commands.comparing.compare_result import CompareResult
@@ -32,6 +32,9 @@ from toolkit.commands.inspecting.status import status as status_of
 from toolkit.commands.reporting.report import ReportResult
 from toolkit.commands.reporting.report import report as report_command
 from toolkit.commands.session import Session
+from toolkit.commands.sharing.bundle import BundleOptions
+from toolkit.commands.sharing.bundle import bundle as bundle_command
+from toolkit.commands.sharing.bundle_result import BundleResult
 from toolkit.commands.starting.demo import DemoResult
 from toolkit.commands.starting.demo import demo as demo_command
 from toolkit.commands.starting.import_config import DataFolders, ImportResult
@@ -46,6 +49,9 @@ from toolkit.commands.submitting.check import CheckResult
 from toolkit.commands.submitting.check import check as check_command
 from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
+from toolkit.commands.submitting.submit import SubmitOptions
+from toolkit.commands.submitting.submit_images import ImagesSubmission, TestFolder
+from toolkit.commands.submitting.submit_images import submit_images as submit_images_command
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
 from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
@@ -268,6 +274,51 @@ def write_report(
     """Write a page that shows what was found, as `tk report` does; of several experiments the first is the baseline."""
     session, names = _session(progress, *experiments), [_name(one) for one in experiments]
     return report_command(session, names, out=as_path(out))
+
+
+@in_python
+def submit_images(
+    experiment: Named | None,
+    images: AnyPath | Sequence[AnyPath],
+    out: AnyPath,
+    *,
+    sample: AnyPath | None = None,
+    threshold: float | None = None,
+    min_area: int | None = None,
+    minutes: float | None = None,
+    engine: str | None = None,
+    progress: Shown = None,
+) -> ImagesSubmission:
+    """Predict the images of a folder and write their submission to the file `out`, as `tk submit --images` does.
+
+    `images` are several folders if the channels of images are in several.
+    """
+    session = _session(progress, experiment)
+    chosen = parse_engine(engine) or session.workspace.engine
+    return submit_images_command(
+        Session(replace(session.workspace, engine=chosen), session.progress),
+        _name(experiment),
+        TestFolder(as_paths(images), Path(out), as_path(sample), minutes),
+        options=SubmitOptions(threshold, min_area),
+    )
+
+
+@in_python
+def bundle(
+    experiments: Sequence[Named],
+    *,
+    out: AnyPath = Path("bundle"),
+    wheels: str | None = None,
+    threshold: float | None = None,
+    minutes: float = 480.0,
+    kaggle_user: str | None = None,
+    kaggle_competition: str | None = None,
+    progress: Shown = None,
+) -> BundleResult:
+    """Write a folder that predicts test images on a machine without a network, as `tk bundle` does."""
+    options = BundleOptions(Path(out), wheels, threshold, minutes, kaggle_user, kaggle_competition)
+    names = [_name(one) for one in experiments]
+    return bundle_command(_session(progress, *experiments), names, options=options)
 
 
 @in_python

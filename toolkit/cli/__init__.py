@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli import comparing, ensembling, inspecting, predicting, reporting, starting, submitting, training, tuning
+from toolkit.cli import (
+    comparing,
+    ensembling,
+    inspecting,
+    predicting,
+    reporting,
+    sharing,
+    starting,
+    submitting,
+    training,
+    tuning,
+)
 from toolkit.cli.running import Group
 
 app = typer.Typer(
@@ -15,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (starting, inspecting, training, predicting, ensembling, tuning, comparing, reporting, submitting):
+for room in (starting, inspecting, training, predicting, ensembling, tuning, comparing, reporting, submitting, sharing):
     app.add_typer(room.app)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.errors import StorageError
-from toolkit.files.disk.changes import delete, make_folder, open_new, rename, sync
+from toolkit.files.disk.changes import delete, delete_folder, make_folder, open_new, rename, sync
 
 UNFINISHED = re.compile(r"\.\d+\.[0-9a-f]{8}\.")
 """The start of the temporary name of a file that is being written."""
@@ -56,6 +56,37 @@ def new_path(path: Path) -> Iterator[Path]:
         # If the folder cannot be made or written, there is no file to delete; otherwise the next run deletes it.
         with suppress(StorageError):
             delete(temporary)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that gets its name, in place of an older one, when the block succeeds; otherwise nothing changes.
+
+    What killed processes have left beside it is deleted. The caller ensures that no other process makes this folder.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    make_folder(path.parent)
+    for left in path.parent.glob(".*"):
+        if left.is_dir() and UNFINISHED.match(left.name) and UNFINISHED.sub("", left.name, count=1) == path.name:
+            delete_folder(left)
+    temporary, older = unfinished_name(path), unfinished_name(path)
+    try:
+        make_folder(temporary)
+        with writing_to(path):
+            yield temporary
+        for made in sorted(temporary.rglob("*")):
+            sync(made, path)
+        sync(temporary, path)
+        if path.is_dir():
+            rename(path, older, path)
+        rename(temporary, path, path)
+        sync(path.parent)
+    finally:
+        for folder in (temporary, older):
+            with suppress(StorageError):
+                delete_folder(folder)
 
 
 def unfinished_name(path: Path) -> Path:

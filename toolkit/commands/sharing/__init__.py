@@ -1,0 +1,1 @@
+"""tk bundle, export: trained networks for other machines and programs."""
