@@ -80,7 +80,7 @@ class BundledExperiments:
         self, experiment: Experiment, resolved: Resolved, own: Mapping[str, Any] | None, engine: Mapping[str, str]
     ) -> None:
         """Write both configurations; `own` is that of an ensemble, whose resolved one has more keys."""
-        tree = self._without_places(dict(resolved.config) | engine, experiment, resolved)
+        tree = self._without_places({**resolved.config, **engine}, experiment, resolved)
         digests = {key: value for key, value in resolved.digests.items() if key == "plugins" or key.startswith(MODULE)}
         header = (
             f"# {experiment.name}, as it was run. The paths of data stand for those of the machine that trained it.\n"

@@ -50,7 +50,7 @@ def parse_platform(text: str) -> Platform:
     machine = next(
         (one for one in ("x86_64", "aarch64", "arm64", "amd64") if tag.endswith(one)), tag.rpartition("_")[2]
     )
-    tags = (tag,)
+    tags: tuple[str, ...] = (tag,)
     if tag.startswith("linux_"):
         older = [f"manylinux_2_{minor}_{machine}" for minor in range(_NEWEST_GLIBC, 4, -1)]
         tags = (*older, f"manylinux2014_{machine}", tag)
