@@ -298,6 +298,7 @@ def test_files_of_others_are_opened_only_if_they_are_regular() -> None:
     # be regular.
     assert found == {
         "commands/predicting/formats.py",
+        "commands/sharing/bundling/own_package.py",
         "commands/starting/new.py",
         "commands/starting/starting_point.py",
         "files/disk/free_space.py",

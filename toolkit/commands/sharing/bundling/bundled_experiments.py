@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.config.loading import load_ensemble, paths_in
 from toolkit.config.stage_values import dotted_names
+from toolkit.config.yaml.file_paths import regular
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.config.yaml.trees import replaced
 from toolkit.config.yaml.yaml_files import write_yaml
@@ -165,7 +166,7 @@ def private_words(files: Mapping[str, Content], names: Iterable[str], words: Seq
     found = []
     for name in sorted(names):
         content = files[name]
-        lines = (content.read_bytes() if isinstance(content, Path) else content).splitlines()
+        lines = (regular(content).read_bytes() if isinstance(content, Path) else content).splitlines()
         found += [
             f"{name}:{number}"
             for number, line in enumerate(lines, 1)
