@@ -308,6 +308,7 @@ def test_files_of_others_are_opened_only_if_they_are_regular() -> None:
     assert found == {
         "commands/predicting/formats.py",
         "commands/training/made_from.py",
+        "commands/sharing/bundling/own_package.py",
         "commands/starting/starting_point.py",
         "files/disk/free_space.py",
         "files/disk/usable_cores.py",

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from toolkit.api.batches import EvaluatedBatch, PredictedMap
     from toolkit.api.clusters import ray_cluster
     from toolkit.api.experiment import Experiment
+    from toolkit.api.outside import bundle, export, submit_images
     from toolkit.api.verbs import (
         check,
         clean,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         demo,
         ensemble,
         evaluate,
-        export,
         import_config,
         init,
         lb,
@@ -53,6 +53,7 @@ _MODULES = {
     "toolkit.api.batches": ("EvaluatedBatch", "PredictedMap"),
     "toolkit.api.clusters": ("ray_cluster",),
     "toolkit.api.experiment": ("Experiment",),
+    "toolkit.api.outside": ("bundle", "export", "submit_images"),
     "toolkit.api.verbs": (
         "check",
         "clean",
@@ -63,7 +64,6 @@ _MODULES = {
         "demo",
         "ensemble",
         "evaluate",
-        "export",
         "import_config",
         "init",
         "lb",
@@ -111,6 +111,7 @@ __all__ = [
     "ToolkitError",
     "build_loss",
     "build_metric",
+    "bundle",
     "check",
     "clean",
     "compare",
@@ -145,6 +146,7 @@ __all__ = [
     "simulate_salt",
     "simulate_shapes",
     "status",
+    "submit_images",
     "write_report",
 ]
 

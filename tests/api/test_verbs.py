@@ -1,3 +1,5 @@
+"""Covers toolkit/api/verbs.py, named.py and outside.py."""
+
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +47,9 @@ def test_every_verb_has_its_python_form_with_the_same_arguments(name: str, comma
     if name == "submit":  # it has another result
         given -= {"oof"}
         assert callable(Experiment.submit_oof)
+        of_images = {"images", "sample", "out"}  # other images have another result
+        given -= of_images
+        assert {*of_images, "minutes", "engine"} <= inspect.signature(toolkit.submit_images).parameters.keys()
     if name == "evaluate":  # other images have another result
         given -= {"images", "masks", "out", "engine"}
         assert {"images", "masks", "out"} <= inspect.signature(Experiment.evaluate).parameters.keys()

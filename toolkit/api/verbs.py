@@ -7,11 +7,11 @@ the first Experiment that is given. `progress` is as for Experiment. All raise a
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-from toolkit.api.arguments import Shown, as_progress
+from toolkit.api.arguments import Shown
 from toolkit.api.error_words import in_python
-from toolkit.api.experiment import Experiment
+from toolkit.api.named import AnyPath, Named, name_of, session_for
 from toolkit.api.paths import as_path
 from toolkit.cluster.units import Machines
 from toolkit.commands.comparing.compare import compare as compare_command
@@ -32,9 +32,6 @@ from toolkit.commands.inspecting.status import status as status_of
 from toolkit.commands.reporting.report import ReportResult
 from toolkit.commands.reporting.report import report as report_command
 from toolkit.commands.session import Session
-from toolkit.commands.sharing.export import ExportOptions
-from toolkit.commands.sharing.export import export as export_command
-from toolkit.commands.sharing.export_result import ExportResult
 from toolkit.commands.starting.demo import DemoResult
 from toolkit.commands.starting.demo import demo as demo_command
 from toolkit.commands.starting.import_config import DataFolders, ImportResult
@@ -56,16 +53,12 @@ from toolkit.commands.training.search import search as search_command
 from toolkit.commands.training.trials.search_result import SearchResult
 from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
-from toolkit.files.experiment.workspace import Workspace
-
-AnyPath = str | Path
-Named = AnyPath | Experiment
 
 
 @in_python
 def clean(*, yes: bool = False, progress: Shown = None) -> CleanResult:
     """List the decoded images and digests that are kept, as `tk clean` does; `yes` removes them."""
-    return clean_command(_session(progress), remove=yes)
+    return clean_command(session_for(progress), remove=yes)
 
 
 @in_python
@@ -88,10 +81,10 @@ def new(
     """
     preset = None if competition is None else str(competition)
     files = DataFiles(as_path(images), as_path(masks), as_path(test), as_path(sample_submission), preset)
-    session = _session(progress, extends)
+    session = session_for(progress, extends)
     if dataset is not None:
         session = Session(replace(session.workspace, dataset=GivenDataset(dataset)), session.progress)
-    return new_command(session, name, files=files, extends=_name(extends), overrides=overrides)
+    return new_command(session, name, files=files, extends=name_of(extends), overrides=overrides)
 
 
 @in_python
@@ -108,13 +101,13 @@ def import_config(
 ) -> ImportResult:
     """Translate the configuration of another system into experiments/NAME/config.yaml, as `tk import` does."""
     data = DataFolders(as_path(images), as_path(masks), as_path(test), as_path(classes_file))
-    return import_command(_session(progress), Path(file), name=name, data=data, skip=skip)
+    return import_command(session_for(progress), Path(file), name=name, data=data, skip=skip)
 
 
 @in_python
 def init(folder: AnyPath, *, name: str = "baseline", progress: Shown = None) -> InitResult:
     """Recognise the contents of a competition folder and write a config.yaml with reasons, as `tk init` does."""
-    return init_command(_session(progress), Path(folder), name=name)
+    return init_command(session_for(progress), Path(folder), name=name)
 
 
 @in_python
@@ -133,19 +126,19 @@ def simulate(
     `size` is one side in pixels, or HEIGHTxWIDTH, for example `96x160`.
     """
     options = SimulateOptions(count, test_count, seed, None if size is None else str(size))
-    return simulate_command(_session(progress), kind, Path(out), options=options)
+    return simulate_command(session_for(progress), kind, Path(out), options=options)
 
 
 @in_python
 def demo(folder: AnyPath = Path("demo"), *, progress: Shown = None) -> DemoResult:
     """Run the whole job on a generated competition, as `tk demo` does."""
-    return demo_command(_session(progress), Path(folder))
+    return demo_command(session_for(progress), Path(folder))
 
 
 @in_python
 def data(experiment: Named, *, overrides: Sequence[str] = (), progress: Shown = None) -> DataResult:
     """Examine the data of an experiment, as `tk data` does; `findings` are the problems."""
-    return examine_data(_session(progress, experiment), _name(experiment), overrides=overrides)
+    return examine_data(session_for(progress, experiment), name_of(experiment), overrides=overrides)
 
 
 @in_python
@@ -159,26 +152,26 @@ def preview(
     progress: Shown = None,
 ) -> PreviewResult:
     """Draw a sheet of augmented training images with their masks, as `tk preview` does."""
-    session = _session(progress, experiment)
-    return preview_command(session, _name(experiment), count=count, seed=seed, stage=stage, overrides=overrides)
+    session = session_for(progress, experiment)
+    return preview_command(session, name_of(experiment), count=count, seed=seed, stage=stage, overrides=overrides)
 
 
 @in_python
 def ls(*, verbose: bool = False, html: bool = False, progress: Shown = None) -> ListResult:
     """List experiments with their state and scores, as `tk ls` does."""
-    return list_experiments(_session(progress), verbose=verbose, html=html)
+    return list_experiments(session_for(progress), verbose=verbose, html=html)
 
 
 @in_python
 def status(experiment: Named, *, progress: Shown = None) -> StatusResult:
     """How far the training of an experiment is, also while a cluster works on it, as `tk status` shows it."""
-    return status_of(_session(progress, experiment), _name(experiment))
+    return status_of(session_for(progress, experiment), name_of(experiment))
 
 
 @in_python
 def config_show(experiment: Named, *, overrides: Sequence[str] = (), progress: Shown = None) -> dict[str, Any]:
     """The configuration with inheritance, overrides and defaults applied, as `tk config show` prints it."""
-    return config.show_config(_session(progress, experiment), _name(experiment), overrides=overrides)
+    return config.show_config(session_for(progress, experiment), name_of(experiment), overrides=overrides)
 
 
 @in_python
@@ -204,7 +197,9 @@ def lr_find(
     `folds` is the number of the fold.
     """
     options = LrFindOptions(low, high, steps, folds, stage)
-    return find_learning_rate(_session(progress, experiment), _name(experiment), overrides=overrides, options=options)
+    return find_learning_rate(
+        session_for(progress, experiment), name_of(experiment), overrides=overrides, options=options
+    )
 
 
 @in_python
@@ -217,7 +212,7 @@ def plan(
     progress: Shown = None,
 ) -> PlanResult:
     """Measure some steps and say what trains and predicts in the time, as `tk plan` does; nothing is trained."""
-    session, names = _session(progress, *experiments), [_name(one) for one in experiments]
+    session, names = session_for(progress, *experiments), [name_of(one) for one in experiments]
     return plan_command(session, names, hours=hours, overrides=overrides, again=again)
 
 
@@ -239,11 +234,11 @@ def ensemble(
     `weights` is `equal`, `search`, or one number for each member. `engine` is `tensorflow`, `openvino` or `auto`.
     `cluster` is `ray_cluster()`.
     """
-    session = _session(progress, *experiments)
+    session = session_for(progress, *experiments)
     chosen = parse_engine(engine) or session.workspace.engine
     return ensemble_command(
         Session(replace(session.workspace, engine=chosen), session.progress, cluster or session.cluster),
-        [_name(one) for one in experiments],
+        [name_of(one) for one in experiments],
         weights=parse_weights(weights) if weights is None or isinstance(weights, str) else list(weights),
         mean=parse_mean(mean),
         views=parse_views(views, tta),
@@ -252,29 +247,6 @@ def ensemble(
 
 
 @in_python
-def export(
-    experiment: Named,
-    to: str,
-    *,
-    half: bool = False,
-    fold: int | None = None,
-    ensemble: bool = False,
-    average: bool = False,
-    stage: int | None = None,
-    size: str | tuple[int, int] | None = None,
-    out: AnyPath | None = None,
-    force: bool = False,
-    progress: Shown = None,
-) -> ExportResult:
-    """Write trained networks as a file for other programs, as `tk export` does.
-
-    `to` is `savedmodel`, `onnx`, `openvino` or `tflite`. `size` is (height, width), `HEIGHTxWIDTH` or `dynamic`.
-    """
-    text = "x".join(map(str, size)) if isinstance(size, tuple) else size
-    options = ExportOptions(half, fold, average, ensemble, stage, text, as_path(out), force)
-    return export_command(_session(progress, experiment), _name(experiment), to, options=options)
-
-
 def search(
     experiment: Named,
     space: AnyPath,
@@ -285,9 +257,9 @@ def search(
     progress: Shown = None,
 ) -> SearchResult:
     """Search better values for the keys that the file `space` names, as `tk search` does; goes on where it stopped."""
-    session = _session(progress, experiment)
+    session = session_for(progress, experiment)
     session = session if cluster is None else replace(session, cluster=cluster)
-    return search_command(session, _name(experiment), Path(space), trials=trials, hours=hours)
+    return search_command(session, name_of(experiment), Path(space), trials=trials, hours=hours)
 
 
 @in_python
@@ -301,9 +273,9 @@ def evaluate(
     progress: Shown = None,
 ) -> EvaluateResult:
     """Scores and confusion of the classes, scores by size, and the worst images, as `tk evaluate` shows them."""
-    session = _session(progress, experiment)
+    session = session_for(progress, experiment)
     return evaluate_command(
-        session, _name(experiment), recipe=recipe, threshold=threshold, worst=worst, csv=as_path(csv)
+        session, name_of(experiment), recipe=recipe, threshold=threshold, worst=worst, csv=as_path(csv)
     )
 
 
@@ -317,8 +289,8 @@ def compare(
     progress: Shown = None,
 ) -> CompareResult:
     """The keys that differ, the scores, and whether differences exceed chance, as `tk compare` shows them."""
-    session, names = _session(progress, *experiments, baseline), [_name(one) for one in experiments]
-    return compare_command(session, names, baseline=_name(baseline), sort_by=sort_by, csv=as_path(csv))
+    session, names = session_for(progress, *experiments, baseline), [name_of(one) for one in experiments]
+    return compare_command(session, names, baseline=name_of(baseline), sort_by=sort_by, csv=as_path(csv))
 
 
 @in_python
@@ -326,7 +298,7 @@ def write_report(
     experiments: Sequence[Named] = (), *, out: AnyPath | None = None, progress: Shown = None
 ) -> ReportResult:
     """Write a page that shows what was found, as `tk report` does; of several experiments the first is the baseline."""
-    session, names = _session(progress, *experiments), [_name(one) for one in experiments]
+    session, names = session_for(progress, *experiments), [name_of(one) for one in experiments]
     return report_command(session, names, out=as_path(out))
 
 
@@ -341,7 +313,7 @@ def check(
 ) -> CheckResult:
     """Check a submission file before it is uploaded, as `tk check` does; `findings` are the problems."""
     preset = None if competition is None else str(competition)
-    session, file = _session(progress), Path(submission)
+    session, file = session_for(progress), Path(submission)
     return check_command(session, file, sample=as_path(sample), images=as_path(images), competition=preset)
 
 
@@ -364,7 +336,7 @@ def score(
     """
     preset = None if competition is None else str(competition)
     options = ScoreOptions(as_path(images), metric, preset, classes, ignore)
-    return score_submission(_session(progress), Path(submission), solution=Path(solution), options=options)
+    return score_submission(session_for(progress), Path(submission), solution=Path(solution), options=options)
 
 
 @in_python
@@ -372,26 +344,4 @@ def lb(
     name: str | None = None, score: float | None = None, *, private: bool = False, progress: Shown = None
 ) -> LeaderboardResult:
     """Record a leaderboard score, or compare all of them with cross-validation, as `tk lb` does."""
-    return leaderboard(_session(progress), name, score=score, board="private" if private else "public")
-
-
-@overload
-def _name(experiment: Named) -> str: ...
-
-
-@overload
-def _name(experiment: None) -> None: ...
-
-
-def _name(experiment: Named | None) -> str | None:
-    """What commands call an experiment."""
-    return experiment.path if isinstance(experiment, Experiment) else None if experiment is None else str(experiment)
-
-
-def _session(progress: Shown, *experiments: Named | None) -> Session:
-    """The session of the first Experiment, one with a dataset before others; without any, one in the current folder."""
-    sessions = [one.session for one in experiments if isinstance(one, Experiment)]
-    session = next((one for one in sessions if one.workspace.dataset is not None), sessions[0] if sessions else None)
-    if session is not None and progress is None:
-        return session
-    return Session(Workspace(Path()) if session is None else session.workspace, as_progress(progress))
+    return leaderboard(session_for(progress), name, score=score, board="private" if private else "public")

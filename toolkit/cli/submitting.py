@@ -36,13 +36,26 @@ def submit(
         float | None,
         typer.Option(
             help="Predict missing test images first, for at most so many minutes in all: what an ensemble gains least "
-            "by comes last, and is left out when the time is over."
+            "by comes last, and is left out when the time is over. With --images, everything is predicted in time, or "
+            "nothing is written."
         ),
     ] = None,
     engine: Engine = None,
     oof: Annotated[
         bool, typer.Option("--oof", help="Write the out-of-fold masks instead, so that tk score can check their score.")
     ] = False,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Predict the images of this folder instead of the test images of the configuration; repeatable if "
+            "the channels are in several folders.",
+        ),
+    ] = None,
+    sample: Annotated[
+        Path | None, typer.Option(help="With --images, the sample submission; default: that of the configuration.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="With --images, the file to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
@@ -51,6 +64,7 @@ def submit(
     from toolkit.commands.submitting.oof import submit_oof
     from toolkit.commands.submitting.submit import SubmitOptions
     from toolkit.commands.submitting.submit import submit as command
+    from toolkit.commands.submitting.submit_images import TestFolder, submit_images
 
     def options() -> SubmitOptions:
         if oof and minutes is not None:
@@ -58,12 +72,21 @@ def submit(
                 "--minutes limits predictions of test images, but --oof writes out-of-fold masks",
                 "Leave out either --oof or --minutes.",
             )
-        if engine is not None and minutes is None:
-            raise ConfigError("--engine says what predicts, and without --minutes nothing is predicted")
+        if engine is not None and minutes is None and images is None:
+            raise ConfigError("--engine says what predicts, and without --minutes or --images nothing is predicted")
         return SubmitOptions(threshold, min_area, name, upload_options(upload, message))
 
+    def test_images() -> TestFolder:
+        if oof or out is None or images is None:
+            raise ConfigError(
+                "--sample and --out belong to --images FOLDER, which needs --out FILE", "It goes without --oof."
+            )
+        return TestFolder(images, out, sample, minutes)
+
     limit = minutes
-    if oof:
+    if images or out or sample:
+        run(lambda session: submit_images(session, experiment, test_images(), options=options()), as_json, engine)
+    elif oof:
         run(lambda session: submit_oof(session, experiment, options=options()), as_json)
     elif limit is not None:
         run(lambda session: submit_in_time(session, experiment, minutes=limit, options=options()), as_json, engine)

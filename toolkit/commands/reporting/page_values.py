@@ -103,7 +103,7 @@ def _fits_a_submission(files: _Files, material: Material) -> bool:
         return False
     form = data_of(files.experiment, files.resolved).table_format
     try:
-        chosen_classes(files.experiment.name, material.truth, form, Silent())
+        chosen_classes(files.experiment.name, material.truth.classes, material.truth.rules, form, Silent())
     except SubmissionError:
         return False
     return True

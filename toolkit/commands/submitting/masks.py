@@ -2,23 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from toolkit.config.data.classes import submitted_classes
 from toolkit.config.data.competitions import PLAIN, Competition
-from toolkit.core.arrays import Planes
+from toolkit.core.arrays import Planes, Presence
 from toolkit.core.images.resizing import scale_mask
-from toolkit.core.masks.labels import Activation
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.metrics.registry import ScoringRules
 from toolkit.core.recipe.coverage import Coverage, coverage
 from toolkit.core.recipe.postprocess import Step, masks_of, objects_of
+from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import SubmissionError
-from toolkit.files.datasets.truth import Truth
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.expectations import RowKey, mask_digest
 from toolkit.files.submissions.layout import encode_image, encode_objects
 from toolkit.messages import Progress
+
+
+class StoredMaps(Protocol):
+    """Maps in the type of a store, which are read in the order of `ids`, each once: see `ProbabilityStore`."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the images."""
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(height, width) of a map that was read."""
+
+    def read(self, image_id: str) -> Stored:
+        """A map, `uint8` 0–255 or `float16` 0–1, (height, width, classes)."""
+
+    def presence(self, image_id: str) -> Presence | None:
+        """What the presence head says of an image whose map was read, `float32 (classes,)`; None without one."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,7 @@ class Maker:
     chosen: Chosen
     plugins: Mapping[str, Step] = field(default_factory=dict)
 
-    def planes(self, store: ProbabilityStore, image_id: str) -> Planes:
+    def planes(self, store: StoredMaps, image_id: str) -> Planes:
         """The masks of one image, `bool (height, width, chosen classes)`, at the size of its map."""
         stored, presence = store.read(image_id), store.presence(image_id)
         masks = masks_of(stored, self.activation, self.recipe, presence, self.plugins)
@@ -54,17 +73,19 @@ class EncodedMasks:
     coverages: list[Coverage]
 
 
-def chosen_classes(name: str, truth: Truth, competition: Competition, progress: Progress) -> Chosen:
+def chosen_classes(
+    name: str, classes: Classes, rules: ScoringRules, competition: Competition, progress: Progress
+) -> Chosen:
     """The classes that are submitted; the background never is.
 
     Raises:
         SubmissionError: the experiment does not predict the classes of the competition.
     """
-    submitted = submitted_classes(competition, truth.classes)
+    submitted = submitted_classes(competition, classes)
     if submitted is not None and len(submitted) == max(1, len(competition.classes)):
         return Chosen(submitted, competition)
-    names, benchmark = truth.classes.names, truth.rules.benchmark
-    foreground = names[1:] if truth.classes.activation == "softmax" else names
+    names, benchmark = classes.names, rules.benchmark
+    foreground = names[1:] if classes.activation == "softmax" else names
     if competition.classes:
         raise SubmissionError(
             f"{competition.name} expects the classes {', '.join(competition.classes)}, but {name} "
@@ -87,7 +108,7 @@ def _form(competition: Competition) -> str:
     return "without data.competition a submission" if competition is PLAIN else f"a submission of {competition.name}"
 
 
-def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> EncodedMasks:
+def encode_masks(store: StoredMaps, maker: Maker, progress: Progress) -> EncodedMasks:
     """Make and encode the masks of all test images."""
     competition, numbers = maker.chosen.competition, maker.chosen.numbers
     runs: dict[str, Sequence[str]] = {}

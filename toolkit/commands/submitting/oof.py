@@ -79,8 +79,8 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
     check_options(options)
     tuned = tuned_of(experiment, truth.classes, progress) if options.threshold is None else None
     recipe = recipe_of(None if tuned is None else tuned.for_predictions(of_mean=False), options, truth.classes)
-    chosen = chosen_classes(experiment.name, truth, data.table_format, progress)
-    maker = maker_of(experiment, truth, recipe, chosen, progress)
+    chosen = chosen_classes(experiment.name, truth.classes, truth.rules, data.table_format, progress)
+    maker = maker_of(experiment, truth.classes, recipe, chosen, progress)
     encoded = encode_masks(store, maker, progress)
     write_submission(path, default_layout(store.ids, data.table_format), encoded.runs)
     scoring = Scoring([truth.metric], recipe, truth.rules, maker.plugins)

@@ -19,7 +19,7 @@ from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
-from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.writing import new_path
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
@@ -166,10 +166,10 @@ def submit(
     store = _test_predictions(experiment, source)
     check_options(options)
     truth = truth_of(experiment, resolved)
-    chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
+    chosen = chosen_classes(experiment.name, truth.classes, truth.rules, source.table_format, progress)
     tuned = tuned_of(experiment, truth.classes, progress) if options.threshold is None else None
     recipe = recipe_of(None if tuned is None else tuned.for_predictions(of_mean=True), options, truth.classes)
-    maker = maker_of(experiment, truth, recipe, chosen, progress)
+    maker = maker_of(experiment, truth.classes, recipe, chosen, progress)
     layout = _layout(source, store, progress)
     promise = promise_of(experiment, truth, tuned, maker, progress)
     encoded = encode_masks(store, maker, progress)
@@ -185,7 +185,7 @@ def submit(
         progress.say(f"overwriting {path}")
     recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
     with log.recording() as record:
-        checked = _write_checked(path, layout, encoded, expected, progress)
+        checked = write_checked(path, layout, encoded, expected, progress)
         write_provenance(
             path, experiment, resolved, workspace=workspace.root, recipe=maker.recipe, tuned=tuned, promise=promise
         )
@@ -198,7 +198,7 @@ def submit(
     result = SubmitResult(
         experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
         promise.nested, masks, checked.findings, warnings,
-        _source(tuned, options), holdout=promise.holdout,
+        source_words(tuned, options), holdout=promise.holdout,
         constant=read_constant(read_score(experiment), promise.metric),
     )  # fmt: skip
     if upload is None or uploader is None:
@@ -255,19 +255,18 @@ def recipe_of(tuned: Recipe | None, options: SubmitOptions, classes: Classes) ->
     return tuned if area is None else with_minimum_area(tuned, area, classes.count, classes.activation)
 
 
-def _source(tuned: TunedRecipe | None, options: SubmitOptions) -> str:
+def source_words(tuned: TunedRecipe | None, options: SubmitOptions, *, of_mean: bool = True) -> str:
     """Where the recipe comes from, in words."""
-    words = PLAIN_THRESHOLD if tuned is None else source_of(tuned, of_mean=True)
+    words = PLAIN_THRESHOLD if tuned is None else source_of(tuned, of_mean=of_mean)
     return words if options.minimum_area is None else f"{words}, with the given minimum area"
 
 
-def maker_of(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
+def maker_of(experiment: Experiment, classes: Classes, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
     """What turns stored predictions into the masks of a submission.
 
     Raises:
         SubmissionError: the recipe does not fit the classes of the experiment.
     """
-    classes = truth.classes
     try:
         check_recipe(recipe, classes.count, classes.activation)
     except ValueError as error:
@@ -295,7 +294,7 @@ def _images(source: DataConfig, channels: int, store: ProbabilityStore) -> TestI
     return TestImages(frozenset(images.ids), store.size, images.read)
 
 
-def _write_checked(
+def write_checked(
     path: Path, layout: SubmissionLayout, encoded: EncodedMasks, expected: Expected, progress: Progress
 ) -> Checked:
     """Write a temporary file, check it, and move it to `path` if it passes.

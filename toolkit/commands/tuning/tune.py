@@ -134,7 +134,7 @@ def _fits_a_submission(job: TuningJob) -> bool:
     """Whether a submission of the competition can hold the classes."""
     form = data_of(job.experiment, job.resolved).table_format
     try:
-        chosen_classes(job.experiment.name, job.truth, form, Silent())
+        chosen_classes(job.experiment.name, job.truth.classes, job.truth.rules, form, Silent())
     except SubmissionError:
         return False
     return True

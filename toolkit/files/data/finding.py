@@ -174,10 +174,10 @@ def _refuse_other_names(images: Images, masks: MaskSource, key: str) -> None:
     )
 
 
-def find_test_images(data: DataConfig, channels: int) -> Images | None:
+def find_test_images(data: DataConfig, channels: int, key: str = "data.test") -> Images | None:
     """The test images, read in the same way as the training images; None if none are configured.
 
-    Raises as `find_training_images`.
+    `key` is the configuration key or option that names their folders, for messages. Raises as `find_training_images`.
     """
     if data.test_source is not None:
         items = user_items(data.test_source, "data.test_source")
@@ -187,13 +187,13 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
     try:
         found = find_image_files(
-            folders, "data.test", channels, pattern=data.test_pattern, names=_names(data), ranges=data.ranges
+            folders, key, channels, pattern=data.test_pattern, names=_names(data), ranges=data.ranges
         )
     except NothingToLearnError as error:
         if data.test_name is not None or data.image_name is None or not folders[0].is_dir():
             raise
         raise NothingToLearnError(error.message, _test_name_advice(folders[0], data.image_name)) from error
-    _refuse_drawings(found, "data.test", ())
+    _refuse_drawings(found, key, ())
     return found
 
 

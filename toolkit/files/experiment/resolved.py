@@ -62,6 +62,11 @@ def versions() -> dict[str, str]:
 
 def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
     """Write resolved.yaml."""
+    write_text(experiment.resolved, resolved_text(experiment, resolved))
+
+
+def resolved_text(experiment: Experiment, resolved: Resolved) -> str:
+    """The content of resolved.yaml."""
     tree = {
         "config": dict(resolved.config),
         "digests": dict(resolved.digests),
@@ -71,7 +76,7 @@ def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
     if resolved.settings:
         tree["settings"] = dict(resolved.settings)
     header = f"# What {experiment.name} was run with, for later commands. Edit {experiment.config.name} instead.\n"
-    write_text(experiment.resolved, header + write_yaml(tree))
+    return header + write_yaml(tree)
 
 
 def read_resolved(experiment: Experiment) -> Resolved:

@@ -77,22 +77,30 @@ def sample_layout(
 
 
 def sample_layout_for(
-    path: Path, test_ids: Iterable[str], progress: Progress, competition: Competition = PLAIN
+    path: Path,
+    test_ids: Iterable[str],
+    progress: Progress,
+    competition: Competition = PLAIN,
+    keys: tuple[str, str] = ("data.sample_submission", "data.test"),
 ) -> SubmissionLayout:
     """The layout of a sample submission whose images must all be test images; warns of images that are left out.
+
+    `keys` are those of the file and of the folder of the images, for messages.
 
     Raises:
         MissingFileError: the file does not exist.
         SubmissionError: as `sample_layout`; or an image is not a test image.
     """
     there = set(test_ids)
-    layout = sample_layout(path, competition, known=there)
+    of_sample, of_images = keys
+    layout = sample_layout(path, competition, of_sample, known=there)
     wanted = set(layout.image_ids)
     unknown, extra = sorted(wanted - there), sorted(there - wanted)
     if unknown:
         raise SubmissionError(
-            f"data.sample_submission: {path} has {len(unknown)} ids without a test image: {listing(unknown)}",
-            "Check that data.test and data.sample_submission belong together, then run tk fit again.",
+            f"{of_sample}: {path} has {len(unknown)} ids without a test image: {listing(unknown)}",
+            f"Check that {of_images} and {of_sample} belong together"
+            + (", then run tk fit again." if of_images.startswith("data.") else "."),
         )
     if extra:
         progress.warn(f"{len(extra)} test images are not in {path} and are left out: {listing(extra)}")

@@ -1,4 +1,7 @@
-"""Covers toolkit/commands/training/units/training_units.py, training_job.py and toolkit/commands/training/made_from.py."""
+"""Covers toolkit/commands/training/units/training_units.py and training_job.py, and made_from.py one room above:
+
+toolkit/commands/training/made_from.py.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

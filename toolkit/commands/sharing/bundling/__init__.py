@@ -1,0 +1,1 @@
+"""The parts of a bundle: experiments, the wheel of this package and others, and what Kaggle reads."""
