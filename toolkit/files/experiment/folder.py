@@ -310,6 +310,14 @@ class Experiment:
         words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
         return self.folder / "predictions" / "-".join(words)
 
+    def pseudo_store(self, words: Sequence[str]) -> Path:
+        """The folder of the labels that some networks made of unlabelled images; the words name the networks."""
+        return self.folder / "predictions" / f"pseudo-{'.'.join(words)}"
+
+    def pseudo_file(self, kind: Literal["json", "csv", "png", "used.json"]) -> Path:
+        """What pseudo-labels were made, their table and their picture, and those that were used in training."""
+        return self.folder / f"pseudo.{kind}"
+
     def shards(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
         """The folder of stores with some of the images each, until they become the store of all."""
         return self._all_shards / self.predictions(split, views, part).name
@@ -376,7 +384,8 @@ class Experiment:
         delete_folder(self.tasks)
         pictures = (self.surface, self.overlays, self.curves, self.confusion)
         scores = (self.score, self.image_scores, self.tuned, self.evaluation)
-        for path in (*scores, *pictures, self.report, self.engine_checks, self.resolved):
+        pseudo = [self.pseudo_file(kind) for kind in ("json", "csv", "png", "used.json")]
+        for path in (*scores, *pictures, *pseudo, self.report, self.engine_checks, self.resolved):
             delete(path)
 
     def _remove_remains(self) -> None:

@@ -50,8 +50,8 @@ def build_loss(
 ) -> TotalLoss:
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has accepted.
 
-    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, and
-    returns a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, go through
+    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, possibly
+    with the weights of the pixels as one more plane, and returns a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, go through
     the same terms: the k-th counts 0.5^k as much as the network's own mask, and the sum is divided by the sum of these
     shares.
 
@@ -70,7 +70,7 @@ def build_loss(
     losses = [(term, _loss(term, activation, plugins)) for term in terms]
 
     def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
-        truth = read_truth(target, class_weights)
+        truth = read_truth(target, class_weights, outputs.logits.shape[-1])
         masks = [_predictions(truth, logits, activation) for logits in (outputs.logits, *outputs.auxiliary)]
         if outputs.presence is not None:
             masks[0]["presence"] = in_float32(outputs.presence, tf.reduce_max(truth.valid, axis=(1, 2)))
@@ -107,12 +107,18 @@ def _mean(name: str, values: Tensor, truth: Truth) -> Tensor:
 
     Like the losses of Keras, those of the user may leave the mean to their caller. Ignored pixels are left out of it.
     """
-    means = {0: tf.identity, 1: tf.reduce_mean, 3: truth.mean_over_pixels, 4: truth.mean_over_planes}
+    means = {0: tf.identity, 1: truth.mean_over_images, 3: truth.mean_over_pixels, 4: truth.mean_over_planes}
     rank, wanted = values.shape.rank, truth.target.shape
     if rank not in means or not values.shape.is_compatible_with(wanted[:rank]):
         raise ConfigError(
             f"loss {name} must return one number, or a map of them: (batch,), (batch, height, width) or (batch, "
             f"height, width, classes); it returned the shape {values.shape} for targets of shape {wanted}"
+        )
+    if rank == 0 and truth.pixel_weights is not None:
+        raise ConfigError(
+            f"loss {name} returns one number for a batch, in which pseudo-labelled images cannot count less (pseudo: "
+            "weight)",
+            "Set pseudo.weight: 1, or return a number for each image or pixel.",
         )
     return means[rank](values)
 
