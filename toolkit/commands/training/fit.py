@@ -35,6 +35,7 @@ from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
+from toolkit.files.datasets.pseudo.seen_images import write_labels_used
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.experiment.folder import Experiment, Split
@@ -193,12 +194,14 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
         precision = cluster.call(needed, choose_precision, config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
     begin_results(experiment, resolved, options.restart)
+    if job.pseudo.used is not None:
+        write_labels_used(experiment, job.pseudo.used)
     # A folds.csv of the user is kept, unless columns are missing.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     left = None if options.max_seconds is None else options.max_seconds - (time.perf_counter() - started)
     work = Work(fold_numbers, stage_numbers, Deadline.after(left))
-    pool = dataset.pool(folds, table.group_numbers)
+    pool = job.pool()
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
     images, scoring = dataset.labelled.images, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins)
     scored = at_scored_size(dataset.labelled, config.data.competition)

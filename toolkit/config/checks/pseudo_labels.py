@@ -37,8 +37,8 @@ def check_pseudo(config: Config, number: int, plugins: Collection[str]) -> None:
     if unfit:
         raise problem_at(
             ("soft",),
-            f"{where}soft: true gives transforms probabilities in place of a mask, which {', '.join(dict.fromkeys(unfit))} "
-            "may not expect; use soft: false, or other transforms in this stage",
+            f"{where}soft: true gives transforms probabilities in place of a mask, which "
+            f"{', '.join(dict.fromkeys(unfit))} may not expect; use soft: false, or other transforms in this stage",
         )
 
 

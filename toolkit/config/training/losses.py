@@ -242,7 +242,7 @@ def refuse_fractions(terms: Sequence[LossTerm]) -> None:
     if unfit:
         able = ", ".join(name for name, kind in LOSSES.items() if kind.takes_fractions)
         raise ValueError(
-            f"soft: true gives the loss probabilities as the truth, but the smallest value of {', '.join(unfit)} is not "
+            f"soft: true gives the loss probabilities as the truth, but {', '.join(unfit)} has no smallest value "
             f"at these probabilities, so the network would learn something else; use soft: false, or a loss of {able}"
         )
 

@@ -17,7 +17,6 @@ from toolkit.core.sampling.label_certainty import certainty
 from toolkit.core.sampling.pseudo_labels import LabelRule
 from toolkit.errors import ChangedError, FoldsError, listing
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.dataset import Dataset
 from toolkit.files.datasets.pseudo.pseudo_pool import LabelMaps, PseudoLabelled, PseudoPool
 from toolkit.files.datasets.pseudo.seen_images import SeenImages, beyond_training, pictures_of
 from toolkit.files.datasets.pseudo.teacher import Teacher, TeacherFold, TeacherMember
@@ -74,7 +73,9 @@ def shown_groups(labelled: Sequence[ImageFacts], unlabelled: Sequence[ImageFacts
     constant = np.array([one.is_constant for one in both], np.bool_)
     groups = [*equal_groups([one.picture for one in both], constant)]
     groups += near_duplicate_groups(np.stack([one.thumbnail for one in both]))
-    split = [([one for one in group if one < count], [one - count for one in group if one >= count]) for group in groups]
+    split = [
+        ([one for one in group if one < count], [one - count for one in group if one >= count]) for group in groups
+    ]
     return [(here, there) for here, there in split if here and there]
 
 
@@ -105,11 +106,12 @@ def allowed_labels(
     groups = shown_groups(dataset.index.facts, unlabelled.facts)
     _tell_shown(name, groups, progress)
     ids, pictures = dataset.index.ids, pictures_of(dataset.index.facts)
+    named = dict(zip(pictures, ids, strict=True))
     certainties: dict[tuple[str, ...], tuple[list[float], list[bool]]] = {}
     found = []
-    for number in range(int(folds.max(initial=0)) + 1):
+    for number in range(seen.config.folds_count):
         held = held_back(ids, pictures, folds, number)
-        members = [_unseen(teacher, member, by_fold, held, dataset, number) for member in teacher.members]
+        members = [_unseen(member, by_fold, held, named) for member in teacher.members]
         maps = LabelMaps(
             tuple(tuple(stores[fold.name] for fold in member) for member in members),
             tuple(member.weight for member in teacher.members),
@@ -132,25 +134,25 @@ def allowed_labels(
 
 
 def _unseen(
-    teacher: Teacher,
     member: TeacherMember,
     by_fold: Mapping[str, ImageSet],
     held: ImageSet,
-    dataset: Dataset,
-    number: int,
+    named: Mapping[str, str],
 ) -> list[TeacherFold]:
-    """The folds of a member whose networks never saw what a fold of the student holds out."""
+    """The folds of a member whose networks never saw what a fold of the student holds out.
+
+    `named` has the ids of images by the digests of their pixels.
+    """
     seen = [by_fold[fold.name] for fold in member.folds]
     allowed = [member.folds[place] for place in unseen_by(held, seen)]
     if allowed:
         return allowed
     least = min((held.shared(images) for images in seen), key=len)
-    known = dict(zip(pictures_of(dataset.index.facts), dataset.index.ids, strict=True))
-    named = dict.fromkeys(known.get(one, one) for one in least)
+    shown = list(dict.fromkeys(named.get(one, one) for one in least))
     source = member.member.experiment
     raise FoldsError(
-        f"pseudo: all networks of {member.member.name} saw images that fold {number} or the hold-out keeps back "
-        f"(at least {len(named)}: {listing(list(named), _NAMED)}), so scores of what learns from their labels would be "
+        f"pseudo: all networks of {member.member.name} saw images that a fold or the hold-out keeps back "
+        f"(at least {len(shown)}: {listing(shown, _NAMED)}), so scores of what learns from their labels would be "
         "too good",
         f"Use the folds of the teacher: add folds: ../{source.name}/folds.csv to config.yaml, or make a teacher with "
         "the folds of this experiment, all of them trained.",

@@ -101,7 +101,9 @@ class SeenImages:
         return found
 
     def _has_same_data(self, resolved: Resolved) -> bool:
-        return all(resolved.digests.get(key) == self.dataset.digests.get(key) for key in ("training_data", "extra_data"))
+        return all(
+            resolved.digests.get(key) == self.dataset.digests.get(key) for key in ("training_data", "extra_data")
+        )
 
     def _pictures(self, experiment: Experiment, resolved: Resolved, ids: Sequence[str]) -> list[str]:
         index = self.dataset.index if self._has_same_data(resolved) else self._index(experiment, resolved)
@@ -134,9 +136,9 @@ def _weights_from(resolved: Resolved) -> list[str]:
     return [weights_of(value).experiment for value in given if value is not None and not is_weight_file(value)]
 
 
-def beyond_training(seen: ImageSet, ids: Sequence[str], pictures: Sequence[str], folds: Integers, fold: int) -> ImageSet:
+def beyond_training(
+    seen: ImageSet, ids: Sequence[str], pictures: Sequence[str], folds: Integers, fold: int
+) -> ImageSet:
     """What teachers saw that a fold itself is not trained on; the arguments are as for `held_back`."""
     own = trained_on(ids, pictures, np.asarray(folds), fold)
     return ImageSet(seen.ids - own.ids, seen.pictures - own.pictures)
-
-
