@@ -50,10 +50,10 @@ def build_loss(
 ) -> TotalLoss:
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has accepted.
 
-    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, possibly
-    with the weights of the pixels as one more plane, and returns a float32 scalar. Ignored pixels change neither value
-    nor gradient. Coarse masks, finest first, go through the same terms: the k-th counts 0.5^k as much as the network's own mask, and the sum is divided by the sum of these
-    shares.
+    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, and
+    possibly the weights of the pixels as one more plane; it returns a float32 scalar. Ignored pixels change neither
+    value nor gradient. Coarse masks, finest first, go through the same terms: the k-th counts 0.5^k as much as the
+    network's own mask, and the sum is divided by the sum of these shares.
 
     Args:
         terms: from the configuration.
