@@ -51,6 +51,7 @@ SUBJECTS = {
     "optimizers",
     "plugins",
     "predict",
+    "pseudo_labels",
     "registry",
     "schedules",
     "weight_search",
