@@ -1,5 +1,7 @@
-"""Covers toolkit/commands/predicting/pseudo.py, pseudo_result.py and pseudo_pictures.py, toolkit/files/datasets/pseudo
-(labels_made.py, teacher.py, unlabelled.py, seen_images.py, allowed_labels.py, pseudo_pool.py),
+"""Covers toolkit/commands/predicting/pseudo.py, pseudo_result.py and pseudo_pictures.py,
+toolkit/files/datasets/pseudo/labels_made.py, toolkit/files/datasets/pseudo/teacher.py,
+toolkit/files/datasets/pseudo/unlabelled.py, toolkit/files/datasets/pseudo/seen_images.py,
+toolkit/files/datasets/pseudo/allowed_labels.py, toolkit/files/datasets/pseudo/pseudo_pool.py,
 toolkit/learning/reading/drawn.py and toolkit/commands/training/pseudo_labels.py."""
 
 import shutil

@@ -70,7 +70,7 @@ def write_pseudo_sheet(path: Path, teacher: Teacher, images: Images, confidences
                 f"{image_id} · confidence {own[place]:.3f}",
                 as_rgb(images.read(image_id)),
                 to_probability(stored)[..., background:].max(axis=-1),
-                masks.any(axis=-1),
+                np.asarray(masks.any(axis=-1)),
             )
 
     def spread(places: npt.NDArray[np.int64]) -> list[int]:

@@ -32,41 +32,39 @@ def _known_part(name: str) -> str:
     return name
 
 
-PSEUDO_KEYS: type[ClosedModel] = create_model(  # because `from` is a word of Python
-    "PseudoKeys",
-    __base__=ClosedModel,
-    **{
-        "from": (
-            Annotated[str, AfterValidator(_known_part)],
-            Field(description="The teacher: an experiment, a part of one (`exp042:snapshots`), or an ensemble, for "
-                  "which `tk pseudo` has made labels."),
-        ),
-        "share": (
-            InnerShare,
-            Field(0.5, description="Share of the samples of an epoch that are pseudo-labelled. They come on top of the "
-                  "labelled ones: with 0.5 an epoch is twice as long."),
-        ),
-        "minimum_confidence": (
-            Share,
-            Field(0.9, description="Images whose labels are less certain are left out, see docs/pseudo-labels.md."),
-        ),
-        "soft": (
-            bool,
-            Field(True, description="Learn the probabilities; with `false` masks. Losses that are not smallest at the "
-                  "probabilities themselves need `false`."),
-        ),
-        "weight": (
-            Annotated[float, Field(gt=0, le=1)],
-            Field(1.0, description="What a pseudo-labelled pixel counts in the loss, compared with a labelled one."),
-        ),
-        "thresholds": (
-            Annotated[Band | dict[str, Band] | None, AfterValidator(_ascending)],
-            Field(None, description="A class is absent up to the first probability and present from the second; pixels "
-                  "in between are ignored. For all classes, or by class: `{salt: [0.2, 0.8]}`. Default: [0.3, 0.7] "
-                  "for masks; with `soft` no pixel is ignored."),
-        ),
-    },
-)  # fmt: skip
+_KEYS: Mapping[str, Any] = {
+    "from": (
+        Annotated[str, AfterValidator(_known_part)],
+        Field(description="The teacher: an experiment, a part of one (`exp042:snapshots`), or an ensemble, for "
+              "which `tk pseudo` has made labels."),
+    ),
+    "share": (
+        InnerShare,
+        Field(0.5, description="Share of the samples of an epoch that are pseudo-labelled. They come on top of the "
+              "labelled ones: with 0.5 an epoch is twice as long."),
+    ),
+    "minimum_confidence": (
+        Share,
+        Field(0.9, description="Images whose labels are less certain are left out, see docs/pseudo-labels.md."),
+    ),
+    "soft": (
+        bool,
+        Field(True, description="Learn the probabilities; with `false` masks. Losses that are not smallest at the "
+              "probabilities themselves need `false`."),
+    ),
+    "weight": (
+        Annotated[float, Field(gt=0, le=1)],
+        Field(1.0, description="What a pseudo-labelled pixel counts in the loss, compared with a labelled one."),
+    ),
+    "thresholds": (
+        Annotated[Band | dict[str, Band] | None, AfterValidator(_ascending)],
+        Field(None, description="A class is absent up to the first probability and present from the second; pixels "
+              "in between are ignored. For all classes, or by class: `{salt: [0.2, 0.8]}`. Default: [0.3, 0.7] "
+              "for masks; with `soft` no pixel is ignored."),
+    ),
+}  # fmt: skip
+
+PSEUDO_KEYS = create_model("PseudoKeys", __base__=ClosedModel, **_KEYS)  # because `from` is a word of Python
 """The keys of `pseudo`."""
 
 
