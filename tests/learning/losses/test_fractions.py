@@ -38,19 +38,21 @@ def test_a_loss_takes_fractions_if_nothing_is_better_than_the_truth(name: str, a
     others = [logits * factor for factor in factors] + [logits + step for step in (-0.5, 0.5)]
     others += [logits + random.normal(0, 0.3, logits.shape) for _ in range(4)]
     best = min(float(loss(truth, Outputs(tf.constant(other, tf.float32)), NOTHING)) for other in others)
-    assert (best >= at_truth - 1e-6) == (LOSSES | KERAS_LOSSES)[name].takes_fractions
+    assert (best >= at_truth - 1e-6) == (activation in (LOSSES | KERAS_LOSSES)[name].takes_fractions)
 
 
-@pytest.mark.parametrize(("name", "activation"), EVERY)
-@pytest.mark.parametrize("per", ["image", "batch"])
-def test_a_weight_of_one_changes_nothing_and_a_small_one_leaves_out(
-    name: str, activation: Activation, per: str
-) -> None:
-    takes_per = name in LOSSES and "per" in LOSSES[name].arguments.model_fields
-    if per == "image" and not takes_per:
-        pytest.skip("the loss has no images")
-    arguments = f"(per={per})" if takes_per else ""
-    loss = build_loss(parse_loss(name + arguments), activation)
+def with_per() -> list[tuple[str, Activation]]:
+    """Every loss, and those that have a value of each image or of the batch in both ways."""
+    found = []
+    for name, activation in EVERY:
+        has_per = name in LOSSES and "per" in LOSSES[name].arguments.model_fields
+        found += [(f"{name}{per}", activation) for per in (["(per=image)", "(per=batch)"] if has_per else [""])]
+    return found
+
+
+@pytest.mark.parametrize(("text", "activation"), with_per())
+def test_a_weight_of_one_changes_nothing_and_a_small_one_leaves_out(text: str, activation: Activation) -> None:
+    loss = build_loss(parse_loss(text), activation)
     random = np.random.default_rng(1)
     target = np.eye(3, dtype=np.float32)[random.integers(0, 3, (2, 6, 6))]
     logits = random.normal(size=target.shape).astype(np.float32)

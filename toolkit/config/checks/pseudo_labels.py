@@ -29,7 +29,7 @@ def check_pseudo(config: Config, number: int, plugins: Collection[str]) -> None:
     terms: tuple[LossTerm, ...] = parse_loss(config.loss if stage.loss is None else stage.loss, plugins)
     where = f"in stages.{number}: " if stage.pseudo is None else ""
     try:
-        refuse_fractions(terms)
+        refuse_fractions(terms, config.activation)
     except ValueError as error:
         raise problem_at(("soft",), f"{where}{error}") from error
     transforms = parse_augmentation(config.augmentation if stage.augmentation is None else stage.augmentation, plugins)
