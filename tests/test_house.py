@@ -52,6 +52,7 @@ SUBJECTS = {
     "plan",
     "plugins",
     "predict",
+    "pseudo_labels",
     "registry",
     "schedules",
     "weight_search",

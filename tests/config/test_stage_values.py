@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.config.data.pseudo_labels import parse_pseudo
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.config.stage_values import read_stage, stage_key
@@ -36,6 +37,7 @@ SHARED: dict[str, tuple[Any, Any, Any]] = {
     "shape": ((64, 64, 3), (32, 96, 3), tuple),
     "augmentation": ({"HorizontalFlip": 0.5}, {}, parse_augmentation),
     "mixing": ({"cutmix": {"p": 0.5}}, {"mixup": {"alpha": 1}}, parse_mixing),
+    "pseudo": ({"from": "exp041", "share": 0.2}, {"from": "exp042"}, parse_pseudo),
     "validate_every": (2, 3, int),
     "callbacks": (STOPPING, (PLATEAU, STOPPING), parse_callbacks),
     "weight_averaging": ("ema", {"swa": None}, parse_averaging),

@@ -25,6 +25,7 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor
 from toolkit.learning.reading.batches import training_batches, validation_batches
 from toolkit.learning.reading.sample_reader import SampleReader, tiles_of
+from toolkit.learning.reading.training_samples import TrainingSetup
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.train
@@ -192,7 +193,7 @@ def batch_of(
     samples = [Sample(data, "a", window) for window in windows]
     mixing = Mixing(parse_mixing({}), "sigmoid")
     positions = [np.arange(len(samples))]
-    ((images, targets),) = training_batches(reader, samples, augmentation, mixing, positions, 0, 0, 0, 0)
+    ((images, targets),) = training_batches(TrainingSetup(reader, augmentation, mixing), samples, positions, 0, 0, 0, 0)
     return images.numpy(), targets.numpy()
 
 

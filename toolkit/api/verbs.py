@@ -29,6 +29,9 @@ from toolkit.commands.inspecting.preview import PreviewResult
 from toolkit.commands.inspecting.preview import preview as preview_command
 from toolkit.commands.inspecting.status import StatusResult
 from toolkit.commands.inspecting.status import status as status_of
+from toolkit.commands.predicting.pseudo import PseudoOptions
+from toolkit.commands.predicting.pseudo import pseudo as pseudo_command
+from toolkit.commands.predicting.pseudo_result import PseudoResult
 from toolkit.commands.reporting.report import ReportResult
 from toolkit.commands.reporting.report import report as report_command
 from toolkit.commands.session import Session
@@ -214,6 +217,24 @@ def plan(
     """Measure some steps and say what trains and predicts in the time, as `tk plan` does; nothing is trained."""
     session, names = session_for(progress, *experiments), [name_of(one) for one in experiments]
     return plan_command(session, names, hours=hours, overrides=overrides, again=again)
+
+
+@in_python
+def pseudo(
+    experiment: Named,
+    *,
+    images: Sequence[AnyPath] = (),
+    views: str = "hflip",
+    minimum_confidence: float = 0.9,
+    engine: str | None = None,
+    progress: Shown = None,
+) -> PseudoResult:
+    """Label images without labels for other experiments to learn from, as `tk pseudo` does."""
+    session = session_for(progress, experiment)
+    chosen = parse_engine(engine) or session.workspace.engine
+    options = PseudoOptions([Path(folder) for folder in images], views, minimum_confidence)
+    session = replace(session, workspace=replace(session.workspace, engine=chosen))
+    return pseudo_command(session, name_of(experiment), options=options)
 
 
 @in_python

@@ -94,3 +94,32 @@ def predict(
         cluster_at(on, files),
     )
     raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def pseudo(
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT", help="The teacher: an experiment, an ensemble, or a part of an experiment."
+        ),
+    ],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder of images without labels; may be repeated. Default: the test images."
+        ),
+    ] = None,
+    views: Annotated[str, typer.Option(help="Test-time augmentation of the labels, for example flips.")] = "hflip",
+    minimum_confidence: Annotated[
+        float, typer.Option(help="Confidence from which the table and the picture show labels as taken, 0 to 1.")
+    ] = 0.9,
+    engine: Engine = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label images without labels, fold by fold, for another experiment to learn from (key pseudo)."""
+    from toolkit.commands.predicting.pseudo import PseudoOptions
+    from toolkit.commands.predicting.pseudo import pseudo as command
+
+    options = PseudoOptions(tuple(images or ()), views, minimum_confidence)
+    run(lambda session: command(session, experiment, options=options), as_json, engine)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
+from toolkit.config.data.pseudo_labels import PseudoLabelsConfig
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.keras.backbones import BACKBONES, BackboneName, EncoderScaling, FirstConvolution, Published
 from toolkit.config.members import parse_member
@@ -259,13 +260,12 @@ class LearningConfig(ClosedModel):
     )
     seed: Seed = Field(0, description="Seed of all random numbers.")
     num_seeds: Annotated[int, Field(gt=0, le=1_000)] = Field(
-        1,
-        description="Number of times that each fold is trained, with the seeds seed, seed+1, …; predictions are "
-        "averaged. The folds stay those of the first seed.",
-    )
+        1, description="Number of times that each fold is trained, with the seeds seed, seed+1, …; predictions are "
+        "averaged. The folds stay those of the first seed."
+    )  # fmt: skip
 
 
-class Config(ExecutionConfig, LearningConfig):
+class Config(ExecutionConfig, PseudoLabelsConfig, LearningConfig):
     """The configuration of an experiment."""
 
     @property

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from toolkit.config.data.competitions import Competition
 from toolkit.config.data.data import DataConfig
+from toolkit.config.data.pseudo_labels import PSEUDO_KEYS
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.execution import ExecutionConfig
@@ -57,6 +58,8 @@ def reference() -> str:
     parts += ["## `data.competition`\n\nHow to change a few keys of a competition: [competitions](competitions.md).\n"]
     parts += [_table(Competition)]
     parts += ["## `patches`\n", _table(PatchesConfig), "## `tiles`\n", _table(TilesConfig)]
+    parts += ["## `pseudo`\n\nOf an experiment or of a stage; see [pseudo-labels](pseudo-labels.md).\n"]
+    parts += [_table(PSEUDO_KEYS)]
     parts += ["## Each entry of `stages`\n", _table(StageConfig)]
     parts += ["## An ensemble\n\nWritten by `tk ensemble`.\n", _table(EnsembleConfig)]
     return "\n".join(parts)

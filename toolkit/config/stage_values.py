@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from toolkit.config.data.pseudo_labels import PseudoSpec, parse_pseudo
 from toolkit.config.models import Config
 from toolkit.config.training.augmentation import Transform, parse_augmentation
 from toolkit.config.training.callbacks import CallbackSpec, parse_callbacks
@@ -38,6 +39,7 @@ class Stage:
     augmentation: tuple[Transform, ...]
     augmentation_key: KeyPath
     mixing: MixingSpec
+    pseudo: PseudoSpec | None
     negatives: Negatives
     validation_negatives: Negatives
     positives: Literal["real", "area_bins", "classes"]
@@ -74,6 +76,7 @@ def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> St
         augmentation=parse_augmentation(either("augmentation"), plugins),
         augmentation_key=stage_key(stage, number, "augmentation"),
         mixing=parse_mixing(either("mixing")),
+        pseudo=parse_pseudo(either("pseudo")),
         negatives=parse_negatives(stage.negatives),
         validation_negatives=parse_negatives(stage.validation_negatives),
         positives=stage.positives,

@@ -19,6 +19,7 @@ from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransf
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.reading.batches import prediction_batches, training_batches, validation_batches
 from toolkit.learning.reading.sample_reader import SampleReader, Tile, tiles_of
+from toolkit.learning.reading.training_samples import TrainingSetup
 
 pytestmark = pytest.mark.tf
 
@@ -64,7 +65,9 @@ def samples(pool: list[Sample], augmentation: Augmentation) -> Callable[..., lis
         positions = [np.array(batch) for batch in batches]
         return [
             image.tobytes() + target.tobytes()
-            for images, targets in training_batches(reader_with(), pool, augmentation, PLAIN, positions, *draw)
+            for images, targets in training_batches(
+                TrainingSetup(reader_with(), augmentation, PLAIN), pool, positions, *draw
+            )
             for image, target in zip(images.numpy(), targets.numpy(), strict=True)
         ]
 
@@ -74,7 +77,9 @@ def samples(pool: list[Sample], augmentation: Augmentation) -> Callable[..., lis
 def test_batches_have_images_and_targets_of_the_networks_size(pool: list[Sample], augmentation: Augmentation) -> None:
     batches = [np.array([0, 3, 5]), np.array([7, 1])]
     shapes = []
-    for images, targets in training_batches(reader_with(), pool, augmentation, PLAIN, batches, 0, 0, 0, 0):
+    for images, targets in training_batches(
+        TrainingSetup(reader_with(), augmentation, PLAIN), pool, batches, 0, 0, 0, 0
+    ):
         shapes.append((images.shape, targets.shape))
         assert images.dtype == targets.dtype == "uint8"
         assert set(np.unique(targets)) <= {0, 1}
@@ -100,7 +105,7 @@ def test_mixing_is_drawn_for_each_batch_from_the_draw(pool: list[Sample]) -> Non
 
     def mixed(*draw: int) -> list[bytes]:
         found = []
-        for images, targets in training_batches(reader_with(), pool, nothing, mixing, batches, *draw):
+        for images, targets in training_batches(TrainingSetup(reader_with(), nothing, mixing), pool, batches, *draw):
             assert targets.dtype == "float32"
             assert len(np.unique(targets)) > 2
             found.append(images.numpy().tobytes())
@@ -116,7 +121,7 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     inverted = reader_with(InvertImg={"p": 1.0})
     nothing = Augmentation((), where, (32, 32, 3))
     expected = 255 - cv2.resize(data.images.read("003"), (32, 32), interpolation=cv2.INTER_AREA).astype(int)
-    ((training, _),) = training_batches(inverted, pool, nothing, PLAIN, [np.array([0])], 0, 0, 0, 0)
+    ((training, _),) = training_batches(TrainingSetup(inverted, nothing, PLAIN), pool, [np.array([0])], 0, 0, 0, 0)
     ((_, _, validation, _),) = validation_batches(inverted, pool, 4)
     ((_, _, (prediction,)),) = prediction_batches(inverted, data.images, [Tile("003", None)], 4, [(32, 32)])
     assert np.abs(training.numpy()[0] - expected).mean() < 3

@@ -65,6 +65,8 @@ def needed_files(
         ToolkitError: as `find_training_images`.
     """
     config = loaded.config
+    if config.pseudo or any(stage.pseudo for stage in config.stages):
+        raise ConfigError("pseudo: the labels of another experiment cannot be sent to other machines", _SHARE)
     _refuse_own_sources(config, loaded)
     found = _Files(Targets.of_workspace(workspace.root), workspace)
     found.add_configuration(experiment)

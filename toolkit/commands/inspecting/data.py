@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.session import Session
-from toolkit.commands.training.fold_plan import find_folds
+from toolkit.commands.training.folds.fold_plan import find_folds
 from toolkit.commands.training.settings import load_as_run
 from toolkit.config.models import Config
 from toolkit.config.training.networks import has_backbone, parse_architecture

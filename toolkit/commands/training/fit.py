@@ -24,7 +24,7 @@ from toolkit.commands.scoring.scores import (
 from toolkit.commands.scoring.stage_scores import better_stage
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit_result import FitResult
-from toolkit.commands.training.fold_pictures import FoldPictures
+from toolkit.commands.training.folds.fold_pictures import FoldPictures
 from toolkit.commands.training.made_from import begin_results, code_and_weights
 from toolkit.commands.training.settings import load_for_training, save_settings
 from toolkit.commands.training.units.training_job import TrainingJob, find_job
@@ -35,6 +35,7 @@ from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ConfigError, out_of_range
 from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.datasets.pseudo.seen_images import write_labels_used
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.experiment.folder import Experiment, Split
@@ -198,12 +199,13 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
         precision = cluster.call(needed, choose_precision, config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
     begin_results(experiment, resolved, options.restart)
+    if job.pseudo.used is not None:
+        write_labels_used(experiment, job.pseudo.used)
     # A folds.csv of the user is kept, unless columns are missing.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     left = None if options.max_seconds is None else options.max_seconds - (time.perf_counter() - started)
     work = Work(fold_numbers, stage_numbers, Deadline.after(left), after_epoch=options.after_epoch)
-    pool = dataset.pool(folds, table.group_numbers)
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
     images, scoring = dataset.labelled.images, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins)
     scored = at_scored_size(dataset.labelled, config.data.competition)
@@ -213,7 +215,9 @@ def _train_predict_score(session: Session, job: TrainingJob, options: FitOptions
             train_on(cluster, job, fold_numbers, stage_numbers, max_seconds=left, progress=progress)
             if fitted.fold_numbers:
                 predict_all_on(cluster, fitted, images, test, progress)
-        fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
+        fit_folds(
+            experiment, plan, job.pool(), work, precision=precision, progress=progress, after_fold=pictures.after_fold
+        )
     if not fitted.fold_numbers:
         return False
     if _predict(job, fitted, pictures, test) or not _is_scored(experiment, config):

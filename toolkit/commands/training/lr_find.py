@@ -1,11 +1,12 @@
 """`tk lr-find`: the loss over rising learning rates, and a suggestion."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.commands.session import Session
-from toolkit.commands.training.fold_plan import find_folds
+from toolkit.commands.training.folds.fold_plan import find_folds
+from toolkit.commands.training.pseudo_labels import find_pseudo_labels
 from toolkit.commands.training.settings import load_as_run
 from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
@@ -111,6 +112,7 @@ def find_learning_rate(
         with loaded.naming_places():
             dataset = find_dataset(config, progress, experiment.cache)
         folds = find_folds(experiment, config, dataset, progress).folds
+        pseudo = find_pseudo_labels(experiment, loaded, dataset, folds, progress)
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import, so bad input is reported first.
         from toolkit.learning.plugins import Plugins
@@ -123,7 +125,7 @@ def find_learning_rate(
         losses = loss_by_learning_rate(
             experiment,
             plan,
-            dataset.pool(folds),
+            replace(dataset.pool(folds), pseudo=pseudo.pools),
             RangeTest(fold, stage, rates),
             precision=choose_precision(config.precision),
             progress=progress,

@@ -57,6 +57,7 @@ _CONTENTS = {
     "folds": "the folds, so that images would be scored by networks that were trained on them",
     "backgrounds": "the images of a BackgroundReplacer",
     "encoder_weights": "the content of the file with the encoder's weights",
+    "pseudo_labels": "the pseudo-labels, or which of them each fold may learn from",
     "initial_weights": "the weights that a stage starts from",
 }
 
@@ -67,7 +68,7 @@ def code_and_weights(job: TrainingJob, progress: Progress) -> dict[str, str]:
     Warns of weights that were trained on images that other folds hold out.
     """
     experiment, loaded, config = job.experiment, job.loaded, job.loaded.config
-    digests = digests_of_code(experiment, config)
+    digests = digests_of_code(experiment, config) | ({"pseudo_labels": job.pseudo.digest} if job.pseudo.pools else {})
     backgrounds = background_digest(config)
     if backgrounds:
         digests["backgrounds"] = backgrounds

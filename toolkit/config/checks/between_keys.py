@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
+from toolkit.config.checks.pseudo_labels import check_pseudo
 from toolkit.config.keras.backbones import check_published
 from toolkit.config.keras.loss_arguments import SparseCategoricalCrossentropy
 from toolkit.config.metrics import check_metric
@@ -51,6 +52,7 @@ def check_between_keys(config: Config, plugins: Collection[str]) -> None:
         for key in ("callbacks", "extra_callbacks"):
             found.check((*here, key), _check_monitors, config, getattr(stage, key), plugins)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
+        found.check(stage_key(stage, number, "pseudo"), check_pseudo, config, number, plugins)
         found.check(stage_key(stage, number, "schedule"), _check_schedule, config, number, plugins)
     if found.problems:
         raise ProblemsAtError(found.problems)

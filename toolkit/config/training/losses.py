@@ -105,22 +105,34 @@ Formula = tuple[Wants, str]
 """What a loss wants, and the function that computes it: its module in `toolkit.learning.losses`, and its name."""
 
 
+_EITHER: tuple[Activation, ...] = ("sigmoid", "softmax")
+
+
 @dataclass(frozen=True)
 class LossKind:
-    """The registry's entry of a loss: its arguments, and its formula for the activations that it can be used with."""
+    """The registry's entry of a loss: its arguments, and its formula for the activations that it can be used with.
+
+    `takes_fractions` has the activations for which, of all predictions, probabilities between 0 and 1 as the truth have
+    the smallest loss themselves. Overlaps are smallest at masks, and focal losses nearer to one half.
+    """
 
     arguments: type[ClosedModel]
     formulas: Mapping[Activation, Formula]
+    takes_fractions: tuple[Activation, ...] = ()
 
 
-def _for_both(arguments: type[ClosedModel], wants: Wants, function: str) -> LossKind:
-    return LossKind(arguments, {"sigmoid": (wants, function), "softmax": (wants, function)})
+def _for_both(
+    arguments: type[ClosedModel], wants: Wants, function: str, *, takes_fractions: tuple[Activation, ...] = ()
+) -> LossKind:
+    return LossKind(arguments, {"sigmoid": (wants, function), "softmax": (wants, function)}, takes_fractions)
 
 
 LOSSES: dict[str, LossKind] = {
-    "binary_crossentropy": LossKind(CrossentropyArguments, {"sigmoid": ("logits", "pixel.binary_crossentropy")}),
+    "binary_crossentropy": LossKind(
+        CrossentropyArguments, {"sigmoid": ("logits", "pixel.binary_crossentropy")}, takes_fractions=_EITHER
+    ),
     "categorical_crossentropy": LossKind(
-        CrossentropyArguments, {"softmax": ("logits", "pixel.categorical_crossentropy")}
+        CrossentropyArguments, {"softmax": ("logits", "pixel.categorical_crossentropy")}, takes_fractions=_EITHER
     ),
     "dice_loss": _for_both(RegionArguments, "probabilities", "region.dice_loss"),
     "jaccard_loss": _for_both(RegionArguments, "probabilities", "region.jaccard_loss"),
@@ -132,11 +144,14 @@ LOSSES: dict[str, LossKind] = {
     "lovasz_loss": LossKind(
         LovaszArguments,
         {"sigmoid": ("logits", "lovasz.lovasz_hinge"), "softmax": ("probabilities", "lovasz.lovasz_softmax")},
+        takes_fractions=("softmax",),
     ),
-    "boundary_loss": _for_both(NoArguments, "probabilities", "boundary.boundary_loss"),
-    "mse_loss": _for_both(NoArguments, "probabilities", "pixel.mse_loss"),
-    "mae_loss": _for_both(NoArguments, "probabilities", "pixel.mae_loss"),
-    "presence_crossentropy": _for_both(CrossentropyArguments, "presence", "pixel.presence_crossentropy"),
+    "boundary_loss": _for_both(NoArguments, "probabilities", "boundary.boundary_loss", takes_fractions=_EITHER),
+    "mse_loss": _for_both(NoArguments, "probabilities", "pixel.mse_loss", takes_fractions=_EITHER),
+    "mae_loss": _for_both(NoArguments, "probabilities", "pixel.mae_loss", takes_fractions=_EITHER),
+    "presence_crossentropy": _for_both(
+        CrossentropyArguments, "presence", "pixel.presence_crossentropy", takes_fractions=_EITHER
+    ),
 }
 """The toolkit's own losses, which config.yaml can name."""
 
@@ -148,23 +163,27 @@ _MARGINS: Formula = ("logits", "keras.mean_of_margins")
 _CLASS_NUMBERS: Formula = ("logits", "keras.mean_of_class_numbers")
 
 _OF_KERAS: tuple[LossKind, ...] = (
-    LossKind(keras_losses.BinaryCrossentropy, {"sigmoid": _PLANES_OF_LOGITS}),
+    LossKind(keras_losses.BinaryCrossentropy, {"sigmoid": _PLANES_OF_LOGITS}, takes_fractions=_EITHER),
     LossKind(keras_losses.BinaryFocalCrossentropy, {"sigmoid": _PLANES_OF_LOGITS}),
-    LossKind(keras_losses.CategoricalCrossentropy, {"softmax": _VECTORS_OF_LOGITS}),
+    LossKind(keras_losses.CategoricalCrossentropy, {"softmax": _VECTORS_OF_LOGITS}, takes_fractions=_EITHER),
     LossKind(keras_losses.CategoricalFocalCrossentropy, {"softmax": _VECTORS_OF_LOGITS}),
     LossKind(keras_losses.SparseCategoricalCrossentropy, {"softmax": _CLASS_NUMBERS}),
     LossKind(keras_losses.Hinge, {"sigmoid": _MARGINS}),
     LossKind(keras_losses.SquaredHinge, {"sigmoid": _MARGINS}),
     LossKind(keras_losses.CategoricalHinge, {"softmax": _VECTORS_OF_LOGITS}),
-    LossKind(keras_losses.CosineSimilarity, {"softmax": _VECTORS}),
-    LossKind(keras_losses.KLDivergence, {"softmax": _VECTORS}),
-    LossKind(keras_losses.Huber, {"sigmoid": _PLANES, "softmax": _PLANES}),
-    LossKind(keras_losses.LogCosh, {"sigmoid": _PLANES, "softmax": _PLANES}),
-    LossKind(keras_losses.MeanAbsoluteError, {"sigmoid": _PLANES, "softmax": _PLANES}),
-    LossKind(keras_losses.MeanAbsolutePercentageError, {"sigmoid": _PLANES, "softmax": _PLANES}),
-    LossKind(keras_losses.MeanSquaredError, {"sigmoid": _PLANES, "softmax": _PLANES}),
-    LossKind(keras_losses.MeanSquaredLogarithmicError, {"sigmoid": _PLANES, "softmax": _PLANES}),
-    LossKind(keras_losses.Poisson, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.CosineSimilarity, {"softmax": _VECTORS}, takes_fractions=_EITHER),
+    LossKind(keras_losses.KLDivergence, {"softmax": _VECTORS}, takes_fractions=_EITHER),
+    LossKind(keras_losses.Huber, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER),
+    LossKind(keras_losses.LogCosh, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER),
+    LossKind(keras_losses.MeanAbsoluteError, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER),
+    LossKind(
+        keras_losses.MeanAbsolutePercentageError, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER
+    ),
+    LossKind(keras_losses.MeanSquaredError, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER),
+    LossKind(
+        keras_losses.MeanSquaredLogarithmicError, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER
+    ),
+    LossKind(keras_losses.Poisson, {"sigmoid": _PLANES, "softmax": _PLANES}, takes_fractions=_EITHER),
 )
 
 KERAS_LOSSES: dict[str, LossKind] = {kind.arguments.__name__: kind for kind in _OF_KERAS}
@@ -220,6 +239,27 @@ def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...
 def needs_presence(terms: Sequence[LossTerm]) -> bool:
     """Whether a term trains the network's presence head."""
     return any(term.name == "presence_crossentropy" for term in terms)
+
+
+def _fits(kind: LossKind, activation: Activation) -> bool:
+    return activation in kind.formulas and activation in kind.takes_fractions
+
+
+def refuse_fractions(terms: Sequence[LossTerm], activation: Activation) -> None:
+    """Check that every term can take probabilities as the truth; those of plugins are trusted to.
+
+    Raises:
+        ValueError: some cannot.
+    """
+    kinds = LOSSES | KERAS_LOSSES
+    own = [term.name for term in terms if not isinstance(term.arguments, Mapping)]
+    unfit = dict.fromkeys(name for name in own if activation not in kinds[name].takes_fractions)
+    if unfit:
+        able = ", ".join(name for name, kind in LOSSES.items() if _fits(kind, activation))
+        raise ValueError(
+            f"soft: true gives the loss probabilities as the truth, but {', '.join(unfit)} has no smallest value "
+            f"at these probabilities, so the network would learn something else; use soft: false, or a loss of {able}"
+        )
 
 
 def check_loss(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from toolkit.config.data.pseudo_labels import Pseudo
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.callbacks import parse_callbacks
 from toolkit.config.training.losses import parse_loss
@@ -55,6 +56,10 @@ class StageConfig(ClosedModel):
     )
     augmentation: AugmentationValue | None = Field(None, description="Augmentation; default: that of the experiment.")
     mixing: Mixing | None = Field(None, description="Mixing of images; default: that of the experiment.")
+    pseudo: Pseudo | None = Field(
+        None,
+        description="Labels of other networks to learn from; default: those of the experiment. `{}` for none.",
+    )
     negatives: NegativesValue = Field(
         "real",
         description="Training images without foreground, drawn again every epoch: `none`, `real` (all), a number "

@@ -162,6 +162,15 @@ def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> li
     return drawn + list(_negatives(empties, rule.count - positives if empties else 0, rule, random))
 
 
+def random_windows(sizes: Sequence[Size], window: Size, *draw: int) -> list[Window]:
+    """A window anywhere in each image of (height, width); an image smaller than the window is centred in it.
+
+    `draw` has the numbers that the random draw derives from.
+    """
+    random = generator("windows", *draw)
+    return [_anywhere(size, window, random) for size in sizes]
+
+
 def group_images(sizes: Sequence[int], *draw: int) -> Integers:
     """Divide images into random groups that fit in memory while their patches are read.
 

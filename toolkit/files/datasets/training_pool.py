@@ -1,7 +1,8 @@
 """All images that training draws from: those of the folds, and extra images that every fold trains on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
 from toolkit.files.inspection.checking import DataIndex
+
+if TYPE_CHECKING:
+    from toolkit.files.datasets.pseudo.pseudo_pool import PseudoPools
 
 _LEAVE = "Run the command again, and do not change images or masks while it runs."
 
@@ -116,6 +120,8 @@ class Pool:
         shares: how often each sample is drawn, relative to the others, `float64 (samples,)`; equally often if None.
         positive: whether each sample counts as having foreground, `bool (samples,)`; if None, by its coverage.
         groups: the number of the group of each image of `main`, `int64 (images,)`; None if images are not grouped.
+        pseudo: further images with the labels of networks, by the name of the teacher and the fold that may learn from
+            them; see `toolkit.files.datasets.pseudo`.
     """
 
     main: LabelledImages
@@ -126,6 +132,7 @@ class Pool:
     shares: Floats | None = None
     positive: npt.NDArray[np.bool_] | None = None
     groups: Integers | None = None
+    pseudo: "PseudoPools" = field(default_factory=dict)
 
     @property
     def has_foreground(self) -> npt.NDArray[np.bool_]:

@@ -112,3 +112,11 @@ class CacheFolder:
 
 def _is_kept(path: Path) -> bool:
     return path.suffix in _KINDS and not UNFINISHED.match(path.name)
+
+
+def cache_beside(experiments: Path) -> CacheFolder:
+    """The folder of what can be made again: `cache/` beside `experiments/`, or in a folder of another name.
+
+    `tk clean` deletes it.
+    """
+    return CacheFolder((experiments.parent if experiments.name == "experiments" else experiments) / "cache")

@@ -18,7 +18,7 @@ from toolkit.files.experiment.resolved import config_of, digests_of_code, read_r
 from toolkit.files.experiment.trained import trained_folds
 from toolkit.files.predictions.store import engines_of
 
-_WITHOUT_INFLUENCE = {"data", "encoder_weights", "validate_every", *ExecutionConfig.model_fields}
+_WITHOUT_INFLUENCE = {"data", "pseudo", "encoder_weights", "validate_every", *ExecutionConfig.model_fields}
 """Keys that say how weights came about or how they are computed; what counts of these is recorded beside them."""
 
 

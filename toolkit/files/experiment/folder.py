@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
-from toolkit.files.disk.cache_folder import CacheFolder
+from toolkit.files.disk.cache_folder import CacheFolder, cache_beside
 from toolkit.files.disk.changes import delete, delete_folder, rename
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import remove_unfinished
@@ -17,23 +17,14 @@ if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
     from toolkit.config.training.execution import EngineChoice
 
 Split = Literal["oof", "test", "holdout"]
-"""Which images are predicted: the training images, each by the fold that holds it out (out-of-fold); the test images;
-or the labelled images of the hold-out. All folds predict test and hold-out images."""
+"""The images predicted: training images out of fold; by all folds test images, or labelled images of the hold-out."""
 
 ALL_SPLITS: tuple[Split, ...] = get_args(Split)
 
 
-def cache_beside(experiments: Path) -> CacheFolder:
-    """The folder of what can be made again: `cache/` beside `experiments/`, or in a folder of another name.
-
-    `tk clean` deletes it.
-    """
-    return CacheFolder((experiments.parent if experiments.name == "experiments" else experiments) / "cache")
-
-
+_PseudoKind = Literal["json", "csv", "png", "used.json"]
 _DISCARDED = ".discarded-"
-ARRIVING = ".arriving-"
-"""How the folders begin where files of other machines arrive."""
+ARRIVING = ".arriving-"  # how the folders begin where files of other machines arrive
 
 
 @dataclass(frozen=True)
@@ -324,6 +315,14 @@ class Experiment:
         words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
         return self.folder / "predictions" / "-".join(words)
 
+    def pseudo_store(self, words: Sequence[str]) -> Path:
+        """The folder of the labels that some networks made of unlabelled images; the words name the networks."""
+        return self.folder / "predictions" / f"pseudo-{'.'.join(words)}"
+
+    def pseudo_file(self, kind: _PseudoKind) -> Path:
+        """What pseudo-labels were made, their table and their picture, and those that were used in training."""
+        return self.folder / f"pseudo.{kind}"
+
     def shards(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
         """The folder of stores with some of the images each, until they become the store of all."""
         return self._all_shards / self.predictions(split, views, part).name
@@ -389,7 +388,8 @@ class Experiment:
                 delete_folder(discarded)
         delete_folder(self.tasks)
         made = (self.score, self.image_scores, self.tuned, self.evaluation, self.surface, self.overlays, self.curves)
-        for path in (*made, self.confusion, self.report, self.engine_checks, self.resolved):
+        pseudo = (self.pseudo_file(kind) for kind in get_args(_PseudoKind))
+        for path in (*made, *pseudo, self.confusion, self.report, self.engine_checks, self.resolved):
             delete(path)
 
     def _remove_remains(self) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.config.yaml.file_paths import refuse_impossible
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.disk.cache_folder import CacheFolder
-from toolkit.files.experiment.folder import Experiment, cache_beside
+from toolkit.files.disk.cache_folder import CacheFolder, cache_beside
+from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Progress
 
 if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it

@@ -22,7 +22,9 @@ class Mixing:
     down. Every image has another image of the batch as its partner, and is the partner of one.
     """
 
-    def __init__(self, spec: MixingSpec, activation: Activation) -> None:
+    def __init__(self, spec: MixingSpec, activation: Activation, classes: int | None = None) -> None:
+        """`classes` are the planes that show classes; None for all. A further one, of weights, is mixed like them."""
+        self._classes = classes
         self._ways: list[Mixup | CutMix | CopyPaste] = [
             way for way in (spec.mixup, spec.cutmix, spec.copy_paste) if way is not None and way.p > 0
         ]
@@ -32,16 +34,17 @@ class Mixing:
         if any(isinstance(way, Mixup) for way in self._ways):
             self.target_type = np.float32
 
-    def __call__(self, images: Images, targets: npt.NDArray[np.uint8], seed: int) -> tuple[Images, Targets]:
+    def __call__(self, images: Images, targets: Targets, seed: int) -> tuple[Images, Targets]:
         """Mix a batch.
 
         Args:
             images: `uint8 (batch, height, width, channels)`.
-            targets: `uint8 (batch, height, width, classes)` of 0/1, IGNORE in all planes of ignored pixels.
+            targets: `uint8 (batch, height, width, classes)` of 0/1, IGNORE in all planes of ignored pixels; `float32`
+                where they are fractions.
             seed: of this batch.
 
         Returns:
-            Both in the same shapes, targets in `target_type`; the arguments are not changed.
+            Both in the same shapes, targets in `target_type` or as fractions; the arguments are not changed.
         """
         random = np.random.default_rng(seed)
         way = self._chosen(random)
@@ -63,7 +66,7 @@ class Mixing:
             self._typed(np.where(pasted[..., None], targets[partners], targets)),
         )
 
-    def _typed(self, targets: npt.NDArray[np.uint8]) -> Targets:
+    def _typed(self, targets: Targets) -> Targets:
         return targets.astype(np.float32) if self.target_type is np.float32 else targets
 
     def _chosen(self, random: np.random.Generator) -> Mixup | CutMix | CopyPaste | None:
@@ -72,15 +75,15 @@ class Mixing:
         position = int(np.searchsorted(limits, random.random(), side="right"))
         return self._ways[position] if position < len(self._ways) else None
 
-    def _foreground(self, target: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    def _foreground(self, target: Targets) -> npt.NDArray[np.bool_]:
         """The foreground, `bool (height, width)`; with softmax the first plane is background."""
-        planes = target[..., 1:] if self._activation == "softmax" else target
-        foreground: npt.NDArray[np.bool_] = (planes == 1).any(axis=2)
+        planes = target[..., 1 if self._activation == "softmax" else 0 : self._classes]
+        foreground: npt.NDArray[np.bool_] = np.any((planes > 0.5) & (planes <= 1), axis=2)
         return foreground
 
 
 def _mixup(
-    images: Images, targets: npt.NDArray[np.uint8], partners: npt.NDArray[Any], shares: npt.NDArray[np.float64]
+    images: Images, targets: Targets, partners: npt.NDArray[Any], shares: npt.NDArray[np.float64]
 ) -> tuple[Images, npt.NDArray[np.float32]]:
     """Blend images with their partners; they keep `shares` (batch,). Pixels ignored in either stay ignored."""
     kept = shares.astype(np.float32)[:, None, None, None]

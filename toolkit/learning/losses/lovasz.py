@@ -27,11 +27,15 @@ def _lovasz(truth: Truth, errors: Tensor, arguments: LovaszArguments, *, positiv
     """
     errors, labels = _rows(truth.where_valid(errors, _IGNORE_ERROR), arguments), _rows(truth.target, arguments)
     order = tf.argsort(errors, axis=1, direction="DESCENDING", stable=True)
-    slopes = _slopes(tf.gather(labels, order, batch_dims=1))
+    weights = None
+    if truth.pixel_weights is not None and arguments.per == "batch":
+        planes = tf.broadcast_to(truth.pixel_weights, tf.shape(truth.target))
+        weights = tf.gather(_rows(planes, arguments), order, batch_dims=1)
+    slopes = _slopes(tf.gather(labels, order, batch_dims=1), weights)
     if arguments.symmetric:
         # The hinge errors of the background are the same, so that one order serves both.
         others = tf.where(errors > _IGNORE_ERROR, 1.0 - labels, 0.0)
-        slopes = (slopes + _slopes(tf.gather(others, order, batch_dims=1))) / 2
+        slopes = (slopes + _slopes(tf.gather(others, order, batch_dims=1), weights)) / 2
     # One permutation of all rows: it is cheaper to invert than to sort the order of each row.
     rows, pixels = tf.unstack(tf.shape(labels))
     places = tf.math.invert_permutation(tf.reshape(order + pixels * tf.range(rows)[:, None], [-1]))
@@ -40,7 +44,7 @@ def _lovasz(truth: Truth, errors: Tensor, arguments: LovaszArguments, *, positiv
     by_class = [-1, truth.target.shape[-1]]
     values = tf.reshape(tf.reduce_sum(positive * tf.stop_gradient(slopes), axis=1), by_class)
     occurs = tf.reshape(tf.reduce_any(labels > 0, axis=1), by_class) if positives_only else None
-    return truth.mean_over_classes(values, occurs)
+    return truth.mean_over_classes(values, occurs, of_images=arguments.per == "image")
 
 
 def _rows(planes: Tensor, arguments: LovaszArguments) -> Tensor:
@@ -51,11 +55,17 @@ def _rows(planes: Tensor, arguments: LovaszArguments) -> Tensor:
     return tf.reshape(tf.transpose(planes, [0, 3, 1, 2]), [-1, height * width])
 
 
-def _slopes(sorted_labels: Tensor) -> Tensor:
-    """How much the Jaccard loss grows when each pixel in turn, in the order of falling errors, becomes wrong."""
-    positives = tf.reduce_sum(sorted_labels, axis=1, keepdims=True)
-    intersection = positives - tf.cumsum(sorted_labels, axis=1)
-    union = positives + tf.cumsum(1.0 - sorted_labels, axis=1)
+def _slopes(sorted_labels: Tensor, sorted_weights: Tensor | None = None) -> Tensor:
+    """How much the Jaccard loss grows when each pixel in turn, in the order of falling errors, becomes wrong.
+
+    With weights, each pixel counts as so many.
+    """
+    inside, outside = sorted_labels, 1.0 - sorted_labels
+    if sorted_weights is not None:
+        inside, outside = inside * sorted_weights, outside * sorted_weights
+    positives = tf.reduce_sum(inside, axis=1, keepdims=True)
+    intersection = positives - tf.cumsum(inside, axis=1)
+    union = positives + tf.cumsum(outside, axis=1)
     jaccard = 1.0 - intersection / union
     return tf.concat([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
 

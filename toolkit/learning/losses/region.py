@@ -51,9 +51,11 @@ def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTver
 
 
 def _overlap(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> _Overlap:
-    probabilities = truth.where_valid(probabilities)
+    probabilities, target = truth.where_valid(probabilities), truth.target
+    if arguments.per == "batch":
+        probabilities, target = truth.weighted(probabilities), truth.weighted(target)
     axes = (1, 2) if arguments.per == "image" else (0, 1, 2)
-    sums = [tf.reduce_sum(each, axis=axes) for each in (truth.target * probabilities, truth.target, probabilities)]
+    sums = [tf.reduce_sum(each, axis=axes) for each in (truth.target * probabilities, target, probabilities)]
     return _Overlap(*(each if arguments.per == "image" else each[None] for each in sums))
 
 
@@ -71,4 +73,5 @@ def _root(values: Tensor, exponent: float) -> Tensor:
 
 
 def _mean(truth: Truth, values: Tensor, overlap: _Overlap, arguments: RegionArguments) -> Tensor:
-    return truth.mean_over_classes(values, overlap.target > 0 if arguments.positives_only else None)
+    counted = overlap.target > 0 if arguments.positives_only else None
+    return truth.mean_over_classes(values, counted, of_images=arguments.per == "image")

@@ -53,9 +53,9 @@ def build_loss(
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has accepted.
 
     It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, and
-    returns a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, go through
-    the same terms, with the shares and for the images that `deep_supervision` says. The other images are ignored in
-    coarse masks, as if all their pixels were.
+    possibly the weights of the pixels as one more plane; it returns a float32 scalar. Ignored pixels change neither
+    value nor gradient. Coarse masks, finest first, go through the same terms, with the shares and for the images that
+    `deep_supervision` says. The other images are ignored in coarse masks, as if all their pixels were.
 
     Args:
         terms: from the configuration.
@@ -74,7 +74,7 @@ def build_loss(
     supervision = deep_supervision or DeepSupervision()
 
     def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
-        truth = read_truth(target, class_weights)
+        truth = read_truth(target, class_weights, outputs.logits.shape[-1])
         coarse_truth = truth.of_positives(activation) if supervision.images == "positives" else truth
         truths = [truth, *(coarse_truth for _ in outputs.auxiliary)]
         found = zip(truths, (outputs.logits, *outputs.auxiliary), strict=True)
@@ -115,12 +115,18 @@ def _mean(name: str, values: Tensor, truth: Truth) -> Tensor:
 
     Like the losses of Keras, those of the user may leave the mean to their caller. Ignored pixels are left out of it.
     """
-    means = {0: tf.identity, 1: tf.reduce_mean, 3: truth.mean_over_pixels, 4: truth.mean_over_planes}
+    means = {0: tf.identity, 1: truth.mean_over_images, 3: truth.mean_over_pixels, 4: truth.mean_over_planes}
     rank, wanted = values.shape.rank, truth.target.shape
     if rank not in means or not values.shape.is_compatible_with(wanted[:rank]):
         raise ConfigError(
             f"loss {name} must return one number, or a map of them: (batch,), (batch, height, width) or (batch, "
             f"height, width, classes); it returned the shape {values.shape} for targets of shape {wanted}"
+        )
+    if rank == 0 and truth.pixel_weights is not None:
+        raise ConfigError(
+            f"loss {name} returns one number for a batch, in which pseudo-labelled images cannot count less (pseudo: "
+            "weight)",
+            "Set pseudo.weight: 1, or return a number for each image or pixel.",
         )
     return means[rank](values)
 

@@ -10,8 +10,6 @@ from toolkit.core.images.resizing import Placement
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.training_pool import Sample, read_window
 from toolkit.files.disk.usable_cores import usable_cores
-from toolkit.learning.augmentation.augmentation import Augmentation
-from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.reading.sample_reader import SampleReader, Tile
 from toolkit.learning.reading.training_samples import TrainingSetup, batch_jobs
 from toolkit.learning.reading.workers import StageWorkers
@@ -21,32 +19,28 @@ Batch = tuple[Any, ...]
 
 
 def training_batches(
-    reader: SampleReader,
+    setup: TrainingSetup,
     samples: Sequence[Sample],
-    augmentation: Augmentation,
-    mixing: Mixing,
     batches: Sequence[Integers],
     *draw: int,
     workers: StageWorkers | None = None,
 ) -> Iterator[Batch]:
     """Batches of images `uint8 (batch, height, width, channels)` and targets (batch, height, width, classes).
 
-    Targets are `uint8`, 0 or 1, 255 in ignored pixels; or `float32` if mixing makes fractions.
+    Targets are `uint8`, 0 or 1, 255 in ignored pixels; or `float32` if mixing or soft labels make fractions. Where
+    pseudo-labelled pixels count less, one more plane has the weights of all pixels.
 
     Args:
-        reader: reads the samples.
+        setup: how samples are read, augmented and mixed.
         samples: images, crops or patches.
-        augmentation: of each sample.
-        mixing: of each batch.
         batches: positions in `samples`, batch by batch.
         draw: (seed, fold, stage, epoch), see `batch_jobs`.
-        workers: processes that read with this reader, augmentation and mixing; threads read if None. The batches are
-            the same.
+        workers: processes that read with this setup; threads read if None. The batches are the same.
     """
-    setup, jobs = TrainingSetup(reader, augmentation, mixing), list(batch_jobs(samples, batches, draw))
+    jobs = list(batch_jobs(samples, batches, draw))
     if workers is not None:
         return (tuple(map(tf.convert_to_tensor, arrays)) for arrays in workers(jobs))
-    types = (tf.uint8, tf.as_dtype(mixing.target_type))
+    types = (tf.uint8, tf.as_dtype(setup.target_type))
     return _loaded(lambda number: setup.batch(jobs[number]), len(jobs), types)
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +13,7 @@ from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.tiles import window_size
 from toolkit.core.sampling.class_weights import balanced_class_weights
-from toolkit.core.sampling.epoch_sampling import area_groups, select_images, shuffled_batches
+from toolkit.core.sampling.epoch_sampling import area_groups, select_images
 from toolkit.core.sampling.patches import HardPlaces, Occupancy, PatchRule, cell_of, draw_patches, group_images
 from toolkit.errors import ConfigError
 from toolkit.files.datasets.crops import crop_pool
@@ -21,6 +21,7 @@ from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.reading.batches import training_batches
+from toolkit.learning.reading.drawn import Drawn, PseudoDraw, draw_pseudo, joined
 from toolkit.learning.reading.kept_samples import KeptSamples, keep_samples
 from toolkit.learning.reading.sample_reader import SampleReader
 from toolkit.learning.reading.training_samples import TrainingSetup
@@ -80,27 +81,6 @@ class Patches:
     scale: float
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What an epoch trains on.
-
-    `positions` are the ascending positions of the chosen samples; one may occur twice. With `groups`, `int64
-    (positions,)`, samples of the same group are read one after the other.
-    """
-
-    samples: Sequence[Sample]
-    positions: Integers
-    groups: Integers | None = None
-
-    def __len__(self) -> int:
-        """The number of chosen samples."""
-        return len(self.positions)
-
-    def batches(self, batch: int, *draw: int) -> list[Integers]:
-        """Positions batch by batch, in a random order that derives from `draw`."""
-        return shuffled_batches(self.positions, batch, *draw, groups=self.groups)
-
-
 HardNegatives = Floats | HardPlaces
 """Weights for drawing negatives, `float64 (samples,)`, above 0; for patches, the places that are hard."""
 
@@ -157,9 +137,21 @@ class TrainingData:
                 the first.
             hard: negatives to draw more often; None to draw all alike.
         """
+        done = max(0, epoch) / max(1, stage.epochs - 1)
+        drawn = self._draw_labelled(stage, run, epoch, done, hard)
+        if stage.pseudo is None:
+            return drawn
+        how = PseudoDraw(stage.pseudo, stage.negatives, done, self.plan.config.crops)
+        window = None if self.patches is None else window_size(stage.shape[:2], self.patches.scale)
+        added = draw_pseudo(
+            self.pool.pseudo[stage.pseudo.teacher, run.fold], len(drawn), how, window, *run.draw(stage, epoch)
+        )
+        return joined(drawn, added)
+
+    def _draw_labelled(self, stage: Stage, run: Run, epoch: int, done: float, hard: HardNegatives | None) -> Drawn:
+        """The labelled images of an epoch; `done` is 0 in the first, 1 in the last."""
         pool = self.drawn_from
         train = pool.training_positions(run.fold)
-        done = max(0, epoch) / max(1, stage.epochs - 1)
         groups = self._groups(stage, pool, train)
         shares = None if pool.shares is None else pool.shares[train]
         if self.patches is not None:
@@ -205,16 +197,16 @@ class TrainingData:
         self, stage: Stage, samples: Sequence[Sample], batches: Sequence[Integers], draw: Sequence[int]
     ) -> Iterator[Any]:
         """Images and targets of batches of positions in `samples`, augmented and mixed as the stage configures."""
-        setup = self.setup(stage)
         workers = None if self.workers is None else self.workers.of_stage(stage.number)
-        return training_batches(
-            setup.reader, samples, setup.augmentation, setup.mixing, batches, *draw, workers=workers
-        )
+        return training_batches(self.setup(stage), samples, batches, *draw, workers=workers)
 
     def setup(self, stage: Stage) -> TrainingSetup:
         """How the samples of a stage are read, augmented and mixed."""
         return TrainingSetup(
-            self.reader_of(stage), self.plan.augmentations[stage.number], self.plan.mixings[stage.number]
+            self.reader_of(stage),
+            self.plan.augmentations[stage.number],
+            self.plan.mixings[stage.number],
+            None if stage.pseudo is None else stage.pseudo.rule(self.reader.classes),
         )
 
     @contextmanager
@@ -226,7 +218,8 @@ class TrainingData:
         kept = () if self.kept is None else self.kept.kept
         try:
             setups = [self.setup(stage) for stage in self.plan.stages]
-            workers = Workers(count, setups, self.pool.samples, kept) if count else None
+            samples = [*self.pool.samples, *(one for pool in self.pool.pseudo.values() for one in pool.samples[:1])]
+            workers = Workers(count, setups, samples, kept) if count else None
         except NotSendableError as error:
             progress.warn(f"workers: threads read the images, not processes: {error}")
             workers = None
@@ -272,17 +265,18 @@ def prepare_training_data(
         drawn = Patches(occupancies, patches.per_image, patches.positive_share, patches.scale)
         return replace(data, patches=drawn)
     if config.tiles is not None:
+        sizes = {sample.image_id: sample.size for sample in pool.samples}
+        sizes |= {name: size for of_fold in pool.pseudo.values() for name, size in of_fold.sizes.items()}
         for shape in shapes:
-            _refuse_shrunk(pool, shape)
+            _refuse_shrunk(sizes, shape)
     return data
 
 
-def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:
-    for sample in pool.samples:
-        height, width = sample.size
+def _refuse_shrunk(sizes: Mapping[str, tuple[int, int]], shape: tuple[int, int]) -> None:
+    for image_id, (height, width) in sizes.items():
         if height > shape[0] or width > shape[1]:
             raise ConfigError(
-                f"tiles: the image {sample.image_id} is {height}×{width}, larger than the shape {shape[0]}×{shape[1]}. "
+                f"tiles: the image {image_id} is {height}×{width}, larger than the shape {shape[0]}×{shape[1]}. "
                 "Training would scale it down, while prediction by tiles does not.",
                 "Add patches (for example patches: {per_image: 8}) or crops; see docs/large-images.md.",
             )

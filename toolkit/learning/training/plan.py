@@ -89,7 +89,7 @@ def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
         config=config,
         stages=stages,
         augmentations=[build_augmentation(config, stage, where, plugins) for stage in stages],
-        mixings=[Mixing(stage.mixing, config.activation) for stage in stages],
+        mixings=[Mixing(stage.mixing, config.activation, config.class_count) for stage in stages],
         reader=build_reader(config, where, plugins),
         metrics=metrics,
         recorded=_built([*config.metric_specs, *ALWAYS_RECORDED], config, plugins),
@@ -186,6 +186,8 @@ def _check_loss(
         return
     shape = (2, *stage.shape[:2], config.class_count)
     target = tf.one_hot(tf.zeros(shape[:3], tf.uint8), shape[3], dtype=tf.uint8)
+    if stage.pseudo is not None and stage.pseudo.weight != 1:
+        target = tf.concat([tf.cast(target, tf.float32), tf.ones((*shape[:3], 1))], axis=-1)
     presence = tf.zeros((shape[0], shape[3])) if config.presence_head else None
     arguments = (target, Outputs(tf.zeros(shape), presence=presence), tf.constant(0.0))
     try:

@@ -21,8 +21,9 @@ from toolkit.files.disk.json_files import finite_or_none, write_json
 from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, is_better_epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
+from toolkit.learning.reading.drawn import Drawn
 from toolkit.learning.runtime import ahead_on_gpu, peak_memory, steps_between_reads, tf
-from toolkit.learning.training.epoch_data import Drawn, Run, TrainingData
+from toolkit.learning.training.epoch_data import Run, TrainingData
 from toolkit.learning.training.hard_negatives import weigh_negatives
 from toolkit.learning.training.kept_weights import Candidates
 from toolkit.learning.training.resuming import Resumable

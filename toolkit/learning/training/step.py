@@ -14,6 +14,7 @@ from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.core.metrics.metric import AREAS
 from toolkit.errors import ConfigError
 from toolkit.learning.losses.registry import TotalLoss
+from toolkit.learning.losses.targets import class_planes
 from toolkit.learning.networks.network import Network
 from toolkit.learning.optimizing.optimizers import variables_of
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
@@ -123,7 +124,8 @@ class TrainingStep:
 
         Args:
             batches: images `uint8 (batch, height, width, channels)` and targets (batch, height, width, classes), 0–1,
-                255 in ignored pixels; all of the same size, at most `steps_per_call`.
+                255 in ignored pixels, possibly with one more plane, the weights of the pixels; all of the same size, at
+                most `steps_per_call`.
             settings: of each step.
         """
         rates = tf.constant([one.learning_rate for one in settings], tf.float32)
@@ -256,6 +258,7 @@ def _areas(targets: Any, logits: Any, activation: Activation) -> Any:
     Where images are mixed, a pixel is of the class that it shows most, or of each that it shows at least by half.
     Whole numbers are counted, because in half precision sums would be rounded.
     """
+    targets = class_planes(targets, logits.shape[-1])
     valid = targets[..., :1] != IGNORE
     if activation == "softmax":
         confusion = _confusion(targets, logits, valid[..., 0])

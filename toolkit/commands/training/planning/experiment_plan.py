@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.commands.session import Session
-from toolkit.commands.training.fold_plan import find_folds
+from toolkit.commands.training.folds.fold_plan import find_folds
 from toolkit.commands.training.planning.measurements import Machine, Measurements, Remembered
 from toolkit.commands.training.settings import load_as_run
 from toolkit.config.models import Config

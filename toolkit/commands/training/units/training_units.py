@@ -105,8 +105,7 @@ def train_unit(workspace: Workspace, progress: Progress, arguments: Mapping[str,
     until = arguments["until"]
     deadline = Deadline.after(None if until is None else until - time.time())
     work = Work([arguments["fold"]], [arguments["stage"]], deadline, [arguments["repeat"]])
-    pool = job.dataset.pool(folds, job.table.group_numbers)
-    fit_folds(experiment, plan, pool, work, precision=parse_precision(resolved.precision), progress=progress)
+    fit_folds(experiment, plan, job.pool(), work, precision=parse_precision(resolved.precision), progress=progress)
 
 
 class _Tasks:

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/training/fold_pictures.py and toolkit/commands/scoring/curves.py."""
+"""Covers toolkit/commands/training/folds/fold_pictures.py and toolkit/commands/scoring/curves.py."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.commands.training.fold_plan import plan_folds
+from toolkit.commands.training.folds.fold_plan import plan_folds
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import ChangedError, DataError, FoldsError

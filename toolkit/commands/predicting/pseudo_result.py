@@ -1,0 +1,61 @@
+"""The result of `tk pseudo`."""
+
+from dataclasses import dataclass
+
+from toolkit.messages import Table
+from toolkit.report.result import Result
+
+
+@dataclass(frozen=True)
+class LabelledByFold:
+    """The labels of the networks of one fold.
+
+    `made` says whether they were made now; `certain` counts the images whose confidence is high enough, and `positive`
+    those whose label has foreground.
+    """
+
+    name: str
+    made: bool
+    certain: int
+    median_confidence: float
+    positive: int
+
+
+@dataclass(frozen=True)
+class PseudoResult(Result):
+    """The labels of `images` images by the networks of each fold; `table` has the confidence of each image."""
+
+    experiment: str
+    images: int
+    views: str
+    minimum_confidence: float
+    folds: list[LabelledByFold]
+    table: str
+    picture: str
+    seconds: float
+
+    def tables(self) -> list[Table]:
+        """The labels of each fold."""
+        certain = f"confidence of at least {self.minimum_confidence:g}"
+        rows = [
+            (
+                one.name,
+                "made" if one.made else "kept",
+                f"{one.certain} of {self.images}",
+                f"{one.median_confidence:.3f}",
+                f"{one.positive}",
+            )
+            for one in self.folds
+        ]
+        title = f"pseudo-labels by {self.experiment}: {self.images} images, views {self.views}"
+        return [Table(title, ("networks", "labels", certain, "median confidence", "with foreground"), rows)]
+
+    def next_steps(self) -> list[str]:
+        """The files, and how another experiment learns from the labels."""
+        source = self.experiment.partition(":")[0]
+        return [
+            f"table: {self.table}",
+            f"picture: {self.picture}",
+            f"In the config.yaml of another experiment: pseudo: {{from: {self.experiment}}}",
+            f"next: tk new NAME --extends {source} --set 'pseudo={{from: \"{self.experiment}\"}}'",
+        ]

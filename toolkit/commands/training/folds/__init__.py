@@ -1,0 +1,1 @@
+"""Which folds are trained, and what is drawn when one is finished."""
