@@ -16,6 +16,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.submitting.lb import leaderboard
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, config_of
@@ -119,7 +120,8 @@ def _of_scores(known: Known) -> Iterator[Notice]:
         )
         yield Notice("warning", f"{text}: the leaderboard may differ from the score.", "tk tune")
     if tuned.gap is not None and tuned.standard_error is not None and tuned.gap > 2 * tuned.standard_error > 0:
-        yield Notice("note", f"The tuned score is {score_text(tuned.gap)} too high: trust the nested one.", "tk tune")
+        honest = "the untuned recipe was kept: trust its score" if tuned.recipe == IDENTITY else "trust the nested one"
+        yield Notice("note", f"The tuned score is {score_text(tuned.gap)} too high; {honest}.", "tk tune")
     yield from _of_holdout(tuned)
 
 

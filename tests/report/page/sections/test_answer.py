@@ -24,6 +24,15 @@ def test_without_tuning_the_untuned_score_is_the_answer(example_values: PageValu
     assert [(one.value, one.is_main) for one in figures.figures] == [("0.6500", True)]
 
 
+def test_where_the_untuned_recipe_is_kept_its_score_is_the_answer(example_values: PageValues) -> None:
+    tuned = example_values.tuned
+    assert tuned is not None
+    values = replace(example_values, tuned=replace(tuned, recipe=Recipe()))
+    (figures,) = [block for block in answer(values).blocks if isinstance(block, Figures)]
+    assert [one.label for one in figures.figures if one.is_main] == ["Untuned"]
+    assert "honest" not in figures.figures[2].note
+
+
 def test_it_says_whether_and_why_the_tuned_recipe_is_kept(example_values: PageValues) -> None:
     tuned = example_values.tuned
     assert tuned is not None
