@@ -272,6 +272,29 @@ def test_a_unit_that_still_runs_is_found_and_not_begun_again(run: Callable[..., 
     assert heard.said[0] == "a0 still runs on node, begun by an earlier command"
 
 
+@pytest.mark.parametrize(("answer", "left"), [("stop", 0), ("leave", 1), ("go on", 0)])
+def test_ctrl_c_is_answered_while_units_of_an_earlier_command_are_found(
+    run: Callable[..., Heard], experiment: Experiment, answer: Answer, left: int
+) -> None:
+    class Pressed(StandIn):
+        def get(self, call: Call, timeout: float = 0) -> Look:
+            if self.presses:
+                self.presses -= 1
+                raise KeyboardInterrupt
+            return super().get(call, timeout)
+
+    ray = Pressed({}, 1, presses=1)
+    name = actor_name(experiment, UNITS[0])
+    ray.alive[name] = Actor(ray, name, "a0", [2, "finished"])
+    if answer == "go on":
+        run(ray, [unit("a0")], answer)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(ray, [unit("a0")], answer)
+    assert len(ray.alive) == left
+    assert ray.begun == []
+
+
 def test_a_unit_whose_worker_is_dead_or_waits_for_files_of_an_earlier_command_is_begun_again(
     run: Callable[..., Heard], experiment: Experiment
 ) -> None:

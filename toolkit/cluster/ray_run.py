@@ -69,6 +69,7 @@ class RayRun:
     ) -> None:
         self._ray, self._experiment, self._units, self._need = ray, experiment, units, need
         self._delivery, self._progress, self._interrupted, self._nodes = delivery, progress, interrupted, nodes
+        self._has_attached = False
         self._survives, self._expected = survives, probe(str(experiment.folder), "")
         self._schedule = Schedule(units)
         self._running: dict[str, _Running] = {}
@@ -90,7 +91,6 @@ class RayRun:
         title = f"{self._experiment.name}: {counted(len(self._units), 'task')}"
         with self._progress.task(title, total) as self._overall, ThreadPoolExecutor(_TRANSFERS_AT_ONCE) as self._pool:
             try:
-                self._attach()
                 while not self._schedule.is_over:
                     self._turn()
             finally:
@@ -100,6 +100,8 @@ class RayRun:
 
     def _turn(self) -> None:
         try:
+            if not self._has_attached:
+                self._attach()
             self._begin_ready()
             self._look()
         except KeyboardInterrupt:
@@ -128,8 +130,9 @@ class RayRun:
                 self._end_actor(actor, name)
                 continue
             self._schedule.begin(unit)
-            self._progress.say(f"{unit.name} still runs on {found.state.node}, begun by an earlier command")
             self._running[unit.name] = _Running(unit, actor, found.state.holder, found.state.attempt)
+            self._progress.say(f"{unit.name} still runs on {found.state.node}, begun by an earlier command")
+        self._has_attached = True
 
     def _begin_ready(self) -> None:
         # One more than there is room for, so that a place is taken as soon as it is free.

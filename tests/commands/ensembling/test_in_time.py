@@ -200,7 +200,7 @@ def test_invalid_options_are_refused(predicted: list[str], clock: FakeClock, tol
             submit(clock, minutes, told)
     for words, message in (
         (("--oof", "--minutes", "5"), "--oof writes out-of-fold masks"),
-        (("--engine", "tensorflow"), "without --minutes nothing is predicted"),
+        (("--engine", "tensorflow"), "without --minutes or --images nothing is predicted"),
     ):
         code, _, err = run("submit", "all", *words)
         assert code == ConfigError.exit_code
