@@ -39,7 +39,7 @@ class Identity:
 
     autograph = False
 
-    def outputs(self, images: Any, training: bool) -> Outputs:
+    def outputs(self, images: Any, training: bool, *, coarse: bool) -> Outputs:
         seen = tf.cast(images[..., :1], tf.float32)
         probability = tf.clip_by_value(self.seen(seen) / 255, 1e-6, 1 - 1e-6)
         return Outputs(tf.math.log(probability / (1 - probability)), presence=None)

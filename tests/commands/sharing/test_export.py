@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import openvino
 import pytest
 
 from toolkit.commands.session import Session
@@ -20,6 +19,7 @@ from toolkit.commands.sharing.export import ExportOptions, export
 from toolkit.core.recipe.closeness import FLOAT16
 from toolkit.errors import ChangedError, ConfigError, ExportError
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.learning.engines.openvino_package import require_openvino
 from toolkit.learning.predicting.exporting import onnx_file
 from toolkit.learning.predicting.exporting.registry import EXPORT_FORMATS, converter_of
 
@@ -95,7 +95,7 @@ def description_inside(kind: str, file: Path) -> Any:
     if kind == "tflite":
         return json.loads(zipfile.ZipFile(file).read("export.json"))
     if kind == "openvino":
-        model = openvino.Core().read_model(file)
+        model = require_openvino().Core().read_model(file)
         return {key: model.get_rt_info(["toolkit", key]).value for key in ("experiment", "classes")}
     return onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
 

@@ -51,11 +51,11 @@ pytestmark = pytest.mark.train
 
 WriteExperiment = Callable[..., Experiment]
 
-TWO_STAGES = """
+NETWORK = """
 architecture_options:
   {depth: 2, convolutions: 1, start_filters: 4, decoder_attention: scse, deep_supervision: {images: positives}}
-stages: [{epochs: 2, negatives: 0.5}, {epochs: 1, lr: 0.003}]
 """
+TWO_STAGES = f"{NETWORK}stages: [{{epochs: 2, negatives: 0.5}}, {{epochs: 1, lr: 0.003}}]\n"
 
 
 @pytest.fixture(scope="module")
@@ -394,7 +394,7 @@ def test_initial_weights_take_precedence_over_the_stage_before(
     experiment = write_experiment(
         shared_competition,
         "started",
-        f"seed: 5\nstages: [{{epochs: 1}}, {{{still}, initial_weights: straight}}, {{{still}}},"
+        f"{NETWORK}seed: 5\nstages: [{{epochs: 1}}, {{{still}, initial_weights: straight}}, {{{still}}},"
         f" {{{still}, initial_weights: 'straight:stage0'}}]\n",
     )
     source = shared_competition.find("straight")
@@ -414,8 +414,8 @@ def test_initial_weights_take_precedence_over_the_stage_before(
     assert distance(ours[0], theirs[1]) > 1e-2
     assert distance(theirs[0], theirs[1]) > 1e-3
     assert [line for line in said if "starts from" in line] == [
-        f"fold 1 · stage 1 starts from {source.stage(1, 1).best_weights}: weights of 8 of 8 layers",
-        f"fold 1 · stage 3 starts from {source.stage(1, 0).best_weights}: weights of 8 of 8 layers",
+        f"fold 1 · stage 1 starts from {source.stage(1, 1).best_weights}: weights of 20 of 20 layers",
+        f"fold 1 · stage 3 starts from {source.stage(1, 0).best_weights}: weights of 20 of 20 layers",
     ]
 
 

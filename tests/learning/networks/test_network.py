@@ -40,9 +40,10 @@ SMALL: dict[str, dict[str, object]] = {
     "ModularUnet": {"depth": 2, "start_filters": 4, "dropout": 0.3} | GATED,
     "UnetPlusPlus": {"decoder_filters": (32, 32, 16, 16, 8)} | GATED,
     "MAnet": {"decoder_filters": (32, 32, 16, 16, 8)} | GATED | {"decoder_attention": "scse"},
+    "Segformer": {"decoder_filters": 16, "dropout": 0.3, "decoder_attention": "scse", "deep_supervision": True},
 }
 
-COARSE_MASKS = {"PSPNet": 0, "DeepLabV3Plus": 0, "RefineNet": 3, "ModularUnet": 1}
+COARSE_MASKS = {"PSPNet": 0, "DeepLabV3Plus": 0, "RefineNet": 3, "ModularUnet": 1, "Segformer": 3}
 """How many; 4 elsewhere."""
 
 DEEPEST = {"PSPNet": 64, "ModularUnet": 16}

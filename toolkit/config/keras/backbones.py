@@ -31,7 +31,7 @@ BACKBONES = (
 WITHOUT_HALF = tuple(name for name in BACKBONES if name.startswith(("convnext", "mitb")))
 """Encoders whose finest features have a quarter of the input's sides."""
 
-_UNPUBLISHED = tuple(name for name in BACKBONES if name.endswith("v1") or name.startswith("mitb"))
+UNPUBLISHED = tuple(name for name in BACKBONES if name.endswith("v1") or name.startswith("mitb"))
 """Encoders whose pretrained weights come in files of the user alone."""
 
 BackboneName = Annotated[str, one_of(BACKBONES)]
@@ -69,7 +69,7 @@ def check_published(backbone: str, weights: object) -> None:
     Raises:
         ValueError: it does not.
     """
-    if weights in PUBLISHED and backbone in _UNPUBLISHED:
+    if weights in PUBLISHED and backbone in UNPUBLISHED:
         raise ValueError(
             f"the toolkit cannot download {weights} weights of {backbone}: name a .safetensors file (see "
             "docs/networks.md), or write null for random weights"
