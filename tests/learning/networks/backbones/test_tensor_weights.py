@@ -24,7 +24,7 @@ from toolkit.learning.networks.backbones.tensor_weights import load_tensors, sou
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.runtime import tf
 
-pytestmark = [pytest.mark.train, pytest.mark.tf]
+pytestmark = pytest.mark.train
 
 SHAPE = (64, 96, 3)
 

@@ -4,7 +4,7 @@ import pytest
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.network import build_network
 
-pytestmark = [pytest.mark.train, pytest.mark.tf]
+pytestmark = pytest.mark.train
 
 
 @pytest.mark.parametrize("backbone", ["mitb0", "resnet18"])
