@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from toolkit.commands.training.training_job import find_job
 
 from toolkit.commands.predicting.pseudo import PseudoOptions, pseudo
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.commands.training.pseudo_labels import PseudoLabels
+from toolkit.commands.training.units.training_job import find_job
 from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NothingToLearnError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets.pseudo.labels_made import labels_of

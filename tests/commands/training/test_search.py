@@ -15,11 +15,11 @@ import pytest
 
 from tests.small_competition import finish, json_of, make_competition, run
 from toolkit.commands.session import Session
+from toolkit.commands.training import search as search_module
 from toolkit.commands.training.fit import FitOptions
 from toolkit.commands.training.search import search
 from toolkit.commands.training.trials import study_file
 from toolkit.commands.training.trials.study_file import Study, open_study
-from toolkit.commands.tuning import search as search_module
 from toolkit.config.checks.search_space import read_space
 from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, StorageError, TrainingError

@@ -9,7 +9,7 @@ import pytest
 from tests.workers import Workers
 from toolkit.cluster.units import Unit
 from toolkit.commands.ensembling.ensemble import ensemble
-from toolkit.commands.predicting import shard_units
+from toolkit.commands.predicting.shards import shard_units
 from toolkit.commands.predicting.shards.shard_units import predict_on
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit

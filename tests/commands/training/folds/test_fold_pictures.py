@@ -9,8 +9,8 @@ import pytest
 from toolkit.commands.scoring import curves
 from toolkit.commands.scoring.curves import write_curves
 from toolkit.commands.session import Session
-from toolkit.commands.training import fold_pictures
 from toolkit.commands.training.fit import FitOptions, fit
+from toolkit.commands.training.folds import fold_pictures
 from toolkit.config.loading import load_config
 from toolkit.core.metrics.confusion import worst_first
 from toolkit.errors import OutOfTimeError, TrainingError
