@@ -27,7 +27,7 @@ def shards_to_make(
     names: Sequence[str],
     engine: EngineName,
     images: Images,
-    pixels: int = PIXELS_OF_SHARD,
+    pixels: int | None = None,
 ) -> list[Shard]:
     """The images that no store or shard has yet, in shards.
 
@@ -39,7 +39,7 @@ def shards_to_make(
         names: the sets of views.
         engine: computes the networks.
         images: of the split; if they are predicted in tiles, the sizes of those that are missing are read.
-        pixels: of one shard, see `PIXELS_OF_SHARD`.
+        pixels: of one shard; by default `PIXELS_OF_SHARD`.
 
     Raises:
         DataError: the size of an image cannot be read.
@@ -56,7 +56,7 @@ def shards_to_make(
     height, width, _ = config.prediction_shape
     scales = sum(view.scale**2 for name in names for view in parse_views(name))
     pixels_of_tile = height * width * scales * max(len(one.fitted.weights) for one in series)
-    at_most = max(pixels / pixels_of_tile, sum(map(sum, tiles)) / MOST_SHARDS)
+    at_most = max((pixels or PIXELS_OF_SHARD) / pixels_of_tile, sum(map(sum, tiles)) / MOST_SHARDS)
     whole = whole_batches(config.prediction_batch, is_tiled=config.tiling != UNTILED)
     return [
         Shard(shard.series, shard.first + first, count)
