@@ -123,7 +123,8 @@ def test_a_plan_is_measured_once_and_changes_no_file_of_the_experiment(
     assert [each.measured for each in again.experiments] == [False]
     assert again.experiments[0].parts == one.parts
     assert one.seconds == pytest.approx(sum(one.parts.values()), abs=0.5)
-    assert all(seconds > 0 for seconds in one.parts.values())
+    assert min(one.parts.values()) >= 0  # rounded: tiny networks take less than 0.05 s for some parts
+    assert one.seconds > 0
     assert one.low < one.seconds < one.high
     assert first.variants[0].fits == "yes"
     assert first.commands == ["tk fit plain --max-time 60m"]
