@@ -17,6 +17,7 @@ from toolkit.commands.sharing.bundle_result import BundleResult, size_text
 from toolkit.commands.sharing.bundling.bundled_experiments import BundledExperiments, Content, private_words
 from toolkit.commands.sharing.bundling.notebook_files import (
     MANIFEST,
+    METADATA_FILES,
     NOTEBOOK,
     KaggleNames,
     kaggle_names,
@@ -48,6 +49,8 @@ from toolkit.messages import Progress
 KAGGLE_BYTES = 200 * 10**9
 """A dataset on Kaggle may have 200 GB."""
 _AT_ONCE = 1 << 20
+_UNCHECKED = ("README.md", *METADATA_FILES)
+"""Not in the manifest: people edit them, and Kaggle's client does not upload the metadata."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ def bundle(session: Session, experiments: Sequence[str], *, options: BundleOptio
             _tell(sizes, out, progress)
         _write(folder, files, progress)
         known = {path.relative_to(folder).as_posix(): path.stat().st_size for path in wheels}
-        _write_manifest(folder, names, options.threshold, {name: _size(one) for name, one in files.items()} | known)
+        checked = {name: _size(one) for name, one in files.items() if name not in _UNCHECKED}
+        _write_manifest(folder, names, options.threshold, checked | known)
     return BundleResult(
         names, str(out), sum(one.count for one in fitted), ", ".join(sorted(found.engines)), sizes,
         sorted(found.code), warnings, options.wheels, on_kaggle.user,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.loading import load_ensemble, paths_in
+from toolkit.config.loading import paths_in
 from toolkit.config.stage_values import dotted_names
 from toolkit.config.yaml.file_paths import regular
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
@@ -67,21 +67,24 @@ class BundledExperiments:
             )
         resolved = read_resolved(experiment)
         if member.is_ensemble:
-            inner, _ = members_of(experiment)
-            self._write(experiment, resolved, load_ensemble(experiment.config).config.model_dump(), {})
+            inner, config = members_of(experiment)
+            beside = {"members": [one.name for one in inner]}  # wherever they are here
+            self._write(experiment, resolved, {**config.model_dump(), **beside}, beside)
             for one in inner:
                 self._add(one, leaves)
             return
         networks = leaves.get(experiment.folder)
-        engine = {} if networks is None else {"engine": networks.engine}
         self._add_code(experiment, resolved)
-        self._write(experiment, resolved, None, engine)
+        self._write(experiment, resolved, None, {} if networks is None else {"engine": networks.engine})
 
     def _write(
-        self, experiment: Experiment, resolved: Resolved, own: Mapping[str, Any] | None, engine: Mapping[str, str]
+        self, experiment: Experiment, resolved: Resolved, own: Mapping[str, Any] | None, changed: Mapping[str, Any]
     ) -> None:
-        """Write both configurations; `own` is that of an ensemble, whose resolved one has more keys."""
-        tree = self._without_places({**resolved.config, **engine}, experiment, resolved)
+        """Write both configurations; `own` is that of an ensemble, whose resolved one has more keys.
+
+        Keys in `changed` have other values in the bundle.
+        """
+        tree = self._without_places({**resolved.config, **changed}, experiment, resolved)
         digests = {key: value for key, value in resolved.digests.items() if key == "plugins" or key.startswith(MODULE)}
         header = (
             f"# {experiment.name}, as it was run. The paths of data stand for those of the machine that trained it.\n"

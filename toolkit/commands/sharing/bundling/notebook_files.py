@@ -1,6 +1,7 @@
 """The texts of a bundle: predict.py, the notebook, the README, and the metadata that Kaggle's client reads."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from toolkit.errors import ConfigError
 USER = "INSERT_USERNAME_HERE"
 """Stands in the metadata for the name of the Kaggle account, as in those that Kaggle's client makes."""
 NOTEBOOK, MANIFEST = "submission.ipynb", "bundle.json"
+METADATA_FILES = ("dataset-metadata.json", "kernel-metadata.json")
 _TEMPLATES = Path(__file__).with_name("templates")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,49}")
@@ -77,7 +79,7 @@ def kaggle_names(experiment: str, user: str | None, competition: str | None, min
     """The names for a bundle whose first experiment has this name.
 
     Raises:
-        ConfigError: a name cannot be one on Kaggle, or the minutes are not above 0.
+        ConfigError: a name cannot be one on Kaggle, or the minutes are not a finite number above 0.
     """
     if user is not None and not _USER.fullmatch(user):
         raise ConfigError(f"--kaggle-user: expected the name in the address of your profile; received {user!r}")
@@ -86,7 +88,7 @@ def kaggle_names(experiment: str, user: str | None, competition: str | None, min
             f"--kaggle-competition: expected the last part of its address, for example "
             f"tgs-salt-identification-challenge; received {competition!r}"
         )
-    if not minutes > 0:
+    if not 0 < minutes < math.inf:
         raise ConfigError(f"--minutes: expected a number above 0; received {minutes:g}")
     slug = re.sub(r"[^a-z0-9]+", "-", experiment.lower()).strip("-")
     dataset = f"{slug[: _LONGEST_TITLE - len('-bundle')].strip('-')}-bundle"
@@ -121,7 +123,7 @@ def metadata_files(names: KaggleNames, *, gpu: bool) -> dict[str, bytes]:
         "kernel_sources": [],
         "model_sources": [],
     }
-    return {"dataset-metadata.json": _json(dataset), "kernel-metadata.json": _json(kernel)}
+    return dict(zip(METADATA_FILES, (_json(dataset), _json(kernel)), strict=True))
 
 
 def notebook(names: KaggleNames, *, with_wheels: bool) -> bytes:
