@@ -1,6 +1,6 @@
 """What an ensemble loses and saves if it predicts with fewer members or without views, by stores that exist."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,8 @@ from toolkit.files.predictions.store import is_made
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, duration_text, interval_text, score_text
 
+RESERVE = 0.1
+"""The share of the time of `tk submit --minutes` that is kept for averaging, tuning and writing."""
 _DEVIATIONS = 1.96
 
 
@@ -84,7 +86,8 @@ class Drops:
         if any(step.seconds is None for step in self.steps):
             return []
         command = f"next: tk submit {self.experiment} --minutes {max(1, seconds / 60):.0f}"
-        fitting = [step for step in self.steps if step.seconds is not None and step.seconds <= seconds]
+        available = seconds * (1 - RESERVE)
+        fitting = [step for step in self.steps if step.seconds is not None and step.seconds <= available]
         if not fitting:
             alone, time = self.steps[-1].members[0], duration_text(seconds)
             return [f"{self.experiment}: not even {alone} alone predicts the test images in {time}"]
@@ -108,6 +111,21 @@ def folder_of(member: Member, split: Split, views: str) -> Path:
     if member.is_ensemble and views in ("none", members_of(member.experiment)[1].views):
         return member.predictions(split)
     return member.predictions(split, views)
+
+
+def costs_of(members: Sequence[Member], views: str, work: Callable[[Member, str], float]) -> list[Cost]:
+    """What each member costs in `tk submit --minutes`, which predicts without views before it predicts with them.
+
+    Args:
+        members: of an ensemble.
+        views: of the ensemble.
+        work: of predicting the test images with a member and views, in any unit.
+    """
+    found = []
+    for one in members:
+        plain, is_same = work(one, "none"), folder_of(one, "test", "none") == folder_of(one, "test", views)
+        found.append(Cost(plain, plain if is_same else plain + work(one, views)))
+    return found
 
 
 def find_chain(ensemble: Experiment, costs: Sequence[Cost], progress: Progress, *, seconds_known: bool = True) -> Chain:

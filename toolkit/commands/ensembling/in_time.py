@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from toolkit.commands.ensembling.drops import Chain, find_chain, weighted_members
+from toolkit.commands.ensembling.drops import RESERVE, Chain, costs_of, find_chain, weighted_members
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.ensembling.passes import Budget, Clock, join_members, predict_in_time
 from toolkit.commands.ensembling.test_images import note_test_images
@@ -27,9 +27,6 @@ from toolkit.files.experiment.resolved import config_of, read_resolved
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, duration_text
-
-RESERVE = 0.1
-"""The share of the time that is kept for averaging, tuning and writing."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +155,9 @@ def _tune(session: Session, experiment: Experiment) -> None:
 
 
 def _costs(experiment: Experiment) -> list[Cost]:
-    """The work of the members: pixels that networks compute for an image, without and with views."""
+    """The work of the members: pixels that networks compute for an image."""
     members, _, views = weighted_members(experiment)
-    return [Cost(_work(one, "none"), _work(one, views)) for one in members]
+    return costs_of(members, views, _work)
 
 
 def _work(member: Member, views: str) -> float:

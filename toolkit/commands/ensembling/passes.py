@@ -22,10 +22,10 @@ if TYPE_CHECKING:  # they import TensorFlow
 
 Clock = Callable[[], float]
 
-_PIXELS_OF_PIECE = 1 << 23
-"""Pixels that networks compute for one piece, counted for each weight file and view: 512 images of 128×128 pixels.
+_PIXELS_OF_PIECE = 1 << 25
+"""Pixels that networks compute for one piece, counted for each weight file and view: 2048 images of 128×128 pixels.
 
-Two cores take seconds for them. For each piece, all weights are loaded again.
+Two cores take about half a minute for them, so that loading all weights again for each piece hardly counts.
 """
 
 

@@ -34,7 +34,7 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Cost:
-    """The time of one member for the test images, without and with views, in any unit."""
+    """The time of one member for the test images, in any unit: without views, and both without and with them."""
 
     plain: float
     viewed: float
