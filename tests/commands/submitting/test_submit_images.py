@@ -45,17 +45,28 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         submit_images(session, "a", TestFolder([tmp_path], tmp_path / "a.csv"), options=named)
 
 
+def test_images_that_come_in_groups_are_no_reason_to_warn(told) -> None:
+    now = [0.0]
+    deadline = _Deadline(1000, told, lambda: now[0])
+    for group in range(10):
+        now[0] = 70.0 * (group + 1)  # 256 images are predicted, then read at once
+        for done in range(256 * group + 1, 256 * group + 257):
+            deadline.check(done, 2560)
+    assert told.lines == []
+
+
 def test_the_time_is_told_after_a_minute_and_ends(told) -> None:
     now = [0.0]
     deadline = _Deadline(600, told, lambda: now[0])
     deadline.check(0, 100)
-    now[0] = 30
-    deadline.check(1, 100)
-    assert told.lines == []
-    now[0] = 61
-    deadline.check(5, 100)
+    now[0] = 90  # a slow start, then 10 images at once
+    for done in range(1, 11):
+        deadline.check(done, 100)
+    now[0] = 152
+    for done in range(11, 21):
+        deadline.check(done, 100)
     assert len(told.lines) == 1
-    assert "another 19 min 19 s, but only 8 min 59 s are left" in told.lines[0]
+    assert "another 9 min 12 s, but only 7 min 28 s are left" in told.lines[0]
     now[0] = 599
     deadline.check(60, 100)
     assert len(told.lines) == 1

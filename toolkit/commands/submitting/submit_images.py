@@ -224,29 +224,35 @@ def _coverages(maker: Maker, encoded: EncodedMasks, names: Sequence[str]) -> dic
 
 @dataclass
 class _Deadline:
-    """Ends the prediction when the time is used up, and says after the first minute whether it will do."""
+    """Ends the prediction when the time is used up, and says once whether it will do.
+
+    The speed is measured for a minute from the first image on, because networks compile before it. Images come in
+    groups that are predicted at once, so a speed is right where the next group begins.
+    """
 
     ends: float
     progress: Progress
     clock: Callable[[], float] = time.monotonic
-    began: float = field(init=False)
+    first: tuple[int, float] | None = field(default=None, init=False)
     told: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        self.began = self.clock()
 
     def check(self, done: int, total: int) -> None:
         """Raise OutOfTimeError if the time is over and images are left."""
         now = self.clock()
-        if done == total or (now < self.ends and (self.told or not done or now - self.began < _FIRST)):
+        if done == total:
             return
-        needed = (now - self.began) / max(1, done) * (total - done)
         if now >= self.ends:
             raise OutOfTimeError(
                 f"--minutes: the time is used up: {done} of {counted(total, 'image')} are predicted",
                 "Nothing is written. Give more minutes, or predict with one fold (NAME:fold0) or one member.",
             )
-        self.told = True
+        if self.told or not done:
+            return
+        self.first = self.first or (done, now)
+        images, seconds = done - self.first[0], now - self.first[1]
+        if seconds < _FIRST:
+            return
+        self.told, needed = True, seconds / images * (total - done)
         if now + needed > self.ends:
             self.progress.warn(
                 f"at this speed the prediction takes another {duration_text(needed)}, but only "
