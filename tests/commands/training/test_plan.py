@@ -4,6 +4,7 @@ toolkit/learning/trials/speed.py.
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.predicting.pseudo import pseudo
 from toolkit.commands.session import Session
 from toolkit.commands.training.plan import plan
 from toolkit.commands.training.planning.experiment_plan import recorded_ratios
@@ -22,6 +24,7 @@ from toolkit.core.trials.planned_hours import Speed, StageSpeed, StageWork
 from toolkit.errors import ConfigError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.changes import make_folder
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.files.experiment.workspace import Workspace
 
@@ -75,6 +78,9 @@ def test_a_command_says_what_differs_from_the_configuration() -> None:
     assert epochs_command("a", None, None, 9.0) == "tk fit a --max-time 540m"
     assert epochs_command("a", [0, 1], [3, 2], 0.5, [64, 64, 3]) == (
         "tk fit a --folds 0,1 --set stages.0.epochs=3 --set stages.1.epochs=2 --set 'shape=[64,64,3]' --max-time 30m"
+    )
+    assert epochs_command("a", None, [3], 1.0, overrides=["batch=4", "stages.0.epochs=9", "loss=a + b"]) == (
+        "tk fit a --set batch=4 --set 'loss=a + b' --set stages.0.epochs=3 --max-time 60m"
     )
 
 
@@ -130,7 +136,26 @@ def test_a_plan_is_measured_once_and_changes_no_file_of_the_experiment(
     assert first.commands == ["tk fit plain --max-time 60m"]
     assert str(first).endswith("next: tk fit plain --max-time 60m")
     assert plan(session, ["plain"], hours=1e-4).commands == []
-    assert plan(session, ["plain"], overrides=["batch=4"]).experiments[0].measured
+    changed = plan(session, ["plain"], hours=1.0, overrides=["batch=4"])
+    assert changed.experiments[0].measured
+    assert changed.commands == ["tk fit plain --set batch=4 --max-time 60m"]
+
+
+@pytest.mark.train
+def test_an_experiment_with_pseudo_labels_is_planned_and_shares_the_hours(
+    fitted_competition: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_experiment: Callable[..., Experiment],
+) -> None:
+    quick(monkeypatch)
+    workspace = Workspace(Path(shutil.copytree(fitted_competition.root, tmp_path / "root")))
+    pseudo(Session(workspace), "plain")
+    write_experiment(workspace, "student", "pseudo: {from: plain, share: 0.5, minimum_confidence: 0.0}\n")
+    found = plan(Session(workspace), ["plain", "student"], hours=1.0)
+    assert [one.name for one in found.experiments] == ["plain", "student"]
+    minutes = [int(command.split()[-1].removesuffix("m")) for command in found.commands]
+    assert 58 <= sum(minutes) <= 60
 
 
 def test_trained_epochs_are_compared_with_the_planned_time(tiny_competition: Workspace, config: Config) -> None:

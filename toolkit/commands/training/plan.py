@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from toolkit.commands.ensembling.drops import Drops, find_chain, weighted_members
+from toolkit.commands.ensembling.drops import Drops, costs_of, find_chain, weighted_members
 from toolkit.commands.session import Session
 from toolkit.commands.training.planning.experiment_plan import ExperimentPlan, plan_experiment
 from toolkit.commands.training.planning.plan_result import PlannedExperiment, PlannedVariant, PlanResult, epochs_command
-from toolkit.core.ensembling.dropping import Cost
 from toolkit.core.images.views import parse_views
 from toolkit.core.trials.planned_hours import Variant, estimate_of, most, parts_of, variants
 from toolkit.errors import ConfigError
@@ -55,7 +54,11 @@ def plan(
     # Sides of stages that have a shape of their own cannot be set for all stages at once.
     scalable = all(stage.shape is None for one in planned for stage in one.config.stages)
     chosen = most([one for one in rows if scalable or one.side == 1], seconds)
-    commands = [] if chosen is None else [_command(one, chosen, hours) for one in planned]
+    shares = [estimate_of(one.planned).seconds for one in planned]
+    commands = [] if chosen is None else [
+        _command(one, chosen, overrides, hours * share / sum(shares))
+        for one, share in zip(planned, shares, strict=True)
+    ]  # fmt: skip
     return PlanResult(
         hours, [_described(one) for one in planned], [_row(one, seconds) for one in rows], drops, commands
     )
@@ -81,8 +84,7 @@ class _Plans:
     def drops(self, ensemble: Experiment) -> Drops:
         """What an ensemble may drop, with measured seconds."""
         members, _, views = weighted_members(ensemble)
-        costs = [Cost(self._seconds(one, "none"), self._seconds(one, views)) for one in members]
-        return find_chain(ensemble, costs, self._session.progress).drops
+        return find_chain(ensemble, costs_of(members, views, self._seconds), self._session.progress).drops
 
     def _seconds(self, member: Member, views: str) -> float:
         """Seconds of predicting the test images with a member; of an ensemble with views of its own, with these."""
@@ -125,7 +127,7 @@ def _row(one: Variant, available: float) -> PlannedVariant:
     return PlannedVariant(one.folds, one.epochs, one.side, one.views, seconds, low, high, fits)
 
 
-def _command(one: ExperimentPlan, chosen: Variant, hours: float) -> str:
+def _command(one: ExperimentPlan, chosen: Variant, overrides: Sequence[str], hours: float) -> str:
     """The command that trains an experiment as the variant says; one with smaller sides only says which."""
     work = one.planned.work
     folds = list(range(chosen.folds)) if chosen.folds < work.folds else None
@@ -134,4 +136,4 @@ def _command(one: ExperimentPlan, chosen: Variant, hours: float) -> str:
     if chosen.side < 1:
         height, width, channels = one.config.shape
         shape = [*(max(32, round(side * chosen.side / 32) * 32) for side in (height, width)), channels]
-    return epochs_command(one.experiment.name, folds, epochs, hours, shape)
+    return epochs_command(one.experiment.name, folds, epochs, hours, shape, overrides)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from toolkit.commands.session import Session
 from toolkit.commands.training.folds.fold_plan import find_folds
 from toolkit.commands.training.planning.measurements import Machine, Measurements, Remembered
+from toolkit.commands.training.pseudo_labels import find_pseudo_labels
 from toolkit.commands.training.settings import load_as_run
+from toolkit.commands.training.units.training_job import TrainingJob
 from toolkit.config.models import Config
 from toolkit.core.trials.planned_hours import Planned, Speed, StageWork, Work
 from toolkit.files.datasets.dataset import Dataset, find_dataset
@@ -72,6 +74,8 @@ def plan_experiment(
         with loaded.naming_places():
             dataset = find_dataset(config, progress, experiment.cache)
         table = find_folds(experiment, config, dataset, progress)
+        pseudo = find_pseudo_labels(experiment, loaded, dataset, table.folds, progress)
+        job = TrainingJob(experiment, loaded, dataset, table, pseudo=pseudo)
         before = time.perf_counter()
         # TensorFlow is slow to import, so bad input is reported first.
         from toolkit.learning.plugins import Plugins
@@ -84,10 +88,10 @@ def plan_experiment(
         plan = plan_training(loaded, Plugins.of(experiment, progress))
         precision = _precision(experiment, config)
         machine = Machine.here(device_name(), precision)
-        pool = dataset.pool(table.folds, table.group_numbers)
+        pool = job.pool()
         engine = engine_for(experiment, config, pool)
         digests = {key: value for key, value in dataset.digests.items() if key not in ("test_data", "dataset")}
-        digests |= digests_of_code(experiment, config)
+        digests |= digests_of_code(experiment, config) | {"pseudo_labels": pseudo.digest}
         measurements = Measurements(experiment.cache, config, digests, machine, engine)
         remembered, is_new = None if again else measurements.known(), False
         start = time.perf_counter() - started - here + importing

@@ -1,7 +1,7 @@
 """The result of `tk plan`."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.commands.ensembling.drops import Drops
@@ -129,17 +129,24 @@ class PlanResult(Result):
 
 
 def epochs_command(
-    name: str, folds: list[int] | None, epochs: list[int] | None, hours: float, shape: list[int] | None = None
+    name: str,
+    folds: list[int] | None,
+    epochs: list[int] | None,
+    hours: float,
+    shape: list[int] | None = None,
+    overrides: Sequence[str] = (),
 ) -> str:
     """The command that trains an experiment with these folds, epochs of each stage and shape; as configured if None.
 
-    It stops between two epochs when the hours are over.
+    It stops between two epochs when the hours are over. `overrides` are those of the plan; what is given here wins.
     """
     words = ["tk", "fit", name]
     words += [] if folds is None else ["--folds", ",".join(map(str, folds))]
-    for number, count in enumerate(epochs or ()):
-        words += ["--set", f"stages.{number}.epochs={count}"]
-    words += [] if shape is None else ["--set", f"shape={shape}".replace(" ", "")]
+    chosen = [f"stages.{number}.epochs={count}" for number, count in enumerate(epochs or ())]
+    chosen += [] if shape is None else [f"shape={shape}".replace(" ", "")]
+    keys = {one.partition("=")[0] for one in chosen}
+    kept = [one for one in overrides if one.partition("=")[0].strip() not in keys]
+    words += [word for one in (*kept, *chosen) for word in ("--set", one)]
     return shlex.join([*words, "--max-time", f"{max(1, int(hours * 60))}m"])
 
 
