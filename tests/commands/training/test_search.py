@@ -259,6 +259,32 @@ def test_another_configuration_or_experiment_is_refused(root: Path) -> None:
         begun(trials=2)
 
 
+def test_a_configuration_that_is_edited_between_two_trials_ends_the_search(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def editing(session: Session, name: str, *, options: FitOptions) -> Any:
+        found = fake_fit(session, name, options=options)
+        config = Path("experiments/new/config.yaml")
+        config.write_text(config.read_text() + "loss: dice_loss\n")
+        return found
+
+    monkeypatch.setattr(search_module, "fit", editing)
+    with pytest.raises(ChangedError, match="was begun otherwise; changed since:\n  loss"):
+        begun(trials=2)
+    assert not Path("experiments/new-trial001").exists()
+
+
+def test_other_weights_to_start_from_are_another_search(root: Path) -> None:
+    weights = Path("start.weights.h5")
+    weights.write_bytes(b"one")
+    config = Path("experiments/new/config.yaml")
+    config.write_text(config.read_text() + "encoder_weights: ../../start.weights.h5\n")
+    begun(trials=1)
+    weights.write_bytes(b"two")
+    with pytest.raises(ChangedError, match="encoder_weights"):
+        begun(trials=2)
+
+
 @pytest.mark.train
 def test_a_real_search_from_the_command_line(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_competition.root)

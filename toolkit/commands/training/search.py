@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from toolkit.commands.comparing.recorded_scores import direction_of
 from toolkit.commands.reporting.report import Quiet, page_at_the_end
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
-from toolkit.commands.training.made_from import changes_of_results
+from toolkit.commands.training.made_from import changes_of_results, code_and_weights
 from toolkit.commands.training.settings import load_as_run
 from toolkit.commands.training.trials.estimate import choose, estimate, scored_trials
 from toolkit.commands.training.trials.pruning import PrunedError, watching
@@ -38,11 +38,11 @@ from toolkit.files.disk.json_files import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.members import refuse_ensemble
-from toolkit.files.experiment.resolved import digests_of_code, load_experiment, read_resolved
+from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.learning.engines.openvino_package import refuse_missing
-from toolkit.messages import score_text
+from toolkit.messages import Silent, score_text
 
 _FAILURES = (ConfigError, NetworkError, TrainingError, NothingToLearnError)
 """What may be wrong with the values of one trial; every other error ends the search."""
@@ -142,13 +142,16 @@ def _direction(job: TrainingJob) -> Direction:
 
 
 def _basis(this: _Search) -> dict[str, Any]:
-    """What must not change while a search goes on."""
-    config, dataset = this.job.loaded.config, this.job.dataset
-    digests = {key: value for key, value in dataset.digests.items() if key.startswith("training")}
+    """What must not change while a search goes on: all that training reads, and the configuration as it is now."""
+    experiment = this.experiment
+    silent = Session(this.session.workspace, Silent(), this.session.cluster)
+    job = replace(this.job, loaded=load_as_run(silent, experiment))
+    digests = {key: value for key, value in job.dataset.digests.items() if key not in ("test_data", "dataset")}
+    digests |= {"folds": folds_digest(job.table.folds)} | code_and_weights(job, Silent())
     return {
         "direction": this.direction,
-        "digests": digests | {"folds": folds_digest(this.job.table.folds)} | digests_of_code(this.experiment, config),
-        "experiment": plain_config(config, this.experiment.folder),
+        "digests": digests,
+        "experiment": plain_config(job.loaded.config, experiment.folder),
     }
 
 
@@ -157,6 +160,7 @@ def _ran(this: _Search, study: Study, trial: Trial) -> bool:
     progress = this.session.progress
     what = ", ".join(f"{key}={written(value)}" for key, value in trial.values.items())
     progress.say(f"trial {trial.number}: {what}")
+    study.refuse_other(_basis(this))  # the configuration may have been edited since the last trial
     folds_given = this.job.loaded.config.folds is not None
     found = write_trial(this.experiment, this.search_space, trial, this.job.table, folds_given=folds_given)
     try:
