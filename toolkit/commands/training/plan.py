@@ -136,4 +136,4 @@ def _command(one: ExperimentPlan, chosen: Variant, overrides: Sequence[str], hou
     if chosen.side < 1:
         height, width, channels = one.config.shape
         shape = [*(max(32, round(side * chosen.side / 32) * 32) for side in (height, width)), channels]
-    return epochs_command(one.experiment.name, folds, epochs, hours, shape, overrides)
+    return epochs_command(one.experiment.name, folds, epochs, hours, shape, overrides=overrides)

@@ -134,6 +134,7 @@ def epochs_command(
     epochs: list[int] | None,
     hours: float,
     shape: list[int] | None = None,
+    *,
     overrides: Sequence[str] = (),
 ) -> str:
     """The command that trains an experiment with these folds, epochs of each stage and shape; as configured if None.
