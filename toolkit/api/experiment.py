@@ -321,16 +321,14 @@ class Experiment:
         threshold: float | None = None,
         recursive: bool = False,
         columns: Sequence[str] = (),
+        minutes: float | None = None,
     ) -> PredictResult:
         """Predict images into files, as `tk predict` does; `failed` of the result lists files that failed."""
         kinds = [formats] if isinstance(formats, str) else formats
-        return predict(
-            self.session,
-            self.path,
-            as_paths(path),
-            out=Path(out),
-            options=PredictOptions(kinds, numbers("folds", folds), stage, views, recipe, threshold, recursive, columns),
+        options = PredictOptions(
+            kinds, numbers("folds", folds), stage, views, recipe, threshold, recursive, columns, minutes
         )
+        return predict(self.session, self.path, as_paths(path), out=Path(out), options=options)
 
     def evaluate(
         self,

@@ -212,11 +212,12 @@ def plan(
     hours: float = 9.0,
     overrides: Sequence[str] = (),
     again: bool = False,
+    device: str | None = None,
     progress: Shown = None,
 ) -> PlanResult:
     """Measure some steps and say what trains and predicts in the time, as `tk plan` does; nothing is trained."""
     session, names = session_for(progress, *experiments), [name_of(one) for one in experiments]
-    return plan_command(session, names, hours=hours, overrides=overrides, again=again)
+    return plan_command(session, names, hours=hours, overrides=overrides, again=again, device=device)
 
 
 @in_python

@@ -63,6 +63,10 @@ def predict(
             "submission, or id,rle_mask.",
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop after so many minutes; what is predicted is kept, and the same command goes on."),
+    ] = None,
     engine: Engine = None,
     on: On = None,
     files: Files = None,
@@ -87,6 +91,7 @@ def predict(
                 threshold,
                 recursive,
                 parse_names("--columns", columns),
+                minutes,
             ),
         ),
         as_json,

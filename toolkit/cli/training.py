@@ -94,12 +94,19 @@ def plan(
     hours: Annotated[float, typer.Option(help="Hours for all of them together.")] = 9.0,
     overrides: Overrides = NO_OVERRIDES,
     again: Annotated[bool, typer.Option("--again", help="Measure again what was measured before.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Plan for another device by its name, or a part of it: tk plan has measured there before."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure some steps, and show what trains and predicts in the time, and what ensembles can do without."""
     from toolkit.commands.training.plan import plan as command
 
-    run(lambda session: command(session, experiments, hours=hours, overrides=overrides, again=again), as_json)
+    run(
+        lambda session: command(session, experiments, hours=hours, overrides=overrides, again=again, device=device),
+        as_json,
+    )
 
 
 @app.command()

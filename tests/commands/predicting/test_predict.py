@@ -21,12 +21,13 @@ from toolkit.commands.predicting import forecaster as predicting
 from toolkit.commands.predicting.formats import FORMATS
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
+from toolkit.commands.predicting.shards import prediction_job
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
+from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, OutOfTimeError, ToolkitError
 from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.members import find_member
 from toolkit.files.experiment.workspace import Workspace
@@ -133,6 +134,30 @@ def test_an_interrupted_run_resumes(
     assert made.items() <= {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}.items()
     run(fitted_competition, "plain", images, tmp_path / "whole", "png", "npy")
     assert np.array_equal(arrays(out), arrays(tmp_path / "whole"))
+
+
+def test_what_is_predicted_when_the_minutes_are_over_is_kept(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, now = tmp_path / "out", [0.0]
+    replacing = PredictionFolder.replacing
+
+    def slow(folder: PredictionFolder, path: str, key: str) -> AbstractContextManager[BinaryIO]:
+        now[0] += 60
+        return replacing(folder, path, key)
+
+    monkeypatch.setattr(prediction_job.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(PredictionFolder, "replacing", slow)
+    with pytest.raises(OutOfTimeError, match="used up: 2 of 6 images are predicted; rle would lack the others") as told:
+        run(fitted_competition, "plain", images, out, "rle", minutes=2, threshold=0.5)
+    assert str(out) in told.value.advice
+    assert not (out / "masks.csv").exists()
+    assert len(list((out / "mask").iterdir())) == len(pd.read_csv(out / "predictions.csv")) == 2
+    result = run(fitted_competition, "plain", images, out, "rle", minutes=60, threshold=0.5)
+    assert (result.predicted, result.kept) == (4, 2)
+    run(fitted_competition, "plain", images, tmp_path / "whole", "rle", threshold=0.5)
+    for name in ("masks.csv", "predictions.csv"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_only_stale_files_are_predicted_again(

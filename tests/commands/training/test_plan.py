@@ -29,8 +29,8 @@ from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.files.experiment.workspace import Workspace
 
 SPEED = Speed(10.0, 1.0, (StageSpeed(5.0, 0.01, 0.005, 0.5, 0.02), StageSpeed(5.0, 0.01, 0.005, 0.5)), 2.0, 0.1, 0.004)
-REMEMBERED = Remembered(SPEED, "tensorflow")
 MACHINE = Machine("a processor", 2, "float32")
+REMEMBERED = Remembered(SPEED, MACHINE, "tensorflow")
 DIGESTS = {"training_data": "abc"}
 
 
@@ -64,6 +64,23 @@ def test_only_what_changes_the_speed_makes_it_outdated(tmp_path: Path, config: C
     for machine in (replace(MACHINE, cores=4), replace(MACHINE, precision="bfloat16"), replace(MACHINE, device="b")):
         assert measurements(tmp_path, config, machine=machine).known() is None
     assert Measurements(CacheFolder(tmp_path), config, DIGESTS, MACHINE, "openvino").known() is None
+
+
+def test_a_plan_for_another_device_takes_what_was_measured_there(tmp_path: Path, config: Config) -> None:
+    with pytest.raises(ConfigError, match="nothing was measured anywhere yet"):
+        measurements(tmp_path, config).elsewhere("T4")
+    gpu = Machine("NVIDIA Tesla T4", 4, "float16")
+    on_gpu = Remembered(replace(SPEED, tile=0.001), gpu, "tensorflow")
+    there = Measurements(CacheFolder(tmp_path), config, DIGESTS, gpu, "openvino")
+    there.remember(on_gpu)
+    measurements(tmp_path, config).remember(REMEMBERED)
+    assert measurements(tmp_path, config).elsewhere("tesla t4") == on_gpu
+    assert measurements(tmp_path, config).elsewhere("processor") == REMEMBERED
+    for unknown in ("H100", ""):
+        with pytest.raises(ConfigError, match=r"measured on: .*NVIDIA Tesla T4, 4 cores, float16"):
+            measurements(tmp_path, config).elsewhere(unknown)
+    with pytest.raises(ConfigError, match="anywhere yet"):
+        measurements(tmp_path, config.model_copy(update={"batch": 5})).elsewhere("T4")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"speed": {"start": "soon"}}'])
@@ -136,6 +153,8 @@ def test_a_plan_is_measured_once_and_changes_no_file_of_the_experiment(
     assert first.commands == ["tk fit plain --max-time 60m"]
     assert str(first).endswith("next: tk fit plain --max-time 60m")
     assert plan(session, ["plain"], hours=1e-4).commands == []
+    device = one.device.split()[0]
+    assert plan(session, ["plain"], hours=1.0, device=device).experiments == again.experiments
     changed = plan(session, ["plain"], hours=1.0, overrides=["batch=4"])
     assert changed.experiments[0].measured
     assert changed.commands == ["tk fit plain --set batch=4 --max-time 60m"]

@@ -1,5 +1,6 @@
 """`tk predict`: predict any images with a fitted experiment or ensemble: probabilities, masks, pictures."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from toolkit.commands.predicting.forecaster import chosen_views
-from toolkit.commands.predicting.formats import FORMATS, About, parse_formats
+from toolkit.commands.predicting.formats import FORMATS, MADE_OF, About, parse_formats
 from toolkit.commands.predicting.notices import tell_of_earlier_files, tell_of_images
 from toolkit.commands.predicting.one_file_formats import (
     RUNS,
@@ -29,7 +30,7 @@ from toolkit.commands.predicting.single_file import (
 )
 from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_images
 from toolkit.commands.session import Session
-from toolkit.errors import ConfigError, DataError
+from toolkit.errors import ConfigError, DataError, OutOfTimeError, counted
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
@@ -47,6 +48,7 @@ class PredictOptions:
     `formats` are names in `FORMATS` and `MADE_OF`; by default `png`. By default all folds predict, with the weights of
     the last stage. `recipe` is `tuned` or `untuned`; `threshold` is a plain threshold in place of any recipe. With
     `recursive`, images in subfolders are predicted too. `columns` are the names of the columns of the table of runs.
+    After `minutes`, no further image is predicted.
     """
 
     formats: Sequence[str] | None = None
@@ -57,6 +59,7 @@ class PredictOptions:
     threshold: float | None = None
     recursive: bool = False
     columns: Sequence[str] = ()
+    minutes: float | None = None
 
 
 def predict(
@@ -80,8 +83,11 @@ def predict(
         options: formats, networks and recipe.
 
     Raises:
+        OutOfTimeError: the minutes are over; what is predicted is kept, without files of all images together.
         ToolkitError: no image can be predicted, or files cannot be written.
     """
+    if options.minutes is not None:
+        _check_minutes(options.minutes, session)
     session.workspace.refuse_inside_experiment(out)
     if not names_a_file(out):
         return _into_folder(session, name, paths, out, options)
@@ -98,7 +104,7 @@ def _into_folder(
     session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions, *, only: Path | None = None
 ) -> PredictResult:
     """Predict into a folder; `only` is the single file that the first format is meant for, if any."""
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.monotonic()
     progress = session.progress
     wanted = parse_formats(("png",) if options.formats is None else options.formats)
     member = find_member(session.workspace, name)
@@ -113,9 +119,9 @@ def _into_folder(
     if "maps" in wanted:
         refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
-    job = PredictionJob(
-        folder, member, fitted, rule=None if rule is None else rule.recipe, formats=wanted, progress=progress
-    )
+    ends = math.inf if options.minutes is None else began + options.minutes * 60
+    recipe = None if rule is None else rule.recipe
+    job = PredictionJob(folder, member, fitted, rule=recipe, formats=wanted, progress=progress, ends=ends)
     if only is not None:
         refuse_several_files(only, wanted[0], job.about)
     columns = _columns(member, job.about, wanted, options)
@@ -124,6 +130,10 @@ def _into_folder(
         before = folder.made_from
         rows, predicted = job.run(inputs, images, _elsewhere(session, job, images, options))
         done = [row for row in rows if not row.failure]
+        if job.left:
+            folder.write_table(rows)
+            folder.save()
+            raise _out_of_time(job, len(inputs.paths), [name for name in wanted if name in MADE_OF])
         if "maps" in wanted:
             write_maps(folder, job.about, rows)
         if "rle" in wanted:
@@ -149,6 +159,21 @@ def _into_folder(
         engine=job.forecaster.engine,
         recipe_source=None if rule is None else rule.source,
         asked=options.formats is not None,
+    )
+
+
+def _check_minutes(minutes: float, session: Session) -> None:
+    if not 0 < minutes < math.inf:
+        raise ConfigError(f"--minutes: expected a number above 0, for example 60; received {minutes:g}")
+    if session.cluster is not None:
+        raise ConfigError("--minutes limits predictions of this machine; with --on others predict", "Leave out one.")
+
+
+def _out_of_time(job: PredictionJob, count: int, of_all: Sequence[str]) -> OutOfTimeError:
+    kept = f"; {' and '.join(of_all)} would lack the others, so it is not written" if of_all else ""
+    return OutOfTimeError(
+        f"--minutes: the time is used up: {count - len(job.left)} of {counted(count, 'image')} are predicted{kept}",
+        f"What is predicted is in {job.folder.folder}. The same command goes on with the others.",
     )
 
 

@@ -24,6 +24,7 @@ def plan(
     hours: float = 9.0,
     overrides: Sequence[str] = (),
     again: bool = False,
+    device: str | None = None,
 ) -> PlanResult:
     """Plan experiments for so many hours together; for ensembles, what they may drop to predict in that time.
 
@@ -36,17 +37,21 @@ def plan(
         hours: for all experiments together; for each ensemble, of predicting its test images.
         overrides: keys of the configurations of the experiments.
         again: whether to measure again what is remembered.
+        device: the name of another processor or GPU, or a part of it, for which to plan by speeds that were measured
+            there and are in the cache; None for this machine.
 
     Raises:
-        ConfigError: the hours are not a positive number, or an experiment is named twice.
+        ConfigError: the hours are not a positive number, an experiment is named twice, or nothing was measured there.
         ToolkitError: a configuration or its data are not valid.
     """
     if not 0 < hours < math.inf:
         raise ConfigError(f"--hours: expected a number above 0, for example 9 or 0.5; received {hours:g}")
     if len(set(names)) < len(names):
         raise ConfigError(f"an experiment is named twice: {', '.join(names)}")
+    if again and device is not None:
+        raise ConfigError("--again measures on this machine, and --device plans for another one", "Leave out one.")
     found = [session.workspace.find(name) for name in names]
-    plans = _Plans(session, overrides, again=again)
+    plans = _Plans(session, overrides, device, again=again)
     planned = [plans.of(one) for one in found if not one.is_ensemble]
     drops = [plans.drops(one) for one in found if one.is_ensemble]
     seconds = hours * 3600
@@ -67,8 +72,8 @@ def plan(
 class _Plans:
     """The plans of experiments, each made once."""
 
-    def __init__(self, session: Session, overrides: Sequence[str], *, again: bool) -> None:
-        self._session, self._overrides, self._again = session, overrides, again
+    def __init__(self, session: Session, overrides: Sequence[str], device: str | None, *, again: bool) -> None:
+        self._session, self._overrides, self._device, self._again = session, overrides, device, again
         self._known: dict[str, ExperimentPlan] = {}
 
     def of(self, experiment: Experiment) -> ExperimentPlan:
@@ -77,7 +82,12 @@ class _Plans:
         if key not in self._known:
             importing = max((one.importing for one in self._known.values()), default=0.0)
             self._known[key] = plan_experiment(
-                self._session, experiment, self._overrides, again=self._again, importing=importing
+                self._session,
+                experiment,
+                self._overrides,
+                again=self._again,
+                device=self._device,
+                importing=importing,
             )
         return self._known[key]
 
@@ -107,9 +117,9 @@ def _described(one: ExperimentPlan) -> PlannedExperiment:
     seconds = {name: round(value, 1) for name, value in asdict(parts).items() if name != "views"}
     return PlannedExperiment(
         one.experiment.name,
-        one.machine.device,
-        one.machine.cores,
-        one.machine.precision,
+        one.remembered.machine.device,
+        one.remembered.machine.cores,
+        one.remembered.machine.precision,
         one.remembered.engine,
         one.is_new,
         seconds,

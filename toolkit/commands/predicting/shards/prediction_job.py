@@ -1,7 +1,8 @@
 """Predicting images into a folder, with a file in each format for each image."""
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster
@@ -40,13 +41,17 @@ class PredictionJob:
         rule: Recipe | None,
         formats: Sequence[str],
         progress: Progress,
+        ends: float = math.inf,
     ) -> None:
+        """Predict with a member and write files of these formats; `ends` is when to stop, by `time.monotonic`."""
         classes = classes_of(fitted)
         words = "" if rule is None else f", {described(rule, classes)}"
         self.about = About(classes, f"{member.name}{words}")
         self.folder, self.member, self.fitted, self.rule = folder, member, fitted, rule
         self.formats = [name for name in formats if name in FORMATS]
-        self._progress = progress
+        self._progress, self._ends = progress, ends
+        self.left = frozenset[str]()
+        """Images that were not predicted because the time was over."""
         made_from = fitted.made_from() | {"version": version("segmentation-toolkit")}
         self._made_from = made_from | ({} if rule is None else {"recipe": recipe_to_plain(rule)})
         self._plain, self._masked = (digest(repr(one).encode()) for one in (made_from, self._made_from))
@@ -60,7 +65,7 @@ class PredictionJob:
         """
         failures, predicted = self.make(inputs, images, elsewhere)
         rows = [InputRow(file, "", None, reason) for file, reason in inputs.unusable.items()]
-        for name in sorted(inputs.paths):
+        for name in sorted(inputs.paths.keys() - self.left):
             failure = failures.get(name, "")
             rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
         return rows, predicted
@@ -76,7 +81,7 @@ class PredictionJob:
             elsewhere(missing)
             left = {name: keys for name, keys in missing.items() if not all(map(self.folder.has, keys, keys.values()))}
         failures |= self._predict(images, left)
-        return failures, len(missing) - len(failures.keys() & missing.keys())
+        return failures, len(missing) - len(failures.keys() & missing.keys()) - len(self.left)
 
     @property
     def identity(self) -> str:
@@ -123,10 +128,11 @@ class PredictionJob:
 
     def _predict(self, images: Images, missing: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """Predict and write; returns the images that could not be predicted, with the reasons."""
-        failures = {}
-        saved = time.monotonic()
+        failures: dict[str, str] = {}
+        saved, waiting = time.monotonic(), dict.fromkeys(missing)
         try:
-            for found in self.forecaster.forecasts(images, list(missing), self.member.name):
+            for found in self._until_the_end(images, missing):
+                del waiting[found.image_id]
                 if isinstance(found, Failure):
                     failures[found.image_id] = found.reason
                     self.folder.discard(missing[found.image_id])
@@ -137,7 +143,17 @@ class PredictionJob:
                     saved = time.monotonic()
         finally:
             self.folder.save()
+        self.left = frozenset(waiting)
         return failures
+
+    def _until_the_end(self, images: Images, missing: Iterable[str]) -> Iterator[Forecast | Failure]:
+        """What is predicted before the time is over; images come in groups, which are not divided."""
+        names = list(missing)
+        if names and time.monotonic() < self._ends:
+            for found in self.forecaster.forecasts(images, names, self.member.name):
+                yield found
+                if time.monotonic() >= self._ends:
+                    return
 
     def _predicted(self, found: Forecast) -> Predicted:
         stored = found.stored(self.fitted.stored_type)

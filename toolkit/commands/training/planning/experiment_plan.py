@@ -33,14 +33,13 @@ if TYPE_CHECKING:  # they import TensorFlow
 class ExperimentPlan:
     """An experiment with its work and speed.
 
-    `remembered` has the speed and the engine; `is_new` says whether it was measured just now. `recorded` is the number
-    of trained epochs that `planned.recorded` rests on. `importing` are the seconds of importing TensorFlow.
+    `remembered` has the speed, the machine and the engine; `is_new` says whether it was measured just now. `recorded` is
+    the number of trained epochs that `planned.recorded` rests on. `importing` are the seconds of importing TensorFlow.
     """
 
     experiment: Experiment
     config: Config
     planned: Planned
-    machine: Machine
     remembered: Remembered
     is_new: bool
     recorded: int
@@ -53,6 +52,7 @@ def plan_experiment(
     overrides: Sequence[str] = (),
     *,
     again: bool = False,
+    device: str | None = None,
     importing: float = 0.0,
 ) -> ExperimentPlan:
     """Count the work of an experiment, and measure its speed unless that was done before.
@@ -62,9 +62,11 @@ def plan_experiment(
         experiment: to plan; nothing in its folder changes.
         overrides: keys of its configuration.
         again: whether to measure although a speed is known.
+        device: a part of the name of another device whose remembered speed counts; None for this machine.
         importing: the seconds of importing TensorFlow, if this process did it for another experiment.
 
     Raises:
+        ConfigError: nothing is known of the speed on that device.
         ToolkitError: the configuration or the data are not valid.
     """
     started, progress = time.perf_counter(), session.progress
@@ -94,6 +96,8 @@ def plan_experiment(
         digests |= digests_of_code(experiment, config) | {"pseudo_labels": pseudo.digest}
         measurements = Measurements(experiment.cache, config, digests, machine, engine)
         remembered, is_new = None if again else measurements.known(), False
+        if device is not None:
+            remembered = measurements.elsewhere(device)
         start = time.perf_counter() - started - here + importing
         make_folder = partial(tempfile.TemporaryDirectory, prefix="tk-plan-")
         with attempt("write to", Path(tempfile.gettempdir()), make_folder) as scratch:
@@ -104,13 +108,13 @@ def plan_experiment(
 
                 found = measure(trial, progress)
                 progress.say(f"{experiment.name}: measured for {found.seconds:.0f} s on {machine.device}")
-                remembered, is_new = Remembered(found.speed, found.engine), True
+                remembered, is_new = Remembered(found.speed, machine, found.engine), True
                 measurements.remember(remembered)
     work = _work(config, dataset, table, plan, stages)
     ratios = recorded_ratios(experiment, config, stages, remembered.speed)
     recorded = statistics.median(ratios) if ratios else None
     planned = Planned(work, remembered.speed, recorded)
-    return ExperimentPlan(experiment, config, planned, machine, remembered, is_new, len(ratios), importing)
+    return ExperimentPlan(experiment, config, planned, remembered, is_new, len(ratios), importing)
 
 
 def _precision(experiment: Experiment, config: Config) -> "Precision":
