@@ -136,6 +136,30 @@ def test_a_file_that_predicts_something_else_is_not_kept(session: Session, monke
     assert [path.name for path in exports.iterdir()] == [".exporting"]
 
 
+@pytest.mark.parametrize(("elsewhere", "told"), [("wrong", "does not predict what"), ("fails", "cannot be run")])
+def test_a_network_that_depends_on_its_size_is_exported_for_one(
+    session: Session, monkeypatch: pytest.MonkeyPatch, elsewhere: str, told: str
+) -> None:
+    opened, sizes = onnx_file.opened, list[tuple[int, ...]]()
+
+    def at_one_size(path: Path) -> Callable[..., tuple[np.ndarray, None]]:
+        run = opened(path)
+
+        def predict(images: np.ndarray) -> tuple[np.ndarray, None]:
+            sizes.append(images.shape[1:3])
+            if sizes[-1] != sizes[0] and elsewhere == "fails":
+                raise RuntimeError("reshape")
+            return run(images)[0] * (1 if sizes[-1] == sizes[0] else 0.9), None
+
+        return predict
+
+    monkeypatch.setattr(onnx_file, "opened", at_one_size)
+    with pytest.raises(ExportError, match=f"Unet depends on the size of its input: with .* {told}") as caught:
+        export(session, "plain", "onnx", options=ExportOptions(fold=0, size="dynamic"))
+    height, width = sizes[0]
+    assert caught.value.advice == f"Export it for one size: --size {height}x{width}"
+
+
 def test_a_library_that_fails_is_quoted(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("first line\nno such operation: Fold")
