@@ -207,7 +207,10 @@ class ProbabilityWriter:
 
 
 class ProbabilityStore:
-    """Reads a store; opening it reads only the index. `fold_spread` is None if it is not known."""
+    """Reads a store; opening it reads only the index. `fold_spread` is None if it is not known.
+
+    Each map is checked whenever it is read, because another command may replace the store meanwhile.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open the store in a folder.
@@ -230,7 +233,7 @@ class ProbabilityStore:
             self._presence = _read_presence(folder, manifest["presence"]) if "presence" in manifest else {}
         except (MissingFileError, StorageError, OSError, ValueError, OverflowError) as error:
             raise _damaged(folder) from error
-        self._unchecked = {image_id for image_id, place in self._places.items() if place.checksum is not None}
+        self._manifest = manifest
         sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
         if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
             raise _damaged(folder)
@@ -254,7 +257,8 @@ class ProbabilityStore:
         """The map of one image as it is stored, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
 
         Raises:
-            StorageError: the map is damaged, which is checked when it is first read.
+            StorageError: the map is damaged.
+            ChangedError: the store was replaced or deleted since it was opened.
         """
         place = self._places[image_id]
         shard = self.folder / _shard_name(place.shard)
@@ -262,12 +266,19 @@ class ProbabilityStore:
             values: Stored = np.fromfile(regular(shard), self._type, math.prod(place.shape), offset=place.offset)
             found = values.reshape(place.shape)
         except (OSError, ValueError) as error:
+            self._refuse_replaced()
             raise _damaged(self.folder) from error
-        if image_id in self._unchecked:
-            if zlib.crc32(values.data) != place.checksum:
-                raise _damaged(self.folder, f"the map of {image_id} in {shard.name} is not what was written")
-            self._unchecked.discard(image_id)
+        if place.checksum is not None and zlib.crc32(values.data) != place.checksum:
+            self._refuse_replaced()
+            raise _damaged(self.folder, f"the map of {image_id} in {shard.name} is not what was written")
         return found
+
+    def _refuse_replaced(self) -> None:
+        if not is_made(self.folder) or _read_manifest(self.folder) != self._manifest:
+            raise ChangedError(
+                f"the predictions in {self.folder} were replaced or deleted while they were in use",
+                "Run the command again when no other command makes predictions there.",
+            )
 
     def presence(self, image_id: str) -> Presence | None:
         """The probability that each class occurs in an image, `float32 (classes,)`, 0–1, averaged like the maps.
