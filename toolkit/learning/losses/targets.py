@@ -26,9 +26,10 @@ class Truth:
     pixel_weights: Tensor | None = None
 
     @property
-    def image_weights(self) -> Tensor | None:
-        """What images count, (batch, 1): the mean of their pixels; None for equal weights."""
-        return None if self.pixel_weights is None else tf.reduce_mean(self.pixel_weights, axis=(1, 2))
+    def image_weights(self) -> Tensor:
+        """What images count, (batch, 1): the mean of their pixels; 0 if all of these are ignored."""
+        known = tf.reduce_max(self.valid, axis=(1, 2))
+        return known if self.pixel_weights is None else known * tf.reduce_mean(self.pixel_weights, axis=(1, 2))
 
     def weighted(self, values: Tensor) -> Tensor:
         """`values (batch, height, width, …)`, each times what its pixel counts."""
@@ -59,17 +60,18 @@ class Truth:
         return _mean(values * weights, weights)
 
     def mean_over_images(self, values: Tensor) -> Tensor:
-        """Mean of `values (batch,)` over images."""
-        weights = tf.ones_like(values) if self.image_weights is None else self.image_weights[:, 0]
+        """Mean of `values (batch,)` over images; those of which all pixels are ignored are left out."""
+        weights = self.image_weights[:, 0]
         return _mean(values * weights, weights)
 
     def mean_over_classes(self, values: Tensor, counted: Tensor | None = None, *, of_images: bool = True) -> Tensor:
         """Mean of `values (rows, classes)`, weighted by class, where `counted`, bool of the same shape, is true.
 
-        Rows are images, with their weights, or else the whole batch, whose pixels were weighted before.
+        Rows are images, with their weights, of which those without valid pixels are left out; or else the whole batch,
+        whose pixels were weighted before.
         """
         weights = tf.ones_like(values)
-        if of_images and self.image_weights is not None:
+        if of_images:
             weights *= self.image_weights
         if self.class_weights is not None:
             weights *= self.class_weights
