@@ -69,3 +69,18 @@ def test_a_weight_of_one_changes_nothing_and_a_small_one_leaves_out(text: str, a
     assert value((1, 1)) == pytest.approx(float(loss(target, Outputs(tf.constant(logits)), NOTHING)), rel=1e-5)
     assert value((1, 1e-6)) == pytest.approx(alone(0), rel=1e-3)
     assert value((1e-6, 1)) == pytest.approx(alone(1), rel=1e-3)
+
+
+@pytest.mark.parametrize("per", ["image", "batch"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if "positives_only" in LOSSES[name].arguments.model_fields])
+def test_a_class_that_is_nowhere_likely_does_not_occur(name: str, per: str) -> None:
+    loss = build_loss(parse_loss(f"{name}(positives_only=true, per={per})"), "sigmoid")
+    logits = np.random.default_rng(0).normal(size=(2, 6, 6, 2)).astype(np.float32)
+
+    def value(classes: int, other: float) -> float:
+        target = np.full((2, 6, 6, classes), other, np.float32)
+        target[:, 2:4, ..., 0] = 0.9
+        return float(loss(target, Outputs(tf.constant(logits[..., :classes])), NOTHING))
+
+    assert value(2, 0.004) == pytest.approx(value(1, 0.004), rel=1e-5)
+    assert value(2, 0.6) != pytest.approx(value(1, 0.6), rel=1e-3)

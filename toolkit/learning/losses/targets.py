@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.learning.runtime import tf
 
 Tensor = Any
 """`tf.Tensor`; TensorFlow has no types that mypy can read."""
+
+_PRESENT = 0.5
+"""From this target on, a class is present in a pixel: mixing and soft labels make fractions."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,14 @@ class Truth:
     def of_positives(self, activation: Activation) -> "Truth":
         """The truth with all pixels ignored of images without foreground; with softmax, class 0 is background."""
         foreground = self.target[..., 1:] if activation == "softmax" else self.target
-        positive = tf.reduce_max(foreground, axis=(1, 2, 3), keepdims=True) > 0
+        positive = tf.reduce_max(foreground, axis=(1, 2, 3), keepdims=True) >= _PRESENT
         kept = tf.cast(positive, tf.float32)
         return replace(self, target=self.target * kept, valid=self.valid * kept)
+
+    def occurs(self, per: Literal["image", "batch"]) -> Tensor:
+        """Whether each class is present in any pixel, bool (rows, classes): one row for each image, or for the batch."""
+        highest = tf.reduce_max(self.target, axis=(1, 2))
+        return (highest if per == "image" else tf.reduce_max(highest, axis=0, keepdims=True)) >= _PRESENT
 
     def where_valid(self, values: Tensor, elsewhere: float = 0.0) -> Tensor:
         """`values (batch, height, width, …)`, replaced by a constant in ignored pixels, which then have no gradient."""
