@@ -134,6 +134,26 @@ def test_confidence_and_selection_are_those_of_the_allowed_networks(
         labels(taught, "asking")
 
 
+@pytest.mark.parametrize("negatives", ["none", "0.5", "{positive_share: 0.8}"])
+def test_labels_of_which_the_rule_for_negatives_chooses_none_are_refused(
+    taught: Workspace, write_experiment: WriteExperiment, negatives: str
+) -> None:
+    name = f"empty{len(negatives)}"
+    copied(taught, name)
+    pseudo(Session(taught), name)
+    plant(taught, name, lambda image_id, _: 255 * (image_id == "020"))
+    spec = f"pseudo: {{from: {name}, minimum_confidence: 0.9}}\n"
+    stage = f"stages: [{{epochs: 1, negatives: {negatives}}}]\n"
+    write_experiment(taught, f"of_{name}", spec + stage)
+    assert labels(taught, f"of_{name}").pools
+    plant(taught, name, lambda image_id, _: 140 * (image_id == "020"))  # foreground, but not certain
+    with pytest.raises(NothingToLearnError, match="none of the 5 labels .* has foreground") as error:
+        labels(taught, f"of_{name}")
+    assert error.value.advice == "Set negatives: real in this stage, or a lower minimum_confidence."
+    write_experiment(taught, f"all_of_{name}", spec)
+    assert labels(taught, f"all_of_{name}").pools
+
+
 def test_a_student_resumes_as_if_it_had_not_stopped(taught: Workspace, write_experiment: WriteExperiment) -> None:
     two = LEARNING + "stages: [{epochs: 2}]\n"
     for name in ("straight", "stopped"):
@@ -214,6 +234,12 @@ def test_copies_of_held_out_images_are_left_out(taught: Workspace, write_experim
     assert held != HOLDOUT
     assert "copy" not in pools["copying", held].ids
     assert "copy" in pools["copying", 1 - held].ids
+    for other in folder.glob("0*.png"):
+        other.unlink()
+    pseudo(Session(taught), "copying", options=PseudoOptions((folder,)))
+    with pytest.raises(NothingToLearnError, match="shows what it or the hold-out keeps back") as error:
+        labels(taught, "of_copies")
+    assert error.value.advice == "Label other images: tk pseudo copying --images FOLDER"
 
 
 def test_stale_labels_are_refused(taught: Workspace, write_experiment: WriteExperiment) -> None:

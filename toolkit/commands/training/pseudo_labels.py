@@ -10,9 +10,11 @@ from toolkit.config.loading import Loaded
 from toolkit.config.members import parse_member
 from toolkit.config.models import Config
 from toolkit.config.stage_values import stage_key
+from toolkit.config.training.negatives import parse_negatives
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.unseen import ImageSet
-from toolkit.errors import ChangedError, ConfigError, NothingToLearnError, ToolkitError
+from toolkit.core.sampling.epoch_sampling import Negatives
+from toolkit.errors import ChangedError, ConfigError, NothingToLearnError, ToolkitError, counted
 from toolkit.files.datasets.dataset import Dataset
 from toolkit.files.datasets.pseudo.allowed_labels import AllowedFold, Unlabelled, allowed_labels
 from toolkit.files.datasets.pseudo.labels_made import folds_of_members, labels_of
@@ -58,7 +60,7 @@ def find_pseudo_labels(
         ConfigError: the teacher is the experiment itself, or predicts other classes.
         ChangedError: the labels are not those of the present networks, settings and images of the teacher.
         FoldsError: all networks of the teacher saw images that a fold holds out.
-        NothingToLearnError: no label is certain enough for a stage and fold.
+        NothingToLearnError: no label is certain enough for a stage and fold, or its rule for negatives chooses none.
     """
     found: dict[str, list[AllowedFold]] = {}
     pictures: set[str] = set()
@@ -75,7 +77,7 @@ def find_pseudo_labels(
                 found[spec.teacher] = allowed_labels(teacher, unlabelled, seen, folds, progress=progress)
             pictures |= set(pictures_of(unlabelled.facts)) - {""}
             told += _described(spec.teacher, teacher, unlabelled, found[spec.teacher])
-        _refuse_too_few(where, spec, number, found[spec.teacher], progress)
+        _refuse_too_few(where, spec, number, parse_negatives(stage.negatives), found[spec.teacher], progress)
     if not found:
         return PseudoLabels()
     pools = {(name, fold): one.pool for name, allowed in found.items() for fold, one in enumerate(allowed)}
@@ -144,22 +146,35 @@ def _described(name: str, teacher: Teacher, unlabelled: Unlabelled, allowed: Seq
 
 
 def _refuse_too_few(
-    where: str, spec: PseudoSpec, stage: int, allowed: Sequence[AllowedFold], progress: Progress
+    where: str, spec: PseudoSpec, stage: int, negatives: Negatives, allowed: Sequence[AllowedFold], progress: Progress
 ) -> None:
     """Say how many images each fold learns from, and refuse a fold without any."""
     for fold, one in enumerate(allowed):
-        pool, taken = one.pool, len(one.pool.taken(spec.minimum_confidence))
-        if not taken:
-            most = float(pool.confidence.max(initial=0))
+        pool, taken = one.pool, one.pool.taken(spec.minimum_confidence)
+        may = f"of {spec.teacher} that fold {fold} may learn from"
+        if not pool.ids:
             raise NothingToLearnError(
-                f"{where}: no label of {spec.teacher} that fold {fold} may learn from has a confidence of at least "
-                f"{spec.minimum_confidence:g}; the highest is {most:.3f}",
+                f"{where}: there is no label {may}: each image shows what it or the hold-out keeps back",
+                f"Label other images: tk pseudo {spec.teacher} --images FOLDER",
+            )
+        if not len(taken):
+            raise NothingToLearnError(
+                f"{where}: no label {may} has a confidence of at least {spec.minimum_confidence:g}; the highest is "
+                f"{float(pool.confidence.max()):.3f}",
                 "Set a lower minimum_confidence.",
+            )
+        if negatives.kind != "real" and not pool.has_foreground[taken].any():
+            lower = "or a lower minimum_confidence" if pool.has_foreground.any() else "or use another teacher"
+            raise NothingToLearnError(
+                f"{where}: none of the {counted(len(taken), 'label')} {may} with a confidence of at least "
+                f"{spec.minimum_confidence:g} has foreground, and negatives of stages.{stage} chooses as many without "
+                "foreground as go with those that have it: none",
+                f"Set negatives: real in this stage, {lower}.",
             )
         shown = f", {pool.left_out} left out because they show what it holds out" if pool.left_out else ""
         progress.say(
-            f"fold {fold} · stage {stage}: {taken} of {len(pool.ids)} images labelled by {', '.join(pool.models)} "
-            f"are certain enough{shown}"
+            f"fold {fold} · stage {stage}: {len(taken)} of {len(pool.ids)} images labelled by "
+            f"{', '.join(pool.models)} are certain enough{shown}"
         )
 
 
