@@ -4,6 +4,7 @@ toolkit/files/datasets/pseudo/unlabelled.py, toolkit/files/datasets/pseudo/seen_
 toolkit/files/datasets/pseudo/allowed_labels.py, toolkit/files/datasets/pseudo/pseudo_pool.py,
 toolkit/learning/reading/drawn.py and toolkit/commands/training/pseudo_labels.py."""
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,13 @@ import numpy as np
 import pytest
 
 from toolkit.commands.predicting.pseudo import PseudoOptions, pseudo
+from toolkit.commands.predicting.pseudo_result import PseudoResult
 from toolkit.commands.session import Session
+from toolkit.commands.starting.new import new
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.commands.training.pseudo_labels import PseudoLabels
 from toolkit.commands.training.units.training_job import find_job
+from toolkit.config.models import Config
 from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NothingToLearnError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets.pseudo.labels_made import labels_of
@@ -77,6 +81,24 @@ def test_each_fold_labels_all_images_once(taught: Workspace) -> None:
     assert again.next_steps()[-1].startswith("next: tk new NAME --extends plain")
     assert Path(again.picture).is_file()
     assert Path(again.table).read_text().count("\n") == 7
+
+
+def run_printed(workspace: Workspace, made: PseudoResult, name: str) -> Config:
+    """Run the next command of `tk pseudo`; returns the configuration that it writes."""
+    words = shlex.split(made.next_steps()[-1].removeprefix("next: tk new NAME "))
+    assert words[::2] == ["--extends", "--set"]
+    new(Session(workspace), name, extends=words[1], overrides=words[3:])
+    return load_experiment(workspace.find(name)).config
+
+
+def test_the_next_command_takes_masks_where_a_loss_does_not_take_probabilities(
+    taught: Workspace, write_experiment: WriteExperiment
+) -> None:
+    copied(taught, "of_dice")
+    config = taught.find("of_dice").config
+    config.write_text(config.read_text() + "loss: dice_loss\n")
+    fit(Session(taught), "of_dice", options=FitOptions(restart=True))
+    assert run_printed(taught, pseudo(Session(taught), "of_dice"), "masks").pseudo["soft"] is False
 
 
 def test_labels_are_the_same_to_the_last_byte(taught: Workspace) -> None:
@@ -201,7 +223,8 @@ def test_an_ensemble_teaches_with_the_same_fold_of_every_member(
         path = taught.find("other").stage(fold, 0).best_weights
         shutil.copy(taught.find("plain").stage(1 - fold, 0).best_weights, path)
     ensemble(Session(taught), ["plain", "other"], name="both", weights=[0.75, 0.25])
-    pseudo(Session(taught), "both")
+    made = pseudo(Session(taught), "both")
+    assert run_printed(taught, made, "extended").pseudo == {"from": "both"}
     write_experiment(taught, "of_both", LEARNING.replace("plain", "both"))
     pool = labels(taught, "of_both").pools["both", 0]
     assert pool.models == ("plain:fold0", "other:fold0")

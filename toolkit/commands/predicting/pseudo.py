@@ -11,6 +11,8 @@ from toolkit.commands.predicting.forecaster import chosen_views
 from toolkit.commands.predicting.pseudo_pictures import write_pseudo_sheet
 from toolkit.commands.predicting.pseudo_result import LabelledByFold, PseudoResult
 from toolkit.commands.session import Session
+from toolkit.config.checks.pseudo_labels import check_pseudo
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.recipe.probabilities import to_levels
 from toolkit.core.sampling.label_certainty import certainty
@@ -79,6 +81,8 @@ def pseudo(session: Session, name: str, *, options: PseudoOptions = PseudoOption
         write_pseudo_sheet(picture, teacher, images, confidences, options.minimum_confidence)
     return PseudoResult(
         experiment=member.name,
+        first=teacher.members[0].member.experiment.name,
+        soft=_can_be_soft(teacher),
         images=len(images.ids),
         views=views,
         minimum_confidence=options.minimum_confidence,
@@ -96,6 +100,18 @@ def pseudo(session: Session, name: str, *, options: PseudoOptions = PseudoOption
         picture=str(picture),
         seconds=round(time.perf_counter() - started, 1),
     )
+
+
+def _can_be_soft(teacher: Teacher) -> bool:
+    """Whether the configuration of the first member, with these labels, could learn probabilities."""
+    plugins = names_defined_beside(teacher.members[0].member.experiment.config)
+    student = teacher.config.model_copy(update={"pseudo": {"from": teacher.member.name}})
+    try:
+        for number in range(len(student.stages)):
+            check_pseudo(student, number, plugins)
+    except ValueError:
+        return False
+    return True
 
 
 def _label(fold: TeacherFold, images: Images, content: str, progress: Progress) -> bool:

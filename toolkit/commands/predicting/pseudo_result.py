@@ -23,9 +23,15 @@ class LabelledByFold:
 
 @dataclass(frozen=True)
 class PseudoResult(Result):
-    """The labels of `images` images by the networks of each fold; `table` has the confidence of each image."""
+    """The labels of `images` images by the networks of each fold; `table` has the confidence of each image.
+
+    `first` is the experiment that an experiment which learns from them may extend: the teacher, or the first member of
+    an ensemble; `soft` says whether its losses and transforms take probabilities.
+    """
 
     experiment: str
+    first: str
+    soft: bool
     images: int
     views: str
     minimum_confidence: float
@@ -52,10 +58,10 @@ class PseudoResult(Result):
 
     def next_steps(self) -> list[str]:
         """The files, and how another experiment learns from the labels."""
-        source = self.experiment.partition(":")[0]
+        keys = f'{{from: "{self.experiment}"}}' if self.soft else f'{{from: "{self.experiment}", soft: false}}'
         return [
             f"table: {self.table}",
             f"picture: {self.picture}",
-            f"In the config.yaml of another experiment: pseudo: {{from: {self.experiment}}}",
-            f"next: tk new NAME --extends {source} --set 'pseudo={{from: \"{self.experiment}\"}}'",
+            f"In the config.yaml of another experiment: pseudo: {keys}",
+            f"next: tk new NAME --extends {self.first} --set 'pseudo={keys}'",
         ]
