@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -169,7 +170,7 @@ def test_labels_of_which_the_rule_for_negatives_chooses_none_are_refused(
     write_experiment(taught, f"of_{name}", spec + stage)
     assert labels(taught, f"of_{name}").pools
     plant(taught, name, lambda image_id, _: 140 * (image_id == "020"))  # foreground, but not certain
-    with pytest.raises(NothingToLearnError, match="none of the 5 labels .* has foreground") as error:
+    with pytest.raises(NothingToLearnError, match=r"none of the 5 labels .* has foreground") as error:
         labels(taught, f"of_{name}")
     assert error.value.advice == "Set negatives: real in this stage, or a lower minimum_confidence."
     write_experiment(taught, f"all_of_{name}", spec)
@@ -208,9 +209,54 @@ def test_a_student_can_teach_and_its_round_is_checked(taught: Workspace, write_e
     pseudo(Session(taught), "round1")
     write_experiment(taught, "round2", LEARNING.replace("plain", "round1"))
     assert labels(taught, "round2").pools["round1", 1].models == ("round1:fold1",)
+    write_experiment(taught, "grey_of_first", LEARNING + "shape: [32, 32, 1]\n")
+    assert labels(taught, "grey_of_first").pools
+    write_experiment(taught, "grey", LEARNING.replace("plain", "round1") + "shape: [32, 32, 1]\n")
+    with pytest.raises(
+        ConfigError, match=r"round1 learnt pseudo-labels of images with 3 channels, .* reads 1"
+    ) as error:
+        labels(taught, "grey")
+    assert error.value.advice.startswith("Set the last number of shape to 3")
     (taught.find("round1").pseudo_file("used.json")).unlink()
     with pytest.raises(ChangedError, match="it is not known what the teachers of round1 had seen"):
         labels(taught, "round2")
+
+
+def test_what_initial_weights_saw_has_to_be_known(taught: Workspace, write_experiment: WriteExperiment) -> None:
+    copied(taught, "before")
+    write_experiment(taught, "continued", "stages: [{epochs: 1, initial_weights: before}]\n")
+    fit(Session(taught), "continued")
+    pseudo(Session(taught), "continued")
+    write_experiment(taught, "of_continued", LEARNING.replace("plain", "continued"))
+    assert labels(taught, "of_continued").pools
+    before = taught.find("before")
+    weights = [before.stage(fold, 0).best_weights for fold in (0, 1)]
+    content = weights[0].read_bytes()
+    shutil.copy(weights[1], weights[0])
+    with pytest.raises(ChangedError, match="continued started from weights of before that have changed since"):
+        labels(taught, "of_continued")
+    weights[0].unlink()
+    assert labels(taught, "of_continued").pools  # which images they saw is known still
+    weights[0].write_bytes(content)
+    shutil.move(before.folder, taught.root / "elsewhere")
+    with pytest.raises(ChangedError, match=r"started from weights of before, whose .* is missing") as error:
+        labels(taught, "of_continued")
+    assert error.value.advice.endswith("tk fit continued --restart")
+
+
+def test_weights_that_cannot_be_checked_are_named_once(
+    taught: Workspace, write_experiment: WriteExperiment, told: Any
+) -> None:
+    file = taught.root / "some.weights.h5"
+    shutil.copy(taught.find("plain").stage(0, 0).best_weights, file)
+    write_experiment(taught, "from_file", f"stages: [{{epochs: 1, initial_weights: {file}}}]\n")
+    fit(Session(taught), "from_file")
+    pseudo(Session(taught), "from_file")
+    experiment = write_experiment(taught, "of_file", LEARNING.replace("plain", "from_file"))
+    find_job(experiment, load_experiment(experiment), told)
+    found = [line for line in told.lines if "cannot be checked" in line]
+    assert len(found) == 1
+    assert f"from_file started from the weights in {file}" in found[0]
 
 
 def test_an_ensemble_teaches_with_the_same_fold_of_every_member(

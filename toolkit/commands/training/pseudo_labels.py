@@ -77,7 +77,8 @@ def find_pseudo_labels(
                 found[spec.teacher] = allowed_labels(teacher, unlabelled, seen, folds, progress=progress)
             pictures |= set(pictures_of(unlabelled.facts)) - {""}
             told += _described(spec.teacher, teacher, unlabelled, found[spec.teacher])
-        _refuse_too_few(where, spec, number, parse_negatives(stage.negatives), found[spec.teacher], progress)
+        _refuse_too_few(where, spec, parse_negatives(stage.negatives), found[spec.teacher], number)
+        _tell_taken(spec, found[spec.teacher], number, progress)
     if not found:
         return PseudoLabels()
     pools = {(name, fold): one.pool for name, allowed in found.items() for fold, one in enumerate(allowed)}
@@ -146,9 +147,9 @@ def _described(name: str, teacher: Teacher, unlabelled: Unlabelled, allowed: Seq
 
 
 def _refuse_too_few(
-    where: str, spec: PseudoSpec, stage: int, negatives: Negatives, allowed: Sequence[AllowedFold], progress: Progress
+    where: str, spec: PseudoSpec, negatives: Negatives, allowed: Sequence[AllowedFold], stage: int
 ) -> None:
-    """Say how many images each fold learns from, and refuse a fold without any."""
+    """Refuse a fold that would learn from no image."""
     for fold, one in enumerate(allowed):
         pool, taken = one.pool, one.pool.taken(spec.minimum_confidence)
         may = f"of {spec.teacher} that fold {fold} may learn from"
@@ -171,10 +172,16 @@ def _refuse_too_few(
                 "foreground as go with those that have it: none",
                 f"Set negatives: real in this stage, {lower}.",
             )
+
+
+def _tell_taken(spec: PseudoSpec, allowed: Sequence[AllowedFold], stage: int, progress: Progress) -> None:
+    """Say how many images each fold learns from."""
+    for fold, one in enumerate(allowed):
+        pool, taken = one.pool, len(one.pool.taken(spec.minimum_confidence))
         shown = f", {pool.left_out} left out because they show what it holds out" if pool.left_out else ""
         progress.say(
-            f"fold {fold} · stage {stage}: {len(taken)} of {len(pool.ids)} images labelled by "
-            f"{', '.join(pool.models)} are certain enough{shown}"
+            f"fold {fold} · stage {stage}: {taken} of {len(pool.ids)} images labelled by {', '.join(pool.models)} "
+            f"are certain enough{shown}"
         )
 
 

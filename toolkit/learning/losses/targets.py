@@ -46,7 +46,7 @@ class Truth:
         return replace(self, target=self.target * kept, valid=self.valid * kept)
 
     def occurs(self, per: Literal["image", "batch"]) -> Tensor:
-        """Whether each class is present in any pixel, bool (rows, classes): one row for each image, or for the batch."""
+        """Whether each class is present in any pixel, bool (rows, classes): a row for each image, or for the batch."""
         highest = tf.reduce_max(self.target, axis=(1, 2))
         return (highest if per == "image" else tf.reduce_max(highest, axis=0, keepdims=True)) >= _PRESENT
 
