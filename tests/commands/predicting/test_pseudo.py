@@ -337,6 +337,26 @@ def test_a_teacher_is_another_experiment(taught: Workspace, write_experiment: Wr
         labels(taught, "path")
 
 
+def test_a_student_reads_images_as_its_teacher_does(taught: Workspace, write_experiment: WriteExperiment) -> None:
+    write_experiment(taught, "ranged", LEARNING + "data: {value_range: [0, 4095]}\n")
+    with pytest.raises(
+        ConfigError, match=r"data\.value_range: the default, this experiment with \[\[0\.0, 4095\.0\]\]"
+    ):
+        labels(taught, "ranged")
+    write_experiment(taught, "turned", LEARNING + "data: {planes: [0]}\nshape: [32, 32, 1]\n")
+    with pytest.raises(ConfigError, match=r"data\.planes: the default, this experiment with \[0\]") as error:
+        labels(taught, "turned")
+    assert error.value.advice.endswith("or set data.planes as plain has it.")
+    copied(taught, "member")
+    resolved = taught.find("member").resolved
+    resolved.write_text(resolved.read_text().replace("value_range: null", "value_range: [[0, 4095]]"))
+    mixed = taught.experiments / "mixed"
+    mixed.mkdir()
+    (mixed / "config.yaml").write_text("members: [plain, member]\nweights: [0.5, 0.5]\nprimary_metric: dice\n")
+    with pytest.raises(ConfigError, match=r"mixed: the members read images with different data\.value_range"):
+        find_teacher(find_member(taught, "mixed"), "none")
+
+
 @pytest.mark.parametrize(
     "lines",
     [

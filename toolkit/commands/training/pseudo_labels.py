@@ -20,7 +20,7 @@ from toolkit.files.datasets.pseudo.allowed_labels import AllowedFold, Unlabelled
 from toolkit.files.datasets.pseudo.labels_made import folds_of_members, labels_of
 from toolkit.files.datasets.pseudo.pseudo_pool import PseudoPools
 from toolkit.files.datasets.pseudo.seen_images import LabelsUsed, SeenImages, UsedByFold, pictures_of
-from toolkit.files.datasets.pseudo.teacher import Teacher, find_teacher
+from toolkit.files.datasets.pseudo.teacher import Teacher, find_teacher, other_reading
 from toolkit.files.datasets.pseudo.unlabelled import absolute_folders, find_unlabelled
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment
@@ -57,7 +57,7 @@ def find_pseudo_labels(
 
     Raises:
         MissingFileError, NotReadyError: the teacher, its labels or its images are not there.
-        ConfigError: the teacher is the experiment itself, or predicts other classes.
+        ConfigError: the teacher is the experiment itself, predicts other classes, or reads images otherwise.
         ChangedError: the labels are not those of the present networks, settings and images of the teacher.
         FoldsError: all networks of the teacher saw images that a fold holds out.
         NothingToLearnError: no label is certain enough for a stage and fold, or its rule for negatives chooses none.
@@ -121,6 +121,14 @@ def _teacher(experiment: Experiment, config: Config, name: str, progress: Progre
             f"{name} predicts other classes ({', '.join(theirs.names)}, {theirs.activation}) than this experiment "
             f"({', '.join(own.names)}, {own.activation})",
             "Use a teacher with the same classes and activation.",
+        )
+    differing = other_reading(teacher.config, config)
+    if differing is not None:
+        key, expected, found = differing
+        raise ConfigError(
+            f"{name} reads images with {key}: {expected}, this experiment with {found}, so that pseudo-labelled images "
+            "would be other pixels than labelled ones",
+            f"Use a teacher that reads images as this experiment does, or set {key} as {name} has it.",
         )
     folders = absolute_folders(member.experiment, made["images"])
     cache = experiment.cache
