@@ -20,7 +20,7 @@ from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread
-from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
+from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError, ToolkitError
 from toolkit.files.disk.changes import delete_folder, make_folder, open_new, rename, sync
 from toolkit.files.disk.digests import file_digest, ids_digest
 from toolkit.files.disk.json_files import STRICT, read_json, write_json
@@ -207,10 +207,7 @@ class ProbabilityWriter:
 
 
 class ProbabilityStore:
-    """Reads a store; opening it reads only the index. `fold_spread` is None if it is not known.
-
-    Each map is checked whenever it is read, because another command may replace the store meanwhile.
-    """
+    """Reads a store; opening it reads only the index. `fold_spread` is None if it is not known."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store in a folder.
@@ -234,7 +231,8 @@ class ProbabilityStore:
         except (MissingFileError, StorageError, OSError, ValueError, OverflowError) as error:
             raise _damaged(folder) from error
         self._manifest = manifest
-        sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
+        shards = [folder / _shard_name(number) for number in range(len(manifest["shard_bytes"]))]
+        sizes = [path.stat().st_size if path.is_file() else -1 for path in shards]
         if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
             raise _damaged(folder)
 
@@ -263,22 +261,22 @@ class ProbabilityStore:
         place = self._places[image_id]
         shard = self.folder / _shard_name(place.shard)
         try:
-            values: Stored = np.fromfile(regular(shard), self._type, math.prod(place.shape), offset=place.offset)
-            found = values.reshape(place.shape)
+            values = np.fromfile(regular(shard), self._type, math.prod(place.shape), offset=place.offset)
+            found: Stored = values.reshape(place.shape)
         except (OSError, ValueError) as error:
-            self._refuse_replaced()
-            raise _damaged(self.folder) from error
+            raise self._unreadable() from error
+        # Always: another command may have replaced the store since it was opened.
         if place.checksum is not None and zlib.crc32(values.data) != place.checksum:
-            self._refuse_replaced()
-            raise _damaged(self.folder, f"the map of {image_id} in {shard.name} is not what was written")
+            raise self._unreadable(f"the map of {image_id} in {shard.name} is not what was written")
         return found
 
-    def _refuse_replaced(self) -> None:
-        if not is_made(self.folder) or _read_manifest(self.folder) != self._manifest:
-            raise ChangedError(
-                f"the predictions in {self.folder} were replaced or deleted while they were in use",
-                "Run the command again when no other command makes predictions there.",
-            )
+    def _unreadable(self, *how: str) -> ToolkitError:
+        if is_made(self.folder) and _read_manifest(self.folder) == self._manifest:
+            return _damaged(self.folder, *how)
+        return ChangedError(
+            f"the predictions in {self.folder} were replaced or deleted while they were in use",
+            "Run the command again when no other command makes predictions there.",
+        )
 
     def presence(self, image_id: str) -> Presence | None:
         """The probability that each class occurs in an image, `float32 (classes,)`, 0–1, averaged like the maps.
@@ -399,7 +397,3 @@ def _again(folder: Path) -> str:
 
 def _shard_name(number: int) -> str:
     return f"maps-{number:05d}.bin"
-
-
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
