@@ -23,7 +23,15 @@ from toolkit.commands.training.pseudo_labels import PseudoLabels
 from toolkit.commands.training.units.training_job import find_job
 from toolkit.config.models import Config
 from toolkit.core.folds.assignment import HOLDOUT
-from toolkit.errors import ChangedError, ConfigError, FoldsError, NothingToLearnError, NotReadyError, OutOfTimeError
+from toolkit.errors import (
+    ChangedError,
+    ConfigError,
+    FoldsError,
+    MissingFileError,
+    NothingToLearnError,
+    NotReadyError,
+    OutOfTimeError,
+)
 from toolkit.files.datasets.pseudo.labels_made import labels_of
 from toolkit.files.datasets.pseudo.seen_images import read_labels_used
 from toolkit.files.datasets.pseudo.teacher import find_teacher
@@ -100,6 +108,41 @@ def test_the_next_command_takes_masks_where_a_loss_does_not_take_probabilities(
     config.write_text(config.read_text() + "loss: dice_loss\n")
     fit(Session(taught), "of_dice", options=FitOptions(restart=True))
     assert run_printed(taught, pseudo(Session(taught), "of_dice"), "masks").pseudo["soft"] is False
+
+
+def test_the_next_command_asks_for_no_more_confidence_than_there_is(taught: Workspace) -> None:
+    made = pseudo(Session(taught), "plain", options=PseudoOptions(minimum_confidence=1.0))
+    assert "no label is certain enough for a student's fold that learns from plain:fold0" in made.next_steps()[2]
+    assert 0 < run_printed(taught, made, "less").pseudo["minimum_confidence"] < 1
+    assert labels(taught, "less").pools
+    made = pseudo(Session(taught), "plain", options=PseudoOptions(minimum_confidence=0.0))
+    assert run_printed(taught, made, "least").pseudo["minimum_confidence"] == 0
+
+
+def test_images_that_cannot_be_meant_are_refused_and_replaced_ones_named(taught: Workspace, told: Any) -> None:
+    copied(taught, "asked")
+    folder, more = taught.root / "constant", taught.root / "data" / "test" / "images"
+    folder.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(folder / f"c{number}.png"), np.full((*SIZE, 3), number, np.uint8))
+
+    def ask(*folders: Path) -> None:
+        pseudo(Session(taught, told), "asked", options=PseudoOptions(folders))
+
+    with pytest.raises(NothingToLearnError, match=r"all 2 images of .*constant are constant"):
+        ask(folder)
+    with pytest.raises(ConfigError, match="is named twice"):
+        ask(more, folder.parent / "constant" / ".." / "data" / "test" / "images")
+    with pytest.raises(MissingFileError, match="is a file, not a folder"):
+        ask(taught.root / "data" / "train.csv")
+    with pytest.raises(MissingFileError, match="there is no folder") as error:
+        ask(more.with_name("imges"))
+    assert error.value.advice == f"Did you mean {more}?"
+    ask()
+    assert not any("replace" in line for line in told.lines)
+    ask(more, folder)
+    assert "2 of 8 images have one value in all pixels and will be labelled like the others: c0, c1" in told.lines
+    assert any(line.startswith("these labels of asked replace those of the test images") for line in told.lines)
 
 
 def test_labels_are_the_same_to_the_last_byte(taught: Workspace) -> None:
@@ -270,7 +313,7 @@ def test_an_ensemble_teaches_with_the_same_fold_of_every_member(
         shutil.copy(taught.find("plain").stage(1 - fold, 0).best_weights, path)
     ensemble(Session(taught), ["plain", "other"], name="both", weights=[0.75, 0.25])
     made = pseudo(Session(taught), "both")
-    assert run_printed(taught, made, "extended").pseudo == {"from": "both"}
+    assert run_printed(taught, made, "extended").pseudo == {"from": "both", "minimum_confidence": 0.9}
     write_experiment(taught, "of_both", LEARNING.replace("plain", "both"))
     pool = labels(taught, "of_both").pools["both", 0]
     assert pool.models == ("plain:fold0", "other:fold0")
