@@ -4,21 +4,34 @@ toolkit/files/datasets/pseudo/unlabelled.py, toolkit/files/datasets/pseudo/seen_
 toolkit/files/datasets/pseudo/allowed_labels.py, toolkit/files/datasets/pseudo/pseudo_pool.py,
 toolkit/learning/reading/drawn.py and toolkit/commands/training/pseudo_labels.py."""
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from toolkit.commands.predicting.pseudo import PseudoOptions, pseudo
+from toolkit.commands.predicting.pseudo_result import PseudoResult
 from toolkit.commands.session import Session
+from toolkit.commands.starting.new import new
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.commands.training.pseudo_labels import PseudoLabels
 from toolkit.commands.training.units.training_job import find_job
+from toolkit.config.models import Config
 from toolkit.core.folds.assignment import HOLDOUT
-from toolkit.errors import ChangedError, ConfigError, FoldsError, NothingToLearnError, NotReadyError, OutOfTimeError
+from toolkit.errors import (
+    ChangedError,
+    ConfigError,
+    FoldsError,
+    MissingFileError,
+    NothingToLearnError,
+    NotReadyError,
+    OutOfTimeError,
+)
 from toolkit.files.datasets.pseudo.labels_made import labels_of
 from toolkit.files.datasets.pseudo.seen_images import read_labels_used
 from toolkit.files.datasets.pseudo.teacher import find_teacher
@@ -79,6 +92,59 @@ def test_each_fold_labels_all_images_once(taught: Workspace) -> None:
     assert Path(again.table).read_text().count("\n") == 7
 
 
+def run_printed(workspace: Workspace, made: PseudoResult, name: str) -> Config:
+    """Run the next command of `tk pseudo`; returns the configuration that it writes."""
+    words = shlex.split(made.next_steps()[-1].removeprefix("next: tk new NAME "))
+    assert words[::2] == ["--extends", "--set"]
+    new(Session(workspace), name, extends=words[1], overrides=words[3:])
+    return load_experiment(workspace.find(name)).config
+
+
+def test_the_next_command_takes_masks_where_a_loss_does_not_take_probabilities(
+    taught: Workspace, write_experiment: WriteExperiment
+) -> None:
+    copied(taught, "of_dice")
+    config = taught.find("of_dice").config
+    config.write_text(config.read_text() + "loss: dice_loss\n")
+    fit(Session(taught), "of_dice", options=FitOptions(restart=True))
+    assert run_printed(taught, pseudo(Session(taught), "of_dice"), "masks").pseudo["soft"] is False
+
+
+def test_the_next_command_asks_for_no_more_confidence_than_there_is(taught: Workspace) -> None:
+    made = pseudo(Session(taught), "plain", options=PseudoOptions(minimum_confidence=1.0))
+    assert "no label is certain enough for a student's fold that learns from plain:fold0" in made.next_steps()[2]
+    assert 0 < run_printed(taught, made, "less").pseudo["minimum_confidence"] < 1
+    assert labels(taught, "less").pools
+    made = pseudo(Session(taught), "plain", options=PseudoOptions(minimum_confidence=0.0))
+    assert run_printed(taught, made, "least").pseudo["minimum_confidence"] == 0
+
+
+def test_images_that_cannot_be_meant_are_refused_and_replaced_ones_named(taught: Workspace, told: Any) -> None:
+    copied(taught, "asked")
+    folder, more = taught.root / "constant", taught.root / "data" / "test" / "images"
+    folder.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(folder / f"c{number}.png"), np.full((*SIZE, 3), number, np.uint8))
+
+    def ask(*folders: Path) -> None:
+        pseudo(Session(taught, told), "asked", options=PseudoOptions(folders))
+
+    with pytest.raises(NothingToLearnError, match=r"all 2 images of .*constant are constant"):
+        ask(folder)
+    with pytest.raises(ConfigError, match="is named twice"):
+        ask(more, folder.parent / "constant" / ".." / "data" / "test" / "images")
+    with pytest.raises(MissingFileError, match="is a file, not a folder"):
+        ask(taught.root / "data" / "train.csv")
+    with pytest.raises(MissingFileError, match="there is no folder") as error:
+        ask(more.with_name("imges"))
+    assert error.value.advice == f"Did you mean {more}?"
+    ask()
+    assert not any("replace" in line for line in told.lines)
+    ask(more, folder)
+    assert "2 of 8 images have one value in all pixels and will be labelled like the others: c0, c1" in told.lines
+    assert any(line.startswith("these labels of asked replace those of the test images") for line in told.lines)
+
+
 def test_labels_are_the_same_to_the_last_byte(taught: Workspace) -> None:
     store = taught.find("plain").pseudo_store(("plain", "fold0"))
     before = {path.name: file_digest(path) for path in store.iterdir()}
@@ -134,6 +200,26 @@ def test_confidence_and_selection_are_those_of_the_allowed_networks(
         labels(taught, "asking")
 
 
+@pytest.mark.parametrize("negatives", ["none", "0.5", "{positive_share: 0.8}"])
+def test_labels_of_which_the_rule_for_negatives_chooses_none_are_refused(
+    taught: Workspace, write_experiment: WriteExperiment, negatives: str
+) -> None:
+    name = f"empty{len(negatives)}"
+    copied(taught, name)
+    pseudo(Session(taught), name)
+    plant(taught, name, lambda image_id, _: 255 * (image_id == "020"))
+    spec = f"pseudo: {{from: {name}, minimum_confidence: 0.9}}\n"
+    stage = f"stages: [{{epochs: 1, negatives: {negatives}}}]\n"
+    write_experiment(taught, f"of_{name}", spec + stage)
+    assert labels(taught, f"of_{name}").pools
+    plant(taught, name, lambda image_id, _: 140 * (image_id == "020"))  # foreground, but not certain
+    with pytest.raises(NothingToLearnError, match=r"none of the 5 labels .* has foreground") as error:
+        labels(taught, f"of_{name}")
+    assert error.value.advice == "Set negatives: real in this stage, or a lower minimum_confidence."
+    write_experiment(taught, f"all_of_{name}", spec)
+    assert labels(taught, f"all_of_{name}").pools
+
+
 def test_a_student_resumes_as_if_it_had_not_stopped(taught: Workspace, write_experiment: WriteExperiment) -> None:
     two = LEARNING + "stages: [{epochs: 2}]\n"
     for name in ("straight", "stopped"):
@@ -166,9 +252,54 @@ def test_a_student_can_teach_and_its_round_is_checked(taught: Workspace, write_e
     pseudo(Session(taught), "round1")
     write_experiment(taught, "round2", LEARNING.replace("plain", "round1"))
     assert labels(taught, "round2").pools["round1", 1].models == ("round1:fold1",)
+    write_experiment(taught, "grey_of_first", LEARNING + "shape: [32, 32, 1]\n")
+    assert labels(taught, "grey_of_first").pools
+    write_experiment(taught, "grey", LEARNING.replace("plain", "round1") + "shape: [32, 32, 1]\n")
+    with pytest.raises(
+        ConfigError, match=r"round1 learnt pseudo-labels of images with 3 channels, .* reads 1"
+    ) as error:
+        labels(taught, "grey")
+    assert error.value.advice.startswith("Set the last number of shape to 3")
     (taught.find("round1").pseudo_file("used.json")).unlink()
     with pytest.raises(ChangedError, match="it is not known what the teachers of round1 had seen"):
         labels(taught, "round2")
+
+
+def test_what_initial_weights_saw_has_to_be_known(taught: Workspace, write_experiment: WriteExperiment) -> None:
+    copied(taught, "before")
+    write_experiment(taught, "continued", "stages: [{epochs: 1, initial_weights: before}]\n")
+    fit(Session(taught), "continued")
+    pseudo(Session(taught), "continued")
+    write_experiment(taught, "of_continued", LEARNING.replace("plain", "continued"))
+    assert labels(taught, "of_continued").pools
+    before = taught.find("before")
+    weights = [before.stage(fold, 0).best_weights for fold in (0, 1)]
+    content = weights[0].read_bytes()
+    shutil.copy(weights[1], weights[0])
+    with pytest.raises(ChangedError, match="continued started from weights of before that have changed since"):
+        labels(taught, "of_continued")
+    weights[0].unlink()
+    assert labels(taught, "of_continued").pools  # which images they saw is known still
+    weights[0].write_bytes(content)
+    shutil.move(before.folder, taught.root / "elsewhere")
+    with pytest.raises(ChangedError, match=r"started from weights of before, whose .* is missing") as error:
+        labels(taught, "of_continued")
+    assert error.value.advice.endswith("tk fit continued --restart")
+
+
+def test_weights_that_cannot_be_checked_are_named_once(
+    taught: Workspace, write_experiment: WriteExperiment, told: Any
+) -> None:
+    file = taught.root / "some.weights.h5"
+    shutil.copy(taught.find("plain").stage(0, 0).best_weights, file)
+    write_experiment(taught, "from_file", f"stages: [{{epochs: 1, initial_weights: {file}}}]\n")
+    fit(Session(taught), "from_file")
+    pseudo(Session(taught), "from_file")
+    experiment = write_experiment(taught, "of_file", LEARNING.replace("plain", "from_file"))
+    find_job(experiment, load_experiment(experiment), told)
+    found = [line for line in told.lines if "cannot be checked" in line]
+    assert len(found) == 1
+    assert f"from_file started from the weights in {file}" in found[0]
 
 
 def test_an_ensemble_teaches_with_the_same_fold_of_every_member(
@@ -181,7 +312,8 @@ def test_an_ensemble_teaches_with_the_same_fold_of_every_member(
         path = taught.find("other").stage(fold, 0).best_weights
         shutil.copy(taught.find("plain").stage(1 - fold, 0).best_weights, path)
     ensemble(Session(taught), ["plain", "other"], name="both", weights=[0.75, 0.25])
-    pseudo(Session(taught), "both")
+    made = pseudo(Session(taught), "both")
+    assert run_printed(taught, made, "extended").pseudo == {"from": "both", "minimum_confidence": 0.9}
     write_experiment(taught, "of_both", LEARNING.replace("plain", "both"))
     pool = labels(taught, "of_both").pools["both", 0]
     assert pool.models == ("plain:fold0", "other:fold0")
@@ -214,6 +346,12 @@ def test_copies_of_held_out_images_are_left_out(taught: Workspace, write_experim
     assert held != HOLDOUT
     assert "copy" not in pools["copying", held].ids
     assert "copy" in pools["copying", 1 - held].ids
+    for other in folder.glob("0*.png"):
+        other.unlink()
+    pseudo(Session(taught), "copying", options=PseudoOptions((folder,)))
+    with pytest.raises(NothingToLearnError, match="shows what it or the hold-out keeps back") as error:
+        labels(taught, "of_copies")
+    assert error.value.advice == "Label other images: tk pseudo copying --images FOLDER"
 
 
 def test_stale_labels_are_refused(taught: Workspace, write_experiment: WriteExperiment) -> None:
@@ -240,6 +378,26 @@ def test_a_teacher_is_another_experiment(taught: Workspace, write_experiment: Wr
     write_experiment(taught, "path", "pseudo: {from: ../plain}\n")
     with pytest.raises(ConfigError, match="is a path"):
         labels(taught, "path")
+
+
+def test_a_student_reads_images_as_its_teacher_does(taught: Workspace, write_experiment: WriteExperiment) -> None:
+    write_experiment(taught, "ranged", LEARNING + "data: {value_range: [0, 4095]}\n")
+    with pytest.raises(
+        ConfigError, match=r"data\.value_range: the default, this experiment with \[\[0\.0, 4095\.0\]\]"
+    ):
+        labels(taught, "ranged")
+    write_experiment(taught, "turned", LEARNING + "data: {planes: [0]}\nshape: [32, 32, 1]\n")
+    with pytest.raises(ConfigError, match=r"data\.planes: the default, this experiment with \[0\]") as error:
+        labels(taught, "turned")
+    assert error.value.advice.endswith("or set data.planes as plain has it.")
+    copied(taught, "member")
+    resolved = taught.find("member").resolved
+    resolved.write_text(resolved.read_text().replace("value_range: null", "value_range: [[0, 4095]]"))
+    mixed = taught.experiments / "mixed"
+    mixed.mkdir()
+    (mixed / "config.yaml").write_text("members: [plain, member]\nweights: [0.5, 0.5]\nprimary_metric: dice\n")
+    with pytest.raises(ConfigError, match=r"mixed: the members read images with different data\.value_range"):
+        find_teacher(find_member(taught, "mixed"), "none")
 
 
 @pytest.mark.parametrize(

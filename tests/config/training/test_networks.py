@@ -38,6 +38,14 @@ def test_some_architectures_need_features_that_convnext_does_not_have(architectu
         NetworkSpec(architecture=architecture, backbone="convnexttiny", shape=(32, 32, 3))
 
 
+@pytest.mark.parametrize("architecture", ["DeepLabV3Plus", "DeepLabV3"])
+def test_the_strides_of_a_transformer_cannot_become_dilations(architecture: str) -> None:
+    assert NetworkSpec(architecture=architecture, backbone="convnexttiny", shape=(32, 32, 3))
+    with pytest.raises(ValidationError, match="the attention of mitb0 does not allow") as error:
+        NetworkSpec(architecture=architecture, backbone="mitb0", shape=(32, 32, 3))
+    assert str(error.value).count("use mitb0 with Unet, PSPNet, RefineNet, Segformer, MAnet") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [

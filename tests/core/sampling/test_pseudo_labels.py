@@ -57,7 +57,9 @@ def test_weights_are_one_more_plane_only_where_they_differ() -> None:
         assert np.unique(found[..., 1]).tolist() == [weight]
 
 
-@pytest.mark.parametrize(("own", "share", "added"), [(100, 0.5, 100), (100, 0.2, 25), (10, 0.75, 30), (0, 0.5, 0)])
+@pytest.mark.parametrize(
+    ("own", "share", "added"), [(100, 0.5, 100), (100, 0.2, 25), (10, 0.75, 30), (0, 0.5, 0), (10, 0.01, 1)]
+)
 def test_the_added_samples_are_a_share_of_all(own: int, share: float, added: int) -> None:
     assert added_samples(own, share) == added
 

@@ -89,8 +89,10 @@ def test_a_missing_folder_is_reported_with_the_part_of_the_path_that_exists(tmp_
 
 
 def test_a_file_in_place_of_the_folder_is_refused(draw: Draw) -> None:
-    with pytest.raises(MissingFileError, match="there is no folder"):
-        find_images(draw("a.png"), "data.images")
+    path = draw("a.png")
+    with pytest.raises(MissingFileError, match=r"data\.images: .*a\.png is a file, not a folder") as told:
+        find_images(path, "data.images")
+    assert told.value.advice == f"Name the folder of images: {path.parent}"
 
 
 def test_a_folder_without_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

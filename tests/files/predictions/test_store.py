@@ -322,6 +322,36 @@ def test_a_mean_of_predictions_that_have_changed_since_is_refused(tmp_path: Path
     assert ProbabilityStore(outer).ids == ("a",)
 
 
+@pytest.mark.parametrize("shard_bytes", [1, 1 << 20])
+def test_a_store_that_was_replaced_is_never_read_as_the_one_that_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard_bytes: int
+) -> None:
+    monkeypatch.setattr(store_module, "_SHARD_BYTES", shard_bytes)
+    folder, maps = (
+        tmp_path / "oof",
+        {name: np.full((2, 3, 1), value, np.float32) for name, value in (("a", 0), ("b", 1))},
+    )
+    store = write(folder, maps)
+    first = {image_id: store.read(image_id) for image_id in "ab"}
+    write(folder, maps, made_from="second")  # the same maps do no harm, whatever they were made from
+    assert all(np.array_equal(store.read(image_id), first[image_id]) for image_id in "ab")
+    for others in ({"a": maps["b"], "b": maps["a"]}, {"b": maps["b"], "a": maps["a"]}, {"c": maps["a"][:1]}):
+        write(folder, others)
+        with pytest.raises(ChangedError, match="were replaced or deleted while they were in use"):
+            list(store)
+    shutil.rmtree(folder)
+    with pytest.raises(ChangedError, match="were replaced or deleted"):
+        store.read("a")
+
+
+def test_a_map_that_was_damaged_after_it_was_read_is_refused(tmp_path: Path) -> None:
+    store = write(tmp_path / "oof", {"a": np.ones((2, 3, 1), np.float32)})
+    store.read("a")
+    (tmp_path / "oof" / "maps-00000.bin").write_bytes(bytes(6))
+    with pytest.raises(StorageError, match=r"map of a in maps-00000\.bin"):
+        store.read("a")
+
+
 def swap_entries(path: Path) -> None:
     """Give the first two images each other's maps."""
     header, first, second, *rest = path.read_text().splitlines()

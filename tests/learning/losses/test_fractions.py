@@ -69,3 +69,34 @@ def test_a_weight_of_one_changes_nothing_and_a_small_one_leaves_out(text: str, a
     assert value((1, 1)) == pytest.approx(float(loss(target, Outputs(tf.constant(logits)), NOTHING)), rel=1e-5)
     assert value((1, 1e-6)) == pytest.approx(alone(0), rel=1e-3)
     assert value((1e-6, 1)) == pytest.approx(alone(1), rel=1e-3)
+
+
+@pytest.mark.parametrize(("text", "activation"), with_per())
+def test_equal_weights_change_nothing_but_the_effect_of_smooth(text: str, activation: Activation) -> None:
+    name, per, _ = text.partition("(per=batch)")
+    is_smooth = name in LOSSES and "smooth" in LOSSES[name].arguments.model_fields and bool(per)
+    target = np.eye(3, dtype=np.float32)[np.random.default_rng(1).integers(0, 3, (2, 6, 6))]
+    logits = np.random.default_rng(2).normal(size=target.shape).astype(np.float32)
+
+    def value(text: str, weight: float) -> float:
+        weighted = np.concatenate([target, np.full((2, 6, 6, 1), weight, np.float32)], axis=-1)
+        return float(build_loss(parse_loss(text), activation)(weighted, Outputs(tf.constant(logits)), NOTHING))
+
+    half = value(text, 0.5)
+    assert half == pytest.approx(value(f"{name}(per=batch, smooth=2)" if is_smooth else text, 1), rel=1e-5)
+    assert (half == pytest.approx(value(text, 1), rel=1e-5)) != is_smooth
+
+
+@pytest.mark.parametrize("per", ["image", "batch"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if "positives_only" in LOSSES[name].arguments.model_fields])
+def test_a_class_that_is_nowhere_likely_does_not_occur(name: str, per: str) -> None:
+    loss = build_loss(parse_loss(f"{name}(positives_only=true, per={per})"), "sigmoid")
+    logits = np.random.default_rng(0).normal(size=(2, 6, 6, 2)).astype(np.float32)
+
+    def value(classes: int, other: float) -> float:
+        target = np.full((2, 6, 6, classes), other, np.float32)
+        target[:, 2:4, ..., 0] = 0.9
+        return float(loss(target, Outputs(tf.constant(logits[..., :classes])), NOTHING))
+
+    assert value(2, 0.004) == pytest.approx(value(1, 0.004), rel=1e-5)
+    assert value(2, 0.6) != pytest.approx(value(1, 0.6), rel=1e-3)

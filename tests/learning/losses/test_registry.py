@@ -310,20 +310,29 @@ def test_coarse_masks_count_half_of_the_finer_one(count: int, shares: tuple[floa
     assert all(np.any(gradient.numpy() != 0) for gradient in tape.gradient(value, masks))
 
 
-@pytest.mark.parametrize(("activation", "classes"), [("sigmoid", 1), ("sigmoid", 2), ("softmax", 3)])
-def test_coarse_masks_may_count_in_images_with_foreground_alone(activation: Any, classes: int) -> None:
+def of_each_image(target: Any, prediction: Any) -> Any:
+    return tf.reduce_mean((prediction - target) ** 2, axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "activation", "classes"), [*CASES, *(("mine", activation, classes) for activation, classes in NETWORKS)]
+)
+def test_coarse_masks_may_count_in_images_with_foreground_alone(text: str, activation: Any, classes: int) -> None:
     """Two images, the second empty: it has neither value nor gradient in the coarse masks."""
+    if text == "presence_crossentropy":
+        return
     target, finest = batch(activation, classes)
     target[1] = 0
     if activation == "softmax":
         target[1, ..., 0] = 1
     coarse = [tf.Variable(batch(activation, classes, seed)[1]) for seed in (1, 2)]
     supervision = DeepSupervision(weight=0.1, decay=0.5, images="positives")
-    loss = build_loss(parse_loss("mse_loss"), activation, deep_supervision=supervision)
+    plugins = {"mine": of_each_image}
+    loss = build_loss(parse_loss(text, plugins), activation, plugins=plugins, deep_supervision=supervision)
     with tf.GradientTape() as tape:
         value = loss(tf.constant(target), Outputs(tf.constant(finest), tuple(coarse)), DONE)
-    own = value_of("mse_loss", activation, target, finest)
-    first, second = (value_of("mse_loss", activation, target[:1], mask.numpy()[:1]) for mask in coarse)
+    own = value_of(text, activation, target, finest, plugins=plugins)
+    first, second = (value_of(text, activation, target[:1], mask.numpy()[:1], plugins=plugins) for mask in coarse)
     assert float(value) == pytest.approx((own + 0.1 * first + 0.05 * second) / 1.15, rel=1e-5)
     for gradient in tape.gradient(value, coarse):
         assert np.any(gradient.numpy()[0] != 0)

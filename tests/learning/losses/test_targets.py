@@ -43,6 +43,15 @@ def test_nothing_to_take_a_mean_of_is_zero() -> None:
     assert float(truth.mean_over_classes(VALUES[0, 0], np.zeros((4, 2), bool))) == 0
 
 
+def test_a_class_is_present_where_it_is_at_least_half() -> None:
+    planes = np.array([[[[0.49, 0.3]]], [[[0.5, 0.3]]]], np.float32)  # two images of one pixel
+    truth = read_truth(planes)
+    assert truth.occurs("image").numpy().tolist() == [[False, False], [True, False]]
+    assert truth.occurs("batch").numpy().tolist() == [[True, False]]
+    assert truth.of_positives("sigmoid").valid.numpy().ravel().tolist() == [0, 1]
+    assert truth.of_positives("softmax").valid.numpy().ravel().tolist() == [0, 0]
+
+
 def test_nothing_comes_through_where_it_is_not_valid() -> None:
     logits = tf.Variable([[1.0, np.nan, np.inf, -2.0]], dtype=tf.float32)
     with tf.GradientTape() as tape:

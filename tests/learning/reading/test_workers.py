@@ -1,4 +1,4 @@
-"""Also of toolkit/learning/reading/worker.py and training_samples.py."""
+"""Also of toolkit/learning/reading/worker.py."""
 
 import os
 import signal

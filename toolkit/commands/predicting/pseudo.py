@@ -11,15 +11,22 @@ from toolkit.commands.predicting.forecaster import chosen_views
 from toolkit.commands.predicting.pseudo_pictures import write_pseudo_sheet
 from toolkit.commands.predicting.pseudo_result import LabelledByFold, PseudoResult
 from toolkit.commands.session import Session
+from toolkit.config.checks.pseudo_labels import check_pseudo
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.recipe.probabilities import to_levels
 from toolkit.core.sampling.label_certainty import certainty
 from toolkit.core.sampling.pseudo_labels import LabelRule
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.pseudo.labels_made import write_labels_made
+from toolkit.files.datasets.pseudo.labels_made import read_labels_made, write_labels_made
 from toolkit.files.datasets.pseudo.teacher import Teacher, TeacherFold, find_teacher
-from toolkit.files.datasets.pseudo.unlabelled import find_unlabelled, relative_folders
+from toolkit.files.datasets.pseudo.unlabelled import (
+    absolute_folders,
+    find_unlabelled,
+    refuse_constant,
+    relative_folders,
+)
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.members import find_member
@@ -63,9 +70,11 @@ def pseudo(session: Session, name: str, *, options: PseudoOptions = PseudoOption
     images = find_unlabelled(experiment, teacher.config, options.images, teacher.config.shape[2])
     with experiment.locked():
         facts = check_test_data(images, progress, experiment.cache)
-        content = content_digest(facts)
+        refuse_constant(images, facts, progress)
+        content, folders = content_digest(facts), relative_folders(experiment, options.images)
+        _tell_replaced(teacher, folders, progress)
         made = [_label(fold, images, content, progress) for fold in teacher.folds]
-        write_labels_made(teacher, views, relative_folders(experiment, options.images), content)
+        write_labels_made(teacher, views, folders, content)
         rows = _measured(teacher, images.ids, progress)
         table, picture = experiment.pseudo_file("csv"), experiment.pseudo_file("png")
         names = [f"confidence:{fold.name}" for fold in teacher.folds]
@@ -79,6 +88,9 @@ def pseudo(session: Session, name: str, *, options: PseudoOptions = PseudoOption
         write_pseudo_sheet(picture, teacher, images, confidences, options.minimum_confidence)
     return PseudoResult(
         experiment=member.name,
+        first=teacher.members[0].member.experiment.name,
+        soft=_can_be_soft(teacher),
+        has_one_member=len(teacher.members) == 1,
         images=len(images.ids),
         views=views,
         minimum_confidence=options.minimum_confidence,
@@ -88,6 +100,7 @@ def pseudo(session: Session, name: str, *, options: PseudoOptions = PseudoOption
                 made[number],
                 int((confidences[:, number] >= options.minimum_confidence).sum()),
                 float(np.median(confidences[:, number])),
+                float(confidences[:, number].max()),
                 int(sum(values[1][number] for values in rows)),
             )
             for number, fold in enumerate(teacher.folds)
@@ -96,6 +109,31 @@ def pseudo(session: Session, name: str, *, options: PseudoOptions = PseudoOption
         picture=str(picture),
         seconds=round(time.perf_counter() - started, 1),
     )
+
+
+def _tell_replaced(teacher: Teacher, folders: Sequence[Path], progress: Progress) -> None:
+    """Say that labels of other images are replaced: a teacher has one set of labels."""
+    name = teacher.member.name
+    before = read_labels_made(teacher.member.experiment).get(name)
+    if before is not None and before["images"] != [folder.as_posix() for folder in folders]:
+        experiment = teacher.member.experiment
+        of = ", ".join(map(str, absolute_folders(experiment, before["images"]))) or "the test images"
+        progress.say(
+            f"these labels of {name} replace those of {of}; to have both, name all folders at once: "
+            f"tk pseudo {name} --images FOLDER --images FOLDER"
+        )
+
+
+def _can_be_soft(teacher: Teacher) -> bool:
+    """Whether the configuration of the first member, with these labels, could learn probabilities."""
+    plugins = names_defined_beside(teacher.members[0].member.experiment.config)
+    student = teacher.config.model_copy(update={"pseudo": {"from": teacher.member.name}})
+    try:
+        for number in range(len(student.stages)):
+            check_pseudo(student, number, plugins)
+    except ValueError:
+        return False
+    return True
 
 
 def _label(fold: TeacherFold, images: Images, content: str, progress: Progress) -> bool:

@@ -1,5 +1,6 @@
 """The result of `tk pseudo`."""
 
+import math
 from dataclasses import dataclass
 
 from toolkit.messages import Table
@@ -18,14 +19,23 @@ class LabelledByFold:
     made: bool
     certain: int
     median_confidence: float
+    highest_confidence: float
     positive: int
 
 
 @dataclass(frozen=True)
 class PseudoResult(Result):
-    """The labels of `images` images by the networks of each fold; `table` has the confidence of each image."""
+    """The labels of `images` images by the networks of each fold; `table` has the confidence of each image.
+
+    `first` is the experiment that an experiment which learns from them may extend: the teacher, or the first member of
+    an ensemble; `soft` says whether its losses and transforms take probabilities. With `has_one_member` the confidences
+    are those that a student with the same folds sees; of several members it sees that of their mean.
+    """
 
     experiment: str
+    first: str
+    soft: bool
+    has_one_member: bool
     images: int
     views: str
     minimum_confidence: float
@@ -52,10 +62,19 @@ class PseudoResult(Result):
 
     def next_steps(self) -> list[str]:
         """The files, and how another experiment learns from the labels."""
-        source = self.experiment.partition(":")[0]
+        least, told = self.minimum_confidence, []
+        lacking = [one for one in self.folds if not one.certain] if self.has_one_member else []
+        if lacking:
+            least = math.floor(100 * min(one.highest_confidence for one in self.folds)) / 100
+            highest = ", ".join(f"{one.name} (at most {one.highest_confidence:.3f})" for one in lacking)
+            advice = f"train the teacher longer, or set a minimum_confidence of at most {least:g}"
+            told = [f"no label is certain enough for a student's fold that learns from {highest}: {advice}"]
+        soft = "" if self.soft else ", soft: false"
+        keys = f'{{from: "{self.experiment}", minimum_confidence: {least:g}{soft}}}'
         return [
             f"table: {self.table}",
             f"picture: {self.picture}",
-            f"In the config.yaml of another experiment: pseudo: {{from: {self.experiment}}}",
-            f"next: tk new NAME --extends {source} --set 'pseudo={{from: \"{self.experiment}\"}}'",
+            *told,
+            f"In the config.yaml of another experiment: pseudo: {keys}",
+            f"next: tk new NAME --extends {self.first} --set 'pseudo={keys}'",
         ]

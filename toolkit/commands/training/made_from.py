@@ -14,10 +14,15 @@ from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.errors import ChangedError
 from toolkit.files.code.own_modules import sources_of
 from toolkit.files.datasets.dataset import background_digest
-from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.disk.digests import file_digest
 from toolkit.files.disk.installed_weights import installed_weights
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.initial_weights import check_initial_weights, fold_with_weights, refuse_fold_weights
+from toolkit.files.experiment.initial_weights import (
+    check_initial_weights,
+    fold_with_weights,
+    joined_digest,
+    refuse_fold_weights,
+)
 from toolkit.files.experiment.resolved import (
     Resolved,
     changed_code,
@@ -101,7 +106,7 @@ def code_and_weights(job: TrainingJob, progress: Progress) -> dict[str, str]:
             )
             for number, value in given
         ]
-        digests["initial_weights"] = digest(" ".join(found).encode())
+        digests["initial_weights"] = joined_digest(found)
     return digests
 
 

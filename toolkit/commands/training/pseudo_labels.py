@@ -10,15 +10,17 @@ from toolkit.config.loading import Loaded
 from toolkit.config.members import parse_member
 from toolkit.config.models import Config
 from toolkit.config.stage_values import stage_key
+from toolkit.config.training.negatives import parse_negatives
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.unseen import ImageSet
-from toolkit.errors import ChangedError, ConfigError, NothingToLearnError, ToolkitError
+from toolkit.core.sampling.epoch_sampling import Negatives
+from toolkit.errors import ChangedError, ConfigError, NothingToLearnError, ToolkitError, counted
 from toolkit.files.datasets.dataset import Dataset
 from toolkit.files.datasets.pseudo.allowed_labels import AllowedFold, Unlabelled, allowed_labels
 from toolkit.files.datasets.pseudo.labels_made import folds_of_members, labels_of
 from toolkit.files.datasets.pseudo.pseudo_pool import PseudoPools
 from toolkit.files.datasets.pseudo.seen_images import LabelsUsed, SeenImages, UsedByFold, pictures_of
-from toolkit.files.datasets.pseudo.teacher import Teacher, find_teacher
+from toolkit.files.datasets.pseudo.teacher import Teacher, find_teacher, other_reading
 from toolkit.files.datasets.pseudo.unlabelled import absolute_folders, find_unlabelled
 from toolkit.files.disk.digests import digest
 from toolkit.files.experiment.folder import Experiment
@@ -55,10 +57,10 @@ def find_pseudo_labels(
 
     Raises:
         MissingFileError, NotReadyError: the teacher, its labels or its images are not there.
-        ConfigError: the teacher is the experiment itself, or predicts other classes.
+        ConfigError: the teacher is the experiment itself, predicts other classes, or reads images otherwise.
         ChangedError: the labels are not those of the present networks, settings and images of the teacher.
         FoldsError: all networks of the teacher saw images that a fold holds out.
-        NothingToLearnError: no label is certain enough for a stage and fold.
+        NothingToLearnError: no label is certain enough for a stage and fold, or its rule for negatives chooses none.
     """
     found: dict[str, list[AllowedFold]] = {}
     pictures: set[str] = set()
@@ -75,7 +77,8 @@ def find_pseudo_labels(
                 found[spec.teacher] = allowed_labels(teacher, unlabelled, seen, folds, progress=progress)
             pictures |= set(pictures_of(unlabelled.facts)) - {""}
             told += _described(spec.teacher, teacher, unlabelled, found[spec.teacher])
-        _refuse_too_few(where, spec, number, found[spec.teacher], progress)
+        _refuse_too_few(where, spec, parse_negatives(stage.negatives), found[spec.teacher], number)
+        _tell_taken(spec, found[spec.teacher], number, progress)
     if not found:
         return PseudoLabels()
     pools = {(name, fold): one.pool for name, allowed in found.items() for fold, one in enumerate(allowed)}
@@ -119,6 +122,14 @@ def _teacher(experiment: Experiment, config: Config, name: str, progress: Progre
             f"({', '.join(own.names)}, {own.activation})",
             "Use a teacher with the same classes and activation.",
         )
+    differing = other_reading(teacher.config, config)
+    if differing is not None:
+        key, expected, found = differing
+        raise ConfigError(
+            f"{name} reads images with {key}: {expected}, this experiment with {found}, so that pseudo-labelled images "
+            "would be other pixels than labelled ones",
+            f"Use a teacher that reads images as this experiment does, or set {key} as {name} has it.",
+        )
     folders = absolute_folders(member.experiment, made["images"])
     cache = experiment.cache
     images = find_unlabelled(member.experiment, teacher.config, folders, teacher.config.shape[2])
@@ -144,18 +155,37 @@ def _described(name: str, teacher: Teacher, unlabelled: Unlabelled, allowed: Seq
 
 
 def _refuse_too_few(
-    where: str, spec: PseudoSpec, stage: int, allowed: Sequence[AllowedFold], progress: Progress
+    where: str, spec: PseudoSpec, negatives: Negatives, allowed: Sequence[AllowedFold], stage: int
 ) -> None:
-    """Say how many images each fold learns from, and refuse a fold without any."""
+    """Refuse a fold that would learn from no image."""
     for fold, one in enumerate(allowed):
-        pool, taken = one.pool, len(one.pool.taken(spec.minimum_confidence))
-        if not taken:
-            most = float(pool.confidence.max(initial=0))
+        pool, taken = one.pool, one.pool.taken(spec.minimum_confidence)
+        may = f"of {spec.teacher} that fold {fold} may learn from"
+        if not pool.ids:
             raise NothingToLearnError(
-                f"{where}: no label of {spec.teacher} that fold {fold} may learn from has a confidence of at least "
-                f"{spec.minimum_confidence:g}; the highest is {most:.3f}",
+                f"{where}: there is no label {may}: each image shows what it or the hold-out keeps back",
+                f"Label other images: tk pseudo {spec.teacher} --images FOLDER",
+            )
+        if not len(taken):
+            raise NothingToLearnError(
+                f"{where}: no label {may} has a confidence of at least {spec.minimum_confidence:g}; the highest is "
+                f"{float(pool.confidence.max()):.3f}",
                 "Set a lower minimum_confidence.",
             )
+        if negatives.kind != "real" and not pool.has_foreground[taken].any():
+            lower = "or a lower minimum_confidence" if pool.has_foreground.any() else "or use another teacher"
+            raise NothingToLearnError(
+                f"{where}: none of the {counted(len(taken), 'label')} {may} with a confidence of at least "
+                f"{spec.minimum_confidence:g} has foreground, and negatives of stages.{stage} chooses as many without "
+                "foreground as go with those that have it: none",
+                f"Set negatives: real in this stage, {lower}.",
+            )
+
+
+def _tell_taken(spec: PseudoSpec, allowed: Sequence[AllowedFold], stage: int, progress: Progress) -> None:
+    """Say how many images each fold learns from."""
+    for fold, one in enumerate(allowed):
+        pool, taken = one.pool, len(one.pool.taken(spec.minimum_confidence))
         shown = f", {pool.left_out} left out because they show what it holds out" if pool.left_out else ""
         progress.say(
             f"fold {fold} · stage {stage}: {taken} of {len(pool.ids)} images labelled by {', '.join(pool.models)} "

@@ -31,6 +31,9 @@ BACKBONES = (
 WITHOUT_HALF = tuple(name for name in BACKBONES if name.startswith(("convnext", "mitb")))
 """Encoders whose finest features have a quarter of the input's sides."""
 
+WITHOUT_DILATION = tuple(name for name in BACKBONES if name.startswith("mitb"))
+"""Encoders whose strides cannot become dilations: attention sees the positions of features as they are."""
+
 UNPUBLISHED = tuple(name for name in BACKBONES if name.endswith("v1") or name.startswith("mitb"))
 """Encoders whose pretrained weights come in files of the user alone."""
 

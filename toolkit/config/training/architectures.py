@@ -55,6 +55,8 @@ class ArchitectureOptions(ClosedModel):
     has_backbone: ClassVar[bool] = True
     needs_half: ClassVar[bool] = False
     """Whether it uses encoder features with half of the input's sides."""
+    dilates: ClassVar[bool] = False
+    """Whether it makes dilations of the encoder's later strides."""
     refused: ClassVar[Mapping[str, str]] = {}
     """Values of the options below, or the options themselves, that the architecture does not have, and why."""
 
@@ -208,6 +210,7 @@ class DeepLabV3PlusOptions(ArchitectureOptions):
     """Options of DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder."""
 
     builder: ClassVar[str] = "deeplab.deeplab"
+    dilates: ClassVar[bool] = True
     refused: ClassVar[Mapping[str, str]] = {
         "hypercolumn": "the decoder of DeepLabV3Plus has a single level",
         "deep_supervision": "the decoder of DeepLabV3Plus has a single level",

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from toolkit.config.keras.backbones import (
     BACKBONES,
+    WITHOUT_DILATION,
     WITHOUT_HALF,
     EncoderScaling,
     FirstConvolution,
@@ -58,12 +59,19 @@ def check_backbone(architecture: str, backbone: str | None) -> None:
         return
     if backbone is None:
         raise ValueError(f"{architecture} requires a backbone, received null; ModularUnet has none")
+    reason = _lacking(architecture, backbone)
+    if reason is not None:
+        possible = [name for name, it in ARCHITECTURES.items() if it.has_backbone and _lacking(name, backbone) is None]
+        raise ValueError(f"{architecture} {reason}; use {backbone} with {', '.join(possible)}")
+
+
+def _lacking(architecture: str, backbone: str) -> str | None:
+    """What an architecture needs that the encoder does not have; None if it can be built on it."""
     if ARCHITECTURES[architecture].needs_half and backbone in WITHOUT_HALF:
-        possible = [name for name, it in ARCHITECTURES.items() if it.has_backbone and not it.needs_half]
-        raise ValueError(
-            f"{architecture} needs features with half of the input's sides, and {backbone} begins with a quarter; use "
-            f"{backbone} with {', '.join(possible)}"
-        )
+        return f"needs features with half of the input's sides, and {backbone} begins with a quarter"
+    if ARCHITECTURES[architecture].dilates and backbone in WITHOUT_DILATION:
+        return f"turns strides of the encoder into dilations, which the attention of {backbone} does not allow"
+    return None
 
 
 def check_shape(architecture: str, options: ArchitectureOptions | None, shape: tuple[int, int, int]) -> None:

@@ -95,8 +95,8 @@ class LabelRule:
 
 
 def added_samples(own: int, share: float) -> int:
-    """How many samples join `own` samples of an epoch so that they are a share (0–1) of all."""
-    return round(own * share / (1 - share))
+    """How many samples join `own` samples of an epoch so that they are a share (0–1) of all; at least one."""
+    return max(1, round(own * share / (1 - share))) if own else 0
 
 
 def draw_evenly(positions: Integers, count: int, *draw: int) -> Integers:

@@ -110,7 +110,7 @@ def check_initial_weights(
                 f"{key}: there is no file {value}", "Paths are relative to the configuration file that has them."
             )
         refuse_fold_weights(path, key)
-        return file_digest(path)
+        return _content(experiment, value, wanted, num_seeds)
     other = weights_of(value)
     source = experiment.sibling(other.experiment)
     _refuse_unsuitable(experiment, source, value, key)
@@ -124,8 +124,34 @@ def check_initial_weights(
     for fold in wanted:
         if not source.stage(fold, stage).is_complete():
             raise NotReadyError(f"{key}: {value} is not finished for fold {fold}", f"Run: tk fit {source.name}")
-    paths = [_stage_folder(source, stage, fold, repeat).best_weights for fold in wanted for repeat in range(num_seeds)]
-    return digest("".join(file_digest(path) for path in paths).encode())
+    return _content(experiment, value, wanted, num_seeds)
+
+
+def _content(experiment: Experiment, value: str, wanted: Sequence[int], num_seeds: int) -> str:
+    """A digest of all weight files that `initial_weights_path` gives for these folds and seeds; raises OSError."""
+    if is_weight_file(value):
+        return file_digest(Path(value))
+    places = [initial_weights_path(experiment, value, fold, repeat) for fold in wanted for repeat in range(num_seeds)]
+    return digest("".join(file_digest(path) for path in places if path is not None).encode())
+
+
+def joined_digest(of_stages: Sequence[str]) -> str:
+    """One digest from those of `check_initial_weights` for each stage that names weights."""
+    return digest(" ".join(of_stages).encode())
+
+
+def weights_now(experiment: Experiment, values: Sequence[str], *, folds_count: int, num_seeds: int) -> str | None:
+    """The digest of the files that stages with these `initial_weights` would start from now, as `joined_digest` gives.
+
+    None if any of the files is no longer there.
+
+    Raises:
+        ToolkitError: the resolved.yaml of an experiment is missing or damaged.
+    """
+    try:
+        return joined_digest([_content(experiment, value, range(folds_count), num_seeds) for value in values])
+    except OSError:
+        return None
 
 
 def _refuse_unsuitable(experiment: Experiment, source: Experiment, value: str, key: str) -> None:

@@ -269,6 +269,10 @@ def _of_channels(folder: Path, key: str, pattern: str, names: FileNames) -> list
 
 
 def _refuse_missing(folder: Path, key: str) -> None:
+    if folder.is_file():
+        raise MissingFileError(
+            f"{key}: {folder} is a file, not a folder", f"Name the folder of images: {folder.parent}"
+        )
     if not folder.is_dir():
         raise MissingFileError(f"{key}: there is no folder {folder}", path_advice(folder, key))
 

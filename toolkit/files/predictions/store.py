@@ -20,7 +20,7 @@ from toolkit.config.yaml.file_paths import regular
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread
-from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
+from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError, ToolkitError
 from toolkit.files.disk.changes import delete_folder, make_folder, open_new, rename, sync
 from toolkit.files.disk.digests import file_digest, ids_digest
 from toolkit.files.disk.json_files import STRICT, read_json, write_json
@@ -230,8 +230,9 @@ class ProbabilityStore:
             self._presence = _read_presence(folder, manifest["presence"]) if "presence" in manifest else {}
         except (MissingFileError, StorageError, OSError, ValueError, OverflowError) as error:
             raise _damaged(folder) from error
-        self._unchecked = {image_id for image_id, place in self._places.items() if place.checksum is not None}
-        sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
+        self._manifest = manifest
+        shards = [folder / _shard_name(number) for number in range(len(manifest["shard_bytes"]))]
+        sizes = [path.stat().st_size if path.is_file() else -1 for path in shards]
         if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
             raise _damaged(folder)
 
@@ -254,20 +255,28 @@ class ProbabilityStore:
         """The map of one image as it is stored, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
 
         Raises:
-            StorageError: the map is damaged, which is checked when it is first read.
+            StorageError: the map is damaged.
+            ChangedError: the store was replaced or deleted since it was opened.
         """
         place = self._places[image_id]
         shard = self.folder / _shard_name(place.shard)
         try:
-            values: Stored = np.fromfile(regular(shard), self._type, math.prod(place.shape), offset=place.offset)
-            found = values.reshape(place.shape)
+            values = np.fromfile(regular(shard), self._type, math.prod(place.shape), offset=place.offset)
+            found: Stored = values.reshape(place.shape)
         except (OSError, ValueError) as error:
-            raise _damaged(self.folder) from error
-        if image_id in self._unchecked:
-            if zlib.crc32(values.data) != place.checksum:
-                raise _damaged(self.folder, f"the map of {image_id} in {shard.name} is not what was written")
-            self._unchecked.discard(image_id)
+            raise self._unreadable() from error
+        # Always: another command may have replaced the store since it was opened.
+        if place.checksum is not None and zlib.crc32(values.data) != place.checksum:
+            raise self._unreadable(f"the map of {image_id} in {shard.name} is not what was written")
         return found
+
+    def _unreadable(self, *how: str) -> ToolkitError:
+        if is_made(self.folder) and _read_manifest(self.folder) == self._manifest:
+            return _damaged(self.folder, *how)
+        return ChangedError(
+            f"the predictions in {self.folder} were replaced or deleted while they were in use",
+            "Run the command again when no other command makes predictions there.",
+        )
 
     def presence(self, image_id: str) -> Presence | None:
         """The probability that each class occurs in an image, `float32 (classes,)`, 0–1, averaged like the maps.
@@ -388,7 +397,3 @@ def _again(folder: Path) -> str:
 
 def _shard_name(number: int) -> str:
     return f"maps-{number:05d}.bin"
-
-
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1

@@ -78,7 +78,7 @@ class Mixing:
     def _foreground(self, target: Targets) -> npt.NDArray[np.bool_]:
         """The foreground, `bool (height, width)`; with softmax the first plane is background."""
         planes = target[..., 1 if self._activation == "softmax" else 0 : self._classes]
-        foreground: npt.NDArray[np.bool_] = np.any((planes > 0.5) & (planes <= 1), axis=2)
+        foreground: npt.NDArray[np.bool_] = np.any((planes >= 0.5) & (planes <= 1), axis=2)
         return foreground
 
 

@@ -31,7 +31,7 @@ def boundary_distances(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float3
     everywhere if all other pixels are of one kind.
 
     Args:
-        planes: `float32 (batch, height, width, classes)`: above 0.5 inside, below 0 ignored, outside otherwise.
+        planes: `float32 (batch, height, width, classes)`: from 0.5 on inside, below 0 ignored, outside otherwise.
 
     Returns:
         `float32`, of the same shape.
@@ -39,7 +39,7 @@ def boundary_distances(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float3
     distances = np.zeros_like(planes)
     for image, kind in np.ndindex(planes.shape[0], planes.shape[3]):
         plane = planes[image, :, :, kind]
-        inside = plane > 0.5
+        inside = plane >= 0.5
         outside = ~inside & (plane >= 0)
         if inside.any() and outside.any():
             to_inside, to_outside = (

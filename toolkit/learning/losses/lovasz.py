@@ -41,9 +41,8 @@ def _lovasz(truth: Truth, errors: Tensor, arguments: LovaszArguments, *, positiv
     places = tf.math.invert_permutation(tf.reshape(order + pixels * tf.range(rows)[:, None], [-1]))
     slopes = tf.reshape(tf.gather(tf.reshape(slopes, [-1]), places), [rows, pixels])
     positive = _elu_plus_one(errors) if arguments.activation == "elu+1" else tf.nn.relu(errors)
-    by_class = [-1, truth.target.shape[-1]]
-    values = tf.reshape(tf.reduce_sum(positive * tf.stop_gradient(slopes), axis=1), by_class)
-    occurs = tf.reshape(tf.reduce_any(labels > 0, axis=1), by_class) if positives_only else None
+    values = tf.reshape(tf.reduce_sum(positive * tf.stop_gradient(slopes), axis=1), [-1, truth.target.shape[-1]])
+    occurs = truth.occurs(arguments.per) if positives_only else None
     return truth.mean_over_classes(values, occurs, of_images=arguments.per == "image")
 
 

@@ -60,5 +60,4 @@ def presence_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyA
     occurs = tf.reduce_max(truth.target, axis=(1, 2))
     labels = occurs * (1 - arguments.label_smoothing) + arguments.label_smoothing / 2
     values = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
-    known = tf.reduce_max(truth.valid, axis=(1, 2)) > 0
-    return truth.mean_over_classes(values, tf.broadcast_to(known, tf.shape(values)))
+    return truth.mean_over_classes(values)

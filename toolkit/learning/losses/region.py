@@ -23,22 +23,21 @@ def dice_loss(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -
     Over the whole batch by default, because the Dice of an empty image has no useful gradient.
     """
     overlap, smooth = _overlap(truth, probabilities, arguments), arguments.smooth
-    return _mean(
-        truth, 1 - (2 * overlap.both + smooth) / (overlap.target + overlap.predicted + smooth), overlap, arguments
-    )
+    dice = (2 * overlap.both + smooth) / (overlap.target + overlap.predicted + smooth)
+    return _mean(truth, 1 - dice, arguments)
 
 
 def jaccard_loss(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> Tensor:
     """1 - intersection over union."""
     overlap, smooth = _overlap(truth, probabilities, arguments), arguments.smooth
     union = overlap.target + overlap.predicted - overlap.both
-    return _mean(truth, 1 - (overlap.both + smooth) / (union + smooth), overlap, arguments)
+    return _mean(truth, 1 - (overlap.both + smooth) / (union + smooth), arguments)
 
 
 def tversky_loss(truth: Truth, probabilities: Tensor, arguments: TverskyArguments) -> Tensor:
     """1 - Tversky index, which weighs false positives and negatives (Salehi et al. 2017, arXiv:1706.05721)."""
     overlap = _overlap(truth, probabilities, arguments)
-    return _mean(truth, _tversky(overlap, arguments), overlap, arguments)
+    return _mean(truth, _tversky(overlap, arguments), arguments)
 
 
 def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTverskyArguments) -> Tensor:
@@ -47,7 +46,7 @@ def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTver
     In that paper alpha weighs the false negatives; here it weighs the false positives, as in the Tversky loss.
     """
     overlap = _overlap(truth, probabilities, arguments)
-    return _mean(truth, _root(_tversky(overlap, arguments), 1 / arguments.gamma), overlap, arguments)
+    return _mean(truth, _root(_tversky(overlap, arguments), 1 / arguments.gamma), arguments)
 
 
 def _overlap(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> _Overlap:
@@ -72,6 +71,6 @@ def _root(values: Tensor, exponent: float) -> Tensor:
     return tf.where(values > _STRAIGHT_BELOW, power, values * _STRAIGHT_BELOW ** (exponent - 1))
 
 
-def _mean(truth: Truth, values: Tensor, overlap: _Overlap, arguments: RegionArguments) -> Tensor:
-    counted = overlap.target > 0 if arguments.positives_only else None
+def _mean(truth: Truth, values: Tensor, arguments: RegionArguments) -> Tensor:
+    counted = truth.occurs(arguments.per) if arguments.positives_only else None
     return truth.mean_over_classes(values, counted, of_images=arguments.per == "image")

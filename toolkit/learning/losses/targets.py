@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.learning.runtime import tf
 
 Tensor = Any
 """`tf.Tensor`; TensorFlow has no types that mypy can read."""
+
+_PRESENT = 0.5
+"""From this target on, a class is present in a pixel: mixing and soft labels make fractions."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class Truth:
     pixel_weights: Tensor | None = None
 
     @property
-    def image_weights(self) -> Tensor | None:
-        """What images count, (batch, 1): the mean of their pixels; None for equal weights."""
-        return None if self.pixel_weights is None else tf.reduce_mean(self.pixel_weights, axis=(1, 2))
+    def image_weights(self) -> Tensor:
+        """What images count, (batch, 1): the mean of their pixels; 0 if all of these are ignored."""
+        known = tf.reduce_max(self.valid, axis=(1, 2))
+        return known if self.pixel_weights is None else known * tf.reduce_mean(self.pixel_weights, axis=(1, 2))
 
     def weighted(self, values: Tensor) -> Tensor:
         """`values (batch, height, width, …)`, each times what its pixel counts."""
@@ -37,9 +41,14 @@ class Truth:
     def of_positives(self, activation: Activation) -> "Truth":
         """The truth with all pixels ignored of images without foreground; with softmax, class 0 is background."""
         foreground = self.target[..., 1:] if activation == "softmax" else self.target
-        positive = tf.reduce_max(foreground, axis=(1, 2, 3), keepdims=True) > 0
+        positive = tf.reduce_max(foreground, axis=(1, 2, 3), keepdims=True) >= _PRESENT
         kept = tf.cast(positive, tf.float32)
         return replace(self, target=self.target * kept, valid=self.valid * kept)
+
+    def occurs(self, per: Literal["image", "batch"]) -> Tensor:
+        """Whether each class is present in any pixel, bool (rows, classes): a row for each image, or for the batch."""
+        highest = tf.reduce_max(self.target, axis=(1, 2))
+        return (highest if per == "image" else tf.reduce_max(highest, axis=0, keepdims=True)) >= _PRESENT
 
     def where_valid(self, values: Tensor, elsewhere: float = 0.0) -> Tensor:
         """`values (batch, height, width, …)`, replaced by a constant in ignored pixels, which then have no gradient."""
@@ -59,17 +68,18 @@ class Truth:
         return _mean(values * weights, weights)
 
     def mean_over_images(self, values: Tensor) -> Tensor:
-        """Mean of `values (batch,)` over images."""
-        weights = tf.ones_like(values) if self.image_weights is None else self.image_weights[:, 0]
+        """Mean of `values (batch,)` over images; those of which all pixels are ignored are left out."""
+        weights = self.image_weights[:, 0]
         return _mean(values * weights, weights)
 
     def mean_over_classes(self, values: Tensor, counted: Tensor | None = None, *, of_images: bool = True) -> Tensor:
         """Mean of `values (rows, classes)`, weighted by class, where `counted`, bool of the same shape, is true.
 
-        Rows are images, with their weights, or else the whole batch, whose pixels were weighted before.
+        Rows are images, with their weights, of which those without valid pixels are left out; or else the whole batch,
+        whose pixels were weighted before.
         """
         weights = tf.ones_like(values)
-        if of_images and self.image_weights is not None:
+        if of_images:
             weights *= self.image_weights
         if self.class_weights is not None:
             weights *= self.class_weights

@@ -35,7 +35,7 @@ class LabelMaps:
     blender: Blender
 
     def voices(self, image_id: str) -> list[list[Stored]]:
-        """The map of each network, (height, width, classes), member by member; raises StorageError."""
+        """The map of each network, (height, width, classes), member by member; raises StorageError, ChangedError."""
         return [[store.read(image_id) for store in of_member] for of_member in self.stores]
 
     def mean(self, voices: Sequence[Sequence[Stored]]) -> Levels:
@@ -78,6 +78,7 @@ class PseudoLabelled(LabelledImages):
         Raises:
             DataError: the image has another size than its label.
             StorageError: the label is damaged.
+            ChangedError: the labels were replaced since they were found.
         """
         return self._read_as_said(self._levels(image_id))
 

@@ -1,23 +1,26 @@
 """Which images the networks of a fold saw in training: their own, and those of what they learnt from in turn."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter, with_config
 from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked by pydantic
 
 from toolkit.config.models import Config
+from toolkit.config.training.networks import has_backbone
 from toolkit.config.training.stages import is_weight_file, weights_of
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.unseen import ImageSet, trained_on
-from toolkit.errors import ChangedError
+from toolkit.errors import ChangedError, ConfigError, counted, listing
 from toolkit.files.data.finding import find_extra_images
 from toolkit.files.datasets.dataset import Dataset, find_labelled
 from toolkit.files.datasets.pseudo.teacher import TeacherFold
 from toolkit.files.disk.json_files import STRICT, read_json, write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.initial_weights import weights_now
 from toolkit.files.experiment.resolved import Resolved, config_of, read_resolved
 from toolkit.files.inspection.checking import DataIndex, check_training_data
 from toolkit.files.inspection.image_facts import ImageFacts
@@ -75,17 +78,27 @@ class SeenImages:
     config: Config
     dataset: Dataset
     progress: Progress
+    _started_from: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def by(self, fold: TeacherFold) -> ImageSet:
-        """What the networks of a fold saw; raises as `find_dataset`, and ChangedError if it is no longer known."""
+        """What the networks of a fold saw.
+
+        Weights in files that belong to no experiment are named in a warning: what these saw is not known.
+
+        Raises:
+            ChangedError: it is no longer known what they saw.
+            ConfigError: what their own teachers saw is known for another number of channels alone.
+            ToolkitError: the data of an experiment cannot be read, as in `find_dataset`.
+        """
         return self._by(fold.member.experiment, fold.fold, ())
 
     def _by(self, experiment: Experiment, fold: int, before: Collection[str]) -> ImageSet:
         resolved, table = read_resolved(experiment), read_fold_table(experiment.folds)
         found = trained_on(table.ids, self._pictures(experiment, resolved, table.ids), table.folds, fold)
         found |= self._extra(experiment, resolved)
-        used = read_labels_used(experiment)
+        config, used = config_of(experiment, resolved), read_labels_used(experiment)
         if used is not None:
+            _refuse_other_channels(experiment, config, self.config)
             of_fold = used["folds"][fold]
             found |= ImageSet(frozenset(of_fold["ids"]), frozenset(of_fold["pictures"]) | frozenset(used["pictures"]))
         elif "pseudo_labels" in resolved.digests:
@@ -94,10 +107,11 @@ class SeenImages:
                 f"{experiment.name} had seen",
                 f"Restore it, or train again: tk fit {experiment.name} --restart",
             )
-        for name in _weights_from(resolved):
-            source = experiment.sibling(name)
-            if name not in before and source.resolved.is_file() and source.folds.is_file():
-                found |= self._by(source, fold, (*before, experiment.name))
+        if experiment.name not in self._started_from:
+            self._started_from[experiment.name] = _weights_from(experiment, resolved, config, self.progress)
+        for name in self._started_from[experiment.name]:
+            if name not in before:
+                found |= self._by(experiment.sibling(name), fold, (*before, experiment.name))
         return found
 
     def _has_same_data(self, resolved: Resolved) -> bool:
@@ -130,10 +144,47 @@ class SeenImages:
         )
 
 
-def _weights_from(resolved: Resolved) -> list[str]:
-    """The experiments whose weights stages start from."""
-    given = [stage.get("initial_weights") for stage in resolved.config["stages"]]
-    return [weights_of(value).experiment for value in given if value is not None and not is_weight_file(value)]
+def _weights_from(experiment: Experiment, resolved: Resolved, config: Config, progress: Progress) -> list[str]:
+    """The experiments whose weights stages started from; warns of files, and refuses what is gone or has changed."""
+    given = [stage.initial_weights for stage in config.stages if stage.initial_weights is not None]
+    files = [value for value in given if is_weight_file(value)]
+    if isinstance(config.encoder_weights, Path) and has_backbone(config.architecture):
+        files.append(str(config.encoder_weights))
+    for file in dict.fromkeys(files):
+        progress.warn(
+            f"pseudo: {experiment.name} started from the weights in {file}, which belong to no experiment: whether "
+            "they saw images that a fold or the hold-out keeps back cannot be checked"
+        )
+    names = [weights_of(value).experiment for value in given if not is_weight_file(value)]
+    gone = [name for name in names if not _is_known(experiment.sibling(name))]
+    if gone:
+        raise ChangedError(
+            f"{experiment.name} started from weights of {listing(gone)}, whose resolved.yaml or folds.csv is missing, "
+            "so that it is not known which images they had seen",
+            f"Restore it, or train again without it: tk fit {experiment.name} --restart",
+        )
+    now = weights_now(experiment, given, folds_count=config.folds_count, num_seeds=config.num_seeds)
+    if names and now not in (None, resolved.digests.get("initial_weights")):
+        raise ChangedError(
+            f"{experiment.name} started from weights of {listing(names)} that have changed since, so that it is not "
+            "known which images they had seen",
+            f"Train again: tk fit {experiment.name} --restart",
+        )
+    return names
+
+
+def _is_known(experiment: Experiment) -> bool:
+    return experiment.resolved.is_file() and experiment.folds.is_file()
+
+
+def _refuse_other_channels(experiment: Experiment, theirs: Config, own: Config) -> None:
+    """Refuse pseudo.used.json of images with another number of channels: its digests are of other pixels."""
+    if theirs.shape[2] != own.shape[2]:
+        raise ConfigError(
+            f"{experiment.name} learnt pseudo-labels of images with {counted(theirs.shape[2], 'channel')}, and what "
+            f"its teachers had seen is recorded for these; this experiment reads {own.shape[2]}",
+            f"Set the last number of shape to {theirs.shape[2]}, or use a teacher without pseudo-labels.",
+        )
 
 
 def beyond_training(

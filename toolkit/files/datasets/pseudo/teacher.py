@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
@@ -84,7 +85,7 @@ def find_teacher(member: Member, views: str) -> Teacher:
     Raises:
         NotReadyError: nothing is trained.
         ConfigError: an ensemble has ensembles as members whose means are of different kinds, or members that expect
-            different numbers of channels.
+            different numbers of channels or read images otherwise.
         ChangedError: the code of the user has changed since.
     """
     leaves = _leaves(member, 1.0)
@@ -104,7 +105,40 @@ def find_teacher(member: Member, views: str) -> Teacher:
             f"({', '.join(map(str, sorted(channels)))})",
             "Use an ensemble whose members expect the same number as the teacher.",
         )
-    return Teacher(member, found, means.pop())
+    teacher = Teacher(member, found, means.pop())
+    for fold in teacher.folds:
+        differing = other_reading(teacher.config, fold.networks.config)
+        if differing is not None:
+            key, first, other = differing
+            raise ConfigError(
+                f"{member.name}: the members read images with different {key}: {first} and {other}",
+                "Use an ensemble whose members read images alike as the teacher.",
+            )
+    return teacher
+
+
+def other_reading(theirs: Config, own: Config) -> tuple[str, str, str] | None:
+    """The first key by which two configurations make other pixels of the same image file, and its values, as text.
+
+    None if they read alike, apart from the number of channels.
+    """
+    for key, first, second in zip(_READING, _reading(theirs.data), _reading(own.data), strict=True):
+        if first != second:
+            return key, _as_text(first), _as_text(second)
+    return None
+
+
+_READING = ("data.value_range", "data.planes", "data.channels")
+
+
+def _reading(data: DataConfig) -> tuple[tuple[Any, ...], ...]:
+    """The values of `_READING`; the same range of all channels is one, and what is not set is empty."""
+    ranges = data.ranges[:1] if len(set(data.ranges)) == 1 else data.ranges
+    return ranges, data.planes or (), data.channels or ()
+
+
+def _as_text(value: tuple[Any, ...]) -> str:
+    return str([list(one) if isinstance(one, tuple) else one for one in value]) if value else "the default"
 
 
 def _leaves(member: Member, weight: float, mean: Mean = "probability") -> list[tuple[Member, float, Mean]]:

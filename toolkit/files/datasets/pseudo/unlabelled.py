@@ -7,12 +7,14 @@ from pathlib import Path
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config
 from toolkit.config.yaml.file_paths import seen_from
-from toolkit.errors import ConfigError, DataError, MissingFileError, listing
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import ImageFiles, find_image_files
 from toolkit.files.images.names.names_to_ids import CHANNEL
+from toolkit.files.inspection.image_facts import ImageFacts
+from toolkit.messages import Progress
 
 
 def find_unlabelled(experiment: Experiment, config: Config, folders: Sequence[Path], channels: int) -> Images:
@@ -27,7 +29,8 @@ def find_unlabelled(experiment: Experiment, config: Config, folders: Sequence[Pa
     Raises:
         MissingFileError, NothingToLearnError: there are no such images, or no test images.
         DataError: images of several folders have the same name.
-        ConfigError: the teacher reads its channels from several files, so that folders cannot be named.
+        ConfigError: the teacher reads its channels from several files, so that folders cannot be named; or a folder is
+            named twice.
     """
     if folders:
         return _of_folders(experiment, config.data, folders, channels)
@@ -47,7 +50,11 @@ def _of_folders(experiment: Experiment, data: DataConfig, folders: Sequence[Path
             "Name them as data.test in its config.yaml, and label the test images.",
         )
     paths: dict[str, Path] = {}
+    named: set[Path] = set()
     for folder in folders:
+        if folder.resolve() in named:
+            raise ConfigError(f"--images: {folder} is named twice", "Name each folder once.")
+        named.add(folder.resolve())
         found = find_image_files([folder], "--images", channels, ranges=data.ranges)
         of_folder = found.paths if isinstance(found, ImageFiles) else {}
         twice = sorted(set(paths) & set(of_folder))
@@ -59,6 +66,27 @@ def _of_folders(experiment: Experiment, data: DataConfig, folders: Sequence[Path
             )
         paths |= of_folder
     return ImageFiles(", ".join(map(str, folders)), paths, channels, data.ranges, data.planes or ())
+
+
+def refuse_constant(images: Images, facts: Sequence[ImageFacts], progress: Progress) -> None:
+    """Warn of images with one value in all pixels.
+
+    Raises:
+        NothingToLearnError: all images are so.
+    """
+    constant = [one.image_id for one in facts if one.is_constant]
+    if constant and len(constant) == len(facts):
+        raise NothingToLearnError(
+            f"all {len(facts)} images of {images.origin} are constant: one value in all pixels, from which nothing is "
+            "learnt",
+            "Check that this is the right path.",
+        )
+    if constant:
+        have = "has" if len(constant) == 1 else "have"
+        progress.warn(
+            f"{len(constant)} of {len(facts)} images {have} one value in all pixels and will be labelled like the "
+            f"others: {listing(constant)}"
+        )
 
 
 def relative_folders(experiment: Experiment, folders: Sequence[Path]) -> list[Path]:
