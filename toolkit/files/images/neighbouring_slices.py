@@ -43,6 +43,18 @@ class NeighbouringSlices:
         """The folder of the slices, for messages."""
         return self.slices.origin
 
+    @property
+    def folders(self) -> tuple[ImageFiles, ...]:
+        """The files of the slices: one folder, or one for each file of a slice."""
+        return self.slices.folders if isinstance(self.slices, StackedImages) else (self.slices,)
+
+    @property
+    def alone(self) -> list[str]:
+        """Images that have no other slice beside them, though they should."""
+        if all(len(several) == 1 for several in self.neighbours.values()):
+            return []
+        return [image_id for image_id in self.ids if set(self.neighbours[image_id]) == {image_id}]
+
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """All ids, sorted."""
