@@ -31,8 +31,8 @@ def tell_of_images(images: Images, networks: Networks, progress: Progress) -> No
     alone = images.alone if isinstance(images, NeighbouringSlices) else []
     if alone:
         progress.warn(
-            f"{len(alone)} {of_all} {'has' if len(alone) == 1 else 'have'} no neighbouring slices, so each is repeated in "
-            f"their place, which {name} was not trained for: {listing(alone)}. Give all slices of a volume at once"
+            f"{len(alone)} {of_all} {'has' if len(alone) == 1 else 'have'} no neighbouring slices, so the slice itself "
+            f"is repeated, which {name} was not trained for: {listing(alone)}. Give all slices of a volume at once"
         )
     dark = few_levels(images)
     if dark:

@@ -106,7 +106,7 @@ def _of_neighbours(keys: SourceKeys, config: Config) -> _Found:
         yield ("neighbours",), ValueError("is not possible with external_negatives, which are single slices")
 
 
-_EXAMPLES = {"order_by": ".*?(\\d+)", "group_by": "(.+?)_\\d+"}
+_EXAMPLES = {"order_by": r".*?(\\d+)", "group_by": r"(.+?)_\\d+"}
 
 
 def _of_coding(keys: SourceKeys) -> _Found:

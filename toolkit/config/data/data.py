@@ -165,7 +165,7 @@ class SourceKeys(ClosedModel):
     neighbours: Neighbours | None = Field(
         None,
         description="Neighbouring slices of a volume as further channels of an image: `{offsets: [-1, 0, 1], order_by: "
-        "slice, group_by: case}`. It holds for test images too. See docs/volumes.md.",
+        "slice, group_by: case}`. It holds for test images too. See docs/data.md.",
     )
     exclude: Patterns | None = Field(
         None,

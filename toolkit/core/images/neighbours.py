@@ -9,6 +9,10 @@ from dataclasses import dataclass
 class SliceNumberError(ValueError):
     """Numbers of slices that say no order, or have a gap; the message names the slices."""
 
+    def __init__(self, message: str, *, is_gap: bool = False) -> None:
+        super().__init__(message)
+        self.is_gap = is_gap
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -49,7 +53,8 @@ def stack_of(numbers: Mapping[str, float], offsets: Sequence[int], *, nearest: b
         if away > 1 and not nearest:
             raise SliceNumberError(
                 f"the slice {numbers[before] + step:g} is missing after {before}: slices are {step:g} apart, and the "
-                f"next one has the number {numbers[before] + gap:g}"
+                f"next one has the number {numbers[before] + gap:g}",
+                is_gap=True,
             )
         places.append(places[-1] + away)
     last = places[-1]

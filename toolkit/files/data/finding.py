@@ -43,7 +43,7 @@ def find_training_images(data: DataConfig, classes: Classes, channels: int) -> L
         MissingFileError: a file or folder does not exist.
         NothingToLearnError: a folder has no images, or a source no items.
         DataError: images, masks or metadata do not fit each other or the classes.
-        ConfigError: a source that the user wrote cannot be created.
+        ConfigError: a source that the user wrote cannot be created, or slices have no neighbours.
     """
     found = []
     sources: list[tuple[str, str, SourceKeys]] = [("", "data", data)] if data.is_source else []

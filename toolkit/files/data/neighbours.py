@@ -13,7 +13,7 @@ from toolkit.config.data.folds import GroupPattern
 from toolkit.config.data.neighbours import Neighbours, parts_of
 from toolkit.core.arrays import Image
 from toolkit.core.images.neighbours import SliceNumberError, stack_of
-from toolkit.errors import DataError, listing, listing_lines
+from toolkit.errors import ConfigError, DataError, counted, listing, listing_lines
 from toolkit.files.data.merging import MergedImages
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images
@@ -58,7 +58,7 @@ def with_neighbours(
 
     Raises:
         MissingFileError: the table does not exist.
-        DataError: a slice has no number or volume, slices of a volume have the same number, or one is missing.
+        ConfigError: a slice has no number or volume, slices of a volume have the same number, or one is missing.
     """
     spec = keys.neighbours
     if spec is None:
@@ -70,24 +70,36 @@ def with_neighbours(
         together[volumes[image_id]][image_id] = numbers[image_id]
     neighbours: dict[str, tuple[str, ...]] = {}
     at_edge: set[str] = set()
-    wrong = []
+    wrong: dict[str, SliceNumberError] = {}
     for name, of_volume in together.items():
         try:
             stack = stack_of(of_volume, spec.offsets, nearest=spec.gaps == "nearest")
         except SliceNumberError as error:
-            wrong.append(f"{name}: {error}" if name else str(error))
+            wrong[name] = error
             continue
         neighbours |= stack.neighbours
         at_edge |= stack.at_edge
     if wrong:
-        raise DataError(
-            f"{key}: slices of {len(wrong)} of {len(together)} volumes in {slices.origin} have no neighbours by their "
-            f"numbers:\n{listing_lines(wrong)}",
-            "data.neighbours.group_by says which slices form a volume"
-            f"{'; it is not set, so all images are one' if spec.group_by is None else ''}. To use the nearest slice "
-            "in the place of a missing one, write under data.neighbours: gaps: nearest",
+        raise _out_of_order(
+            wrong, spec, f"data.neighbours: {len(wrong)} of {counted(len(together), 'volume')} in {slices.origin}"
         )
     return NeighbouringSlices(slices, neighbours, spec.own, volumes, frozenset(at_edge), spec.edges == "repeat")
+
+
+def _out_of_order(wrong: Mapping[str, SliceNumberError], spec: Neighbours, which: str) -> ConfigError:
+    """The error about volumes whose slices have no order, or whose numbers have gaps."""
+    lines = [f"{name}: {error}" if name else str(error) for name, error in wrong.items()]
+    if all(error.is_gap for error in wrong.values()):
+        return ConfigError(
+            f"{which} {'lacks' if len(wrong) == 1 else 'lack'} slices:\n{listing_lines(lines)}",
+            "Add the missing slices. Or, to let the nearest slice stand for a missing one, write under "
+            "data.neighbours: gaps: nearest",
+        )
+    alone = "is not set, so all images form one volume" if spec.group_by is None else "says which slices form a volume"
+    return ConfigError(
+        f"{which} {'has' if len(wrong) == 1 else 'have'} slices whose numbers say no order:\n{listing_lines(lines)}",
+        f"Correct data.neighbours.order_by, which gives the numbers, or data.neighbours.group_by, which {alone}.",
+    )
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,7 @@ class _Reader:
         found = {image_id: _number(text) for image_id, text in texts.items()}
         wrong = [f"{texts[image_id]!r} ({image_id})" for image_id, number in found.items() if math.isnan(number)]
         if wrong:
-            raise DataError(
+            raise ConfigError(
                 f"data.neighbours.order_by: {len(wrong)} of {len(found)} slices in {self.key} have no number: "
                 f"{listing(wrong)}",
                 "Name a part or a column that holds nothing but numbers, or read the digits from the ids, for example "
@@ -123,7 +135,7 @@ class _Reader:
         found = {image_id: "_".join(part[image_id] for part in parts) for image_id in images}
         lacking = [image_id for image_id in images if not all(part[image_id] for part in parts)]
         if lacking:
-            raise DataError(
+            raise ConfigError(
                 f"data.neighbours.group_by: {len(lacking)} of {len(found)} slices in {self.key} have no volume: "
                 f"{listing(lacking)}"
             )
@@ -136,7 +148,7 @@ class _Reader:
         if spec in parts_of(self.template):
             return self._matched(_expression_of(self.template or "", spec), where, images)
         if self.metadata.path is None:
-            raise DataError(
+            raise ConfigError(
                 f"{where}: {spec!r} is no part of data.image_id, and there is no data.metadata with a column of this "
                 "name",
                 f'Read it from the ids, for example {name}: {{pattern: "(.+)_\\\\d+"}}',
@@ -147,7 +159,7 @@ class _Reader:
         matches = {image_id: re.fullmatch(pattern, self.ids[image_id]) for image_id in images}
         missing = [self.ids[image_id] for image_id, match in matches.items() if match is None]
         if missing:
-            raise DataError(
+            raise ConfigError(
                 f"{where}: {len(missing)} of {len(matches)} ids in {self.key} do not match {pattern!r}: "
                 f"{listing(missing)}",
                 "The pattern must match every whole id.",
@@ -164,9 +176,9 @@ class _Reader:
             table = read_metadata(path, self.metadata.id_column, ids)
             found = dict(zip(sorted(table.rows), table.column(column), strict=True))
         except DataError as error:
-            raise DataError(
-                f"{where} ({self.key}): {error.message}",
-                error.advice or "Numbers and volumes can also be read from the ids, by a pattern: see docs/volumes.md.",
+            raise ConfigError(
+                f"{where}: {self.key}: {error.message}",
+                error.advice or "Numbers and volumes can also be read from the ids, by a pattern: see docs/data.md.",
             ) from error
         return {image_id: found[one].strip() for image_id, one in zip(images, ids, strict=True)}
 

@@ -215,7 +215,7 @@ def beside_each_other(
         key: where the images are, for messages.
 
     Raises:
-        DataError: as `with_neighbours`.
+        ConfigError: as `with_neighbours`.
     """
     data = networks.config.data
     if data.neighbours is None:
