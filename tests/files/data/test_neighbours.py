@@ -117,7 +117,7 @@ def test_windows_are_parts_of_the_whole(tmp_path: Path, found: Callable[..., Lab
     assert np.array_equal(images.window("a_2", Window(1, 3, 4, 5)), images.read("a_2")[1:5, 3:8])
     with pytest.raises(ValueError, match="not inside"):
         images.window("a_2", Window(3, 3, 4, 5))
-    assert np.array_equal(pickle.loads(pickle.dumps(images)).read("a_2"), images.read("a_2"))  # noqa: S301 # own data
+    assert np.array_equal(pickle.loads(pickle.dumps(images)).read("a_2"), images.read("a_2"))  # own data
 
 
 def test_each_file_is_decoded_once(
@@ -210,7 +210,10 @@ def test_volumes_of_several_sources_are_apart(tmp_path: Path, found: Callable[..
         ("offsets: [0], order_by: slice, group_by: {pattern: '(x)'}", "group_by: 4 of 4 ids in data.images do not mat"),
         ("offsets: [0], order_by: z", "order_by: data.images: .*column 'z' is not valid"),
         ("offsets: [0], order_by: slice", "data.neighbours: 1 of 1 volume .*\n  a_1 and b_1 both have the number 1"),
-        ("offsets: [0], order_by: slice, group_by: case", "1 of 2 volumes .* lacks slices:\n  b: the slice 2 is missin"),
+        (
+            "offsets: [0], order_by: slice, group_by: case",
+            "1 of 2 volumes .* lacks slices:\n  b: the slice 2 is missin",
+        ),
         ("offsets: [0], order_by: slice, group_by: [case, empty]", "group_by: 4 of 4 slices .* have no volume"),
     ],
 )

@@ -21,8 +21,8 @@ class NeighbouringSlices:
 
     Attributes:
         slices: all slices, each as an image of its own, also those that are only neighbours.
-        neighbours: the slices that an image consists of, by its id, which is that of one of them.
-        place: of the slice itself among its neighbours, counted from 0.
+        neighbours: the names of the slices that an image consists of, by its id.
+        place: of the slice itself among them, counted from 0.
         volumes: the name of the volume of each image.
         at_edge: images with a repeated slice beyond the first or last one of their volume.
         trains_at_edge: whether such images are trained on.
@@ -53,7 +53,7 @@ class NeighbouringSlices:
         """Images that have no other slice beside them, though they should."""
         if all(len(several) == 1 for several in self.neighbours.values()):
             return []
-        return [image_id for image_id in self.ids if set(self.neighbours[image_id]) == {image_id}]
+        return [image_id for image_id in self.ids if len(set(self.neighbours[image_id])) == 1]
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class NeighbouringSlices:
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of all slices of an image; raises UnreadableImageError if they differ."""
-        height, width = size = self._size(image_id)
+        height, width = size = self._size(self.neighbours[image_id][self.place])
         for one in self.neighbours[image_id]:
             if self._size(one) != size:
                 other = "×".join(map(str, self._size(one)))
