@@ -48,6 +48,7 @@ SUBJECTS = {
     "lr_range_test",
     "members",
     "mixing",
+    "neighbours",
     "optimizers",
     "plan",
     "plugins",

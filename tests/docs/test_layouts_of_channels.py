@@ -96,6 +96,15 @@ def test_ids_in_folders_of_any_name(tmp_path: Path) -> None:
     assert read(tmp_path, "masks", 3, *lines, 'mask_name: "{id}.png"') == {"1.2.840": [5] * 3}
 
 
+def test_neighbouring_slices(tmp_path: Path) -> None:
+    for number in (8, 9, 10):
+        save(tmp_path / f"train/c1/{number}.png", plane(number))
+        save(tmp_path / f"masks/c1_{number}.png", MASK)
+    names = ['image_id: "{case}_{slice}"', 'image_name: "{case}/{slice}.png"', 'mask_name: "{case}_{slice}.png"']
+    found = read(tmp_path, "masks", 3, *names, *lines_of("slices of volumes"))
+    assert found == {"c1_8": [8, 8, 9], "c1_9": [8, 9, 10], "c1_10": [9, 10, 10]}
+
+
 def test_some_bands(tmp_path: Path) -> None:
     save(tmp_path / "train/a.npy", np.stack([plane(value) for value in range(9)], axis=2))
     save(tmp_path / "masks/a.png", MASK)

@@ -11,9 +11,8 @@ from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.errors import DataError, MissingFileError, counted, listing
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.images_to_predict import ArrayImages
+from toolkit.files.datasets.images_to_predict import ArrayImages, beside_each_other, read_as
 from toolkit.files.experiment.fitted import Networks
-from toolkit.files.images.image_files import ImageFiles
 
 _LISTED = 5
 _SEVERAL = "For an array of several images pass a list of them: list(images)."
@@ -50,7 +49,8 @@ def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Network
                 f"images: there is no file {listing(missing)}",
                 f"The working folder is {Path.cwd()}; for a whole folder use predict_to or predict_in_directory.",
             )
-        return ImageFiles("Python", paths, channels, ranges, networks.config.data.planes or ())
+        slices = read_as(networks, [("Python", paths)])
+        return beside_each_other(slices, paths, networks, "images")
     return ArrayImages({image_id: _image(array, channels, ranges) for image_id, array in arrays.items()})
 
 

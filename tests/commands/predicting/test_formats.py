@@ -10,6 +10,7 @@ from toolkit.commands.predicting.formats import FORMATS, About, Predicted, mask_
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError
+from toolkit.files.datasets.images_to_predict import ArrayImages
 
 
 def about(activation: Activation, *names: str) -> About:
@@ -19,7 +20,7 @@ def about(activation: Activation, *names: str) -> About:
 def predicted(*planes: list[list[float]], name: str = "a", masks: Any = None) -> Predicted:
     probability = np.stack([np.array(plane, np.float32) for plane in planes], axis=-1)
     image = np.zeros((*probability.shape[:2], 3), np.uint8)
-    return Predicted(Forecast(name, None, probability, lambda: image), quantise(probability), masks)
+    return Predicted(Forecast(name, None, probability, ArrayImages({name: image})), quantise(probability), masks)
 
 
 def contents(name: str, kind: About, one: Predicted) -> list[bytes]:

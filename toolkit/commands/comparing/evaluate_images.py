@@ -26,6 +26,7 @@ from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, counted, listing
 from toolkit.files.data.finding import find_labelled_folder
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.images_to_predict import refuse_other_channels
 from toolkit.files.datasets.scored_size import at_scored_size
@@ -220,7 +221,7 @@ class _Job:
             labels = truth.read_labels(image_id)
             objects = truth.read_objects(image_id) if measured.needs_objects else None
             case = measured.add(image_id, stored, labels, objects, presence)
-            picture = self._picture(image_id, truth.images.read(image_id), stored, case)
+            picture = self._picture(image_id, own_pixels(truth.images, image_id), stored, case)
             write_png(self.folder / _overlay(image_id), picture)
         return measured
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.session import Session
+from toolkit.commands.training.folds.divided_neighbours import divided_neighbours
 from toolkit.commands.training.folds.fold_plan import find_folds
 from toolkit.commands.training.settings import load_as_run
 from toolkit.config.models import Config
@@ -236,6 +237,8 @@ def _duplicates(
         dataset = Dataset(labelled, DataIndex(facts), (), None, {}, None)
         table = found.trying("folds", lambda: find_folds(experiment, config, dataset, Silent()))
     folds = None if table is None else table.folds
+    if table is not None:
+        found.findings += divided_neighbours(labelled.images, table)
     found.findings += duplicate_findings_of(kept, folds, [one for one in test if not one.problem])
 
 

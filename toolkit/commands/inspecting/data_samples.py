@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Activation, Classes
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.image_facts import ImageFacts
@@ -41,7 +42,7 @@ def draw_samples(
         one = of_id[image_id]
         planes = data.classes.planes(data.read_labels(image_id))
         told = filter(None, (f"{one.size[0]}×{one.size[1]}", f"{one.coverage:.1%} foreground", reason))
-        samples.append(SheetSample(image_id, ", ".join(told), PreviewSample(data.images.read(image_id), planes)))
+        samples.append(SheetSample(image_id, ", ".join(told), PreviewSample(own_pixels(data.images, image_id), planes)))
     title = f"{name}: {len(samples)} of {len(facts)} training images with their masks"
     return data_sheet(title, _notes(findings, chosen), samples, activation, data.classes.names)
 

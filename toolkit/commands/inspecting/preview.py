@@ -18,6 +18,7 @@ from toolkit.core.masks.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator
 from toolkit.core.sampling.patches import PatchRule, cell_of, draw_patches
 from toolkit.errors import ConfigError, counted, out_of_range
+from toolkit.files.data.neighbours import own_channels
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.crops import crops_of
 from toolkit.files.datasets.dataset import find_labelled
@@ -159,10 +160,17 @@ def _rows(shown: _Shown, progress: Progress) -> list[PreviewRow]:
             images = np.stack([image for image, _ in pairs])
             targets = np.stack([data.classes.planes(labels) for _, labels in pairs])
             mixed = mixing(images, targets, derived_seed("mixing", seed, 0, stage.number, epoch, 0))
-            variants.append([PreviewSample(image, target) for image, target in zip(*mixed, strict=True)])
+            pixels = (
+                own_channels(data.images, one.image_id, image) for one, image in zip(samples, mixed[0], strict=True)
+            )
+            variants.append([PreviewSample(image, target) for image, target in zip(pixels, mixed[1], strict=True)])
             task.advance(len(pairs))
     return [
-        PreviewRow(_title(sample), PreviewSample(image, data.classes.planes(labels)), ways)
+        PreviewRow(
+            _title(sample),
+            PreviewSample(own_channels(data.images, sample.image_id, image), data.classes.planes(labels)),
+            ways,
+        )
         for sample, (image, labels), *ways in zip(samples, originals, *variants, strict=True)
     ]
 

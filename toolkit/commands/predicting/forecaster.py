@@ -1,6 +1,6 @@
 """Predicting images one by one; images that cannot be read do not stop the others."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from toolkit.core.images.value_range import UnknownRangeError
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ConfigError, DataError, counted
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.fitted import Fitted, classes_of
@@ -42,7 +43,7 @@ class Forecast:
     image_id: str
     presence: Presence | None
     _map: Probability | SpilledMap
-    _read: Callable[[], Image]
+    _images: Images
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -78,7 +79,12 @@ class Forecast:
     @property
     def image(self) -> Image:
         """`uint8 (height, width, channels)`."""
-        return self._read()
+        return self._images.read(self.image_id)
+
+    @property
+    def picture(self) -> Image:
+        """What is shown of the image: the slice itself if it has neighbours."""
+        return own_pixels(self._images, self.image_id)
 
 
 @dataclass(frozen=True)
@@ -247,7 +253,7 @@ def _is_small(images: Images, image_id: str) -> bool:
 def _forecast(
     image_id: str, probability: Probability | SpilledMap, presence: Presence | None, images: Images
 ) -> Forecast:
-    return Forecast(image_id, presence, probability, lambda: images.read(image_id))
+    return Forecast(image_id, presence, probability, images)
 
 
 def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:

@@ -156,7 +156,7 @@ def _picture(about: About, predicted: Predicted, masks: Planes) -> npt.NDArray[n
     forecast, stored = predicted.forecast, predicted.stored
     in_levels = stored.dtype == np.uint8 and stored.shape[0] * stored.shape[1] >= _LARGE
     return prediction_picture(
-        forecast.image,
+        forecast.picture,
         (to_levels(stored) if in_levels else forecast.probability)[..., about.is_exclusive :],
         masks[..., about.is_exclusive :],
         name=forecast.image_id,

@@ -8,6 +8,7 @@ from toolkit.errors import DataError, counted, listing
 from toolkit.files.data.bit_depth_warnings import few_levels
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
+from toolkit.files.images.neighbouring_slices import NeighbouringSlices
 from toolkit.files.predictions.output_folder import PredictionFolder
 from toolkit.messages import Progress
 
@@ -26,6 +27,12 @@ def tell_of_images(images: Images, networks: Networks, progress: Progress) -> No
             f"{len(large)} {of_all} {'is' if len(large) == 1 else 'are'} shrunk up to {max(large):.0f}× to the "
             f"{height}×{width} input of {name}, so small details are lost; networks for large images: "
             "docs/large-images.md"
+        )
+    alone = images.alone if isinstance(images, NeighbouringSlices) else []
+    if alone:
+        progress.warn(
+            f"{len(alone)} {of_all} {'has' if len(alone) == 1 else 'have'} no neighbouring slices, so the slice itself "
+            f"is repeated, which {name} was not trained for: {listing(alone)}. Give all slices of a volume at once"
         )
     dark = few_levels(images)
     if dark:

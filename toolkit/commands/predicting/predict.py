@@ -32,7 +32,7 @@ from toolkit.commands.scoring.recipe_choice import ChosenRecipe, recipe_for_imag
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError, DataError, OutOfTimeError, counted
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.images_to_predict import find_inputs, images_of
+from toolkit.files.datasets.images_to_predict import find_inputs, images_of, with_slices_beside
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import data_of, read_resolved
@@ -115,6 +115,7 @@ def _into_folder(
     rule = _recipe(member, fitted, wanted, options, progress)
     inputs = find_inputs(paths, recursive=options.recursive, leave_out=out)
     images = images_of(inputs, first_networks(fitted))
+    inputs = with_slices_beside(inputs, images)
     inputs.warn(progress)
     if "maps" in wanted:
         refuse_other_sizes(images, options.formats or ())

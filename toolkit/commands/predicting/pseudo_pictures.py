@@ -11,6 +11,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Floats
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import to_probability
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.pseudo.teacher import Teacher
 from toolkit.files.disk.png import write_png
@@ -68,7 +69,7 @@ def write_pseudo_sheet(path: Path, teacher: Teacher, images: Images, confidences
             masks = masks_of(stored, teacher.classes.activation)[..., background:]
             yield _LabelRow(
                 f"{image_id} · confidence {own[place]:.3f}",
-                as_rgb(images.read(image_id)),
+                as_rgb(own_pixels(images, image_id)),
                 to_probability(stored)[..., background:].max(axis=-1),
                 np.asarray(masks.any(axis=-1)),
             )

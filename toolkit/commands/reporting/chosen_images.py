@@ -17,6 +17,7 @@ from toolkit.core.metrics.scorer import ScoredImages
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import to_levels
 from toolkit.core.recipe.recipe import Recipe
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.disk.json_files import finite_or_none
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.report.drawing import as_rgb, resized
@@ -130,7 +131,7 @@ class ChosenImages:
             store = self.other.store
             theirs = masks_of(store.read(image_id), activation, self.other.recipe, store.presence(image_id))
         kept, untuned = (_class_scores(one, position) for one in (self.measured.scored, self.measured.untuned))
-        picture = as_rgb(material.truth.labelled.images.read(image_id))
+        picture = as_rgb(own_pixels(material.truth.labelled.images, image_id))
 
         def planes_of(index: int) -> ClassPlanes:
             marked = np.where(truth[..., index] == IGNORE, np.uint8(127), (truth[..., index] == 1) * np.uint8(255))

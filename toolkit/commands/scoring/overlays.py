@@ -13,6 +13,7 @@ from toolkit.core.metrics.metric import case_of
 from toolkit.core.recipe.postprocess import Step, describe, masks_of
 from toolkit.core.recipe.probabilities import to_probability
 from toolkit.core.recipe.recipe import Recipe
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.png import write_png
 from toolkit.files.experiment.folder import Experiment
@@ -100,7 +101,7 @@ class _Rows:
         masks = masks_of(stored, activation, self._recipe, self._store.presence(image_id), self._plugins)
         case = case_of(masks, self._data.read_labels(image_id), activation)
         caption = f"{image_id}  fold {scores.folds[position]}  {scores.metric} {self.values[position]:.3f}"
-        image = as_rgb(self._data.images.read(image_id))
+        image = as_rgb(own_pixels(self._data.images, image_id))
         if self._shows_all:
             return ClassRow(caption, image, case, activation)
         return OverlayRow(

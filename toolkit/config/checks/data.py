@@ -5,11 +5,14 @@ from typing import Any
 
 from toolkit.config.data.classes import task_classes
 from toolkit.config.data.data import IGNORED_NAME, TABLE_SUFFIXES, SourceKeys
+from toolkit.config.data.neighbours import parts_of
 from toolkit.config.models import Config
 from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.mask_codings import overlap
+from toolkit.errors import listing
 
+_OF_IMAGE_FILES = ("images", "image_id", "image_name", "exclude", "channels", "planes", "neighbours")
 _OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "nearest_color", "value_ranges")
 
 _LARGEST = 255
@@ -26,7 +29,7 @@ def problems_of_data(config: Config) -> list[Problem]:
     entries += [(("data", "extra_train_data", number), one) for number, one in enumerate(data.extra_train_data)]
     for at, entry in entries:
         whole = entry if entry is data else data.completed(entry)
-        problems = [*_of_keys(entry, whole), *_of_classes(whole, config)]
+        problems = [*_of_keys(entry, whole), *_of_neighbours(whole, config), *_of_classes(whole, config)]
         found += [((*at, *key), problem, None) for key, problem in problems]
     if not data.is_source and data.masks is not None:
         found.append((("data", "images"), MissingKeyError("masks are set, but only merge has images"), None))
@@ -52,7 +55,7 @@ def _of_metadata(config: Config) -> _Found:
 def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
     """Contradictions within a source; `whole` includes the keys that it takes from `data`."""
     if entry.source is not None:
-        for key in ("images", "image_id", "image_name", "exclude", "channels", "planes", "masks", *_OF_MASK_FILES):
+        for key in (*_OF_IMAGE_FILES, "masks", *_OF_MASK_FILES):
             if getattr(entry, key) is not None:
                 yield (key,), ValueError(f"the source {entry.source.name} provides images and masks; remove {key}")
         return
@@ -73,6 +76,37 @@ def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
             if getattr(entry, key) is not None:
                 yield (key,), ValueError(f"applies to mask files only, but masks is {entry.masks.name}")
     yield from _of_coding(whole)
+
+
+def _of_neighbours(keys: SourceKeys, config: Config) -> _Found:
+    """Contradictions between `neighbours` and the names of files, the metadata and the shape."""
+    spec, channels = keys.neighbours, config.shape[2]
+    if spec is None or keys.source is not None:
+        return
+    count, parts = len(spec.offsets), parts_of(keys.image_id)
+    if channels % count:
+        yield (
+            ("neighbours", "offsets"),
+            ValueError(
+                f"each of {count} slices has the same number of channels, so the last entry of shape must be {count}, "
+                f"{2 * count}, {3 * count}, …; received shape: {list(config.shape)}"
+            ),
+        )
+    for key, name in spec.names:
+        if name not in parts and config.data.metadata is None:
+            theirs = f"image_id ({listing(parts)})" if parts else "image_id, which is not set"
+            yield (
+                ("neighbours", key),
+                ValueError(
+                    f"{name!r} is no part of {theirs}, and data.metadata is not set, whose columns it may name; "
+                    f'to read it from the ids: {key}: {{pattern: "{_EXAMPLES[key]}"}}'
+                ),
+            )
+    if config.data.external_negatives is not None:
+        yield ("neighbours",), ValueError("is not possible with external_negatives, which are single slices")
+
+
+_EXAMPLES = {"order_by": r".*?(\\d+)", "group_by": r"(.+?)_\\d+"}
 
 
 def _of_coding(keys: SourceKeys) -> _Found:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
+from toolkit.config.data.neighbours import Neighbours
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import Count, FilePath, FiniteNumber, plugin_names
 from toolkit.config.yaml.named_calls import UnknownNameError, is_plugin, read_call
@@ -160,6 +161,11 @@ class SourceKeys(ClosedModel):
         None,
         description="Which channels of each image file are used, counted from 0, in this order: bands of a TIFF file, "
         "or times in an array. Default: all.",
+    )
+    neighbours: Neighbours | None = Field(
+        None,
+        description="Neighbouring slices of a volume as further channels of an image: `{offsets: [-1, 0, 1], order_by: "
+        "slice, group_by: case}`. It holds for test images too. See docs/data.md.",
     )
     exclude: Patterns | None = Field(
         None,
@@ -363,7 +369,7 @@ class DataConfig(SourceKeys):
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with its missing keys taken from here."""
-        keys: tuple[str, ...] = ("image_name", "exclude", "value_range", "unlabelled", "planes")
+        keys: tuple[str, ...] = ("image_name", "exclude", "value_range", "unlabelled", "planes", "neighbours")
         keys += ("image_id", "channels") if entry.image_name is None and entry.image_id is None else ()
         if entry.source is not None:
             # Its masks are not files: colours, ranges and encodings of mask files do not apply to them.

@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.errors import DataError
 from toolkit.files.data.merging import MergedImages
+from toolkit.files.data.neighbours import own_slices
 from toolkit.files.data.sources import Images
 from toolkit.files.images.decoding import UnreadableImageError, stored_depth
 from toolkit.files.images.image_files import ImageFiles, StackedImages
@@ -38,7 +39,7 @@ def check_bit_depths(images: Images, key: str, progress: Progress) -> None:
         DataError: pixels are floats or integers other than `uint8` and `uint16`, and no `value_range` is set. The
             message has the smallest and the largest value of all images.
     """
-    for origin, folders in _together(images):
+    for origin, folders in _together(own_slices(images)):
         deep = [(folder, one) for folder in folders for one in folder.ids if _is_deep(folder.paths[one])]
         if folders[0].ranges:
             if not deep:
@@ -57,7 +58,7 @@ def few_levels(images: Images) -> dict[str, float]:
     Images with a `value_range` and files that cannot be read are left out.
     """
     found = {}
-    for folder in _folders(images):
+    for folder in _folders(own_slices(images)):
         deep = [] if folder.ranges else [one for one in folder.ids if _is_deep(folder.paths[one])]
         for image_id in deep:
             limits = _limits(folder, image_id)

@@ -12,6 +12,13 @@ from toolkit.errors import DataError, MissingFileError, NothingToLearnError, lis
 from toolkit.files.data.listed_ids import read_ids
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
+from toolkit.files.data.neighbours import (
+    NO_METADATA,
+    MetadataFile,
+    channels_of_slice,
+    own_slices,
+    with_neighbours,
+)
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
 from toolkit.files.data.user_source import UserImages, UserMasks, user_items
 from toolkit.files.images.channel_files import FileNames
@@ -36,7 +43,7 @@ def find_training_images(data: DataConfig, classes: Classes, channels: int) -> L
         MissingFileError: a file or folder does not exist.
         NothingToLearnError: a folder has no images, or a source no items.
         DataError: images, masks or metadata do not fit each other or the classes.
-        ConfigError: a source that the user wrote cannot be created.
+        ConfigError: a source that the user wrote cannot be created, or slices have no neighbours.
     """
     found = []
     sources: list[tuple[str, str, SourceKeys]] = [("", "data", data)] if data.is_source else []
@@ -45,7 +52,9 @@ def find_training_images(data: DataConfig, classes: Classes, channels: int) -> L
     ]
     for prefix, key, keys in sources:
         meant = task_classes(classes.names, classes.activation, keys)
-        found.append((prefix, key, find_source(keys, meant, channels, key, competition=data.table_format)))
+        columns = MetadataFile(data.metadata, data.metadata_id, prefix)
+        source = find_source(keys, meant, channels, key, competition=data.table_format, metadata=columns)
+        found.append((prefix, key, source))
     labelled = found[0][-1] if len(found) == 1 and not found[0][0] else merge(found)
     if data.metadata is None:
         return labelled
@@ -59,14 +68,21 @@ def find_extra_images(data: DataConfig, classes: Classes, channels: int) -> list
     for number, entry in enumerate(data.extra_train_data):
         keys, key = data.completed(entry), f"data.extra_train_data.{number}"
         meant = task_classes(classes.names, classes.activation, keys)
-        found.append(find_source(keys, meant, channels, key, competition=data.table_format))
+        table = MetadataFile(data.metadata, data.metadata_id)
+        found.append(find_source(keys, meant, channels, key, competition=data.table_format, metadata=table))
     if data.external_negatives is not None:
         found.append(find_negatives(data.external_negatives, classes, channels, "data.external_negatives", data.ranges))
     return found
 
 
 def find_source(
-    keys: SourceKeys, classes: Classes, channels: int, key: str, *, competition: Competition = PLAIN
+    keys: SourceKeys,
+    classes: Classes,
+    channels: int,
+    key: str,
+    *,
+    competition: Competition = PLAIN,
+    metadata: MetadataFile = NO_METADATA,
 ) -> LabelledImages:
     """The labelled images of one source; `key` is its configuration key, for messages.
 
@@ -78,10 +94,12 @@ def find_source(
         given = UserImages(items, ids, channels, keys.ranges)
         found = LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
     else:
-        found = _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+        names = (f"{key}.images", f"{key}.masks")
+        found = _of_files(keys, classes, channels, names, competition=competition, metadata=metadata)
         if keys.masks is not None and keys.masks.is_dir():
-            _refuse_other_names(found.images, found.masks, f"{key}.masks")
-            _refuse_drawings(found.images, f"{key}.images", set(found.masks.ids))
+            own = own_slices(found.images)
+            _refuse_other_names(own, found.masks, f"{key}.masks")
+            _refuse_drawings(own, f"{key}.images", set(found.masks.ids))
     return _of_lists(found, keys, f"{key}.ids") if keys.id_lists else found
 
 
@@ -117,13 +135,30 @@ def find_labelled_folder(
     entry = SourceKeys.model_validate({"images": images[0] if len(images) == 1 else tuple(images), "masks": masks})
     keys = data.completed(entry)
     meant = task_classes(classes.names, classes.activation, keys)
-    return _of_files(keys, meant, channels, ("--images", "--masks"), data.table_format)
+    table = MetadataFile(data.metadata, data.metadata_id)
+    names = ("--images", "--masks")
+    return _of_files(keys, meant, channels, names, competition=data.table_format, metadata=table)
 
 
 def _of_files(
-    keys: SourceKeys, classes: Classes, channels: int, names: tuple[str, str], competition: Competition
+    keys: SourceKeys,
+    classes: Classes,
+    channels: int,
+    names: tuple[str, str],
+    *,
+    competition: Competition,
+    metadata: MetadataFile,
 ) -> LabelledImages:
     """The labelled images of folders and files; `names` are those of the keys or options, for messages."""
+    images, masks = _images_and_masks(keys, classes, channels_of_slice(keys, channels), names, competition)
+    whole = with_neighbours(images, keys, names[0], metadata)
+    return LabelledImages(whole, masks, classes) if keys.masks is None else _settled(whole, masks, classes, keys)
+
+
+def _images_and_masks(
+    keys: SourceKeys, classes: Classes, channels: int, names: tuple[str, str], competition: Competition
+) -> tuple[ImageFiles | StackedImages, MaskSource]:
+    """The images without their neighbours, and the masks."""
     of_images, of_masks = names
     if keys.masks is not None and keys.masks.suffix.lower() == ".json" and keys.masks.is_file():
         return _of_coco(keys, keys.masks, classes, channels, names)
@@ -131,21 +166,20 @@ def _of_files(
         keys.folders, of_images, channels, pattern=keys.image_name, names=_names(keys), ranges=keys.ranges
     )
     if keys.masks is None:
-        return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
+        return images, MasksFromImages(images, coding_of(classes, keys))
     if keys.masks.is_file():
         pairs = read_pairs(keys.masks, images.ids, of_masks)
         if pairs is not None:
-            return _settled(images, MaskFiles(pairs, coding_of(classes, keys)), classes, keys)
+            return images, MaskFiles(pairs, coding_of(classes, keys))
         if keys.unlabelled is not None and competition.unlisted != "error":
             competition = competition.model_copy(update={"unlisted": "error"})
-        table = read_mask_table(keys.masks, competition, classes, images.ids, of_masks)
-        return _settled(images, table, classes, keys)
+        return images, read_mask_table(keys.masks, competition, classes, images.ids, of_masks)
     if not keys.masks.is_dir():
         raise MissingFileError(
             f"{of_masks}: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks, of_masks)
         )
     masks = _of_folder(keys, keys.masks, classes, images, of_masks)
-    return _settled(_without_masks(images, masks), masks, classes, keys)
+    return _without_masks(images, masks), masks
 
 
 def _settled(images: Images, masks: MaskSource, classes: Classes, keys: SourceKeys) -> LabelledImages:
@@ -187,14 +221,19 @@ def find_test_images(data: DataConfig, channels: int, key: str = "data.test") ->
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
     try:
         found = find_image_files(
-            folders, key, channels, pattern=data.test_pattern, names=_names(data), ranges=data.ranges
+            folders,
+            key,
+            channels_of_slice(data, channels),
+            pattern=data.test_pattern,
+            names=_names(data),
+            ranges=data.ranges,
         )
     except NothingToLearnError as error:
         if data.test_name is not None or data.image_name is None or not folders[0].is_dir():
             raise
         raise NothingToLearnError(error.message, _test_name_advice(folders[0], data.image_name)) from error
     _refuse_drawings(found, key, ())
-    return found
+    return with_neighbours(found, data, key, MetadataFile(data.metadata, data.metadata_id))
 
 
 def _names(keys: SourceKeys) -> FileNames:
@@ -210,13 +249,15 @@ def _test_name_advice(folder: Path, image_name: str) -> str:
     )
 
 
-def _of_coco(keys: SourceKeys, path: Path, classes: Classes, channels: int, names: tuple[str, str]) -> LabelledImages:
+def _of_coco(
+    keys: SourceKeys, path: Path, classes: Classes, channels: int, names: tuple[str, str]
+) -> tuple[ImageFiles | StackedImages, MaskSource]:
     """The images of a COCO file: those of the folder, or of the folders below it that the file names."""
     document = read_coco_document(path, names[1])
     document.refuse_missing(_shape_classes(classes))
     images = _coco_images(keys, document, channels, names[0])
     files = images.paths if isinstance(images, ImageFiles) else images.folders[0].paths
-    return _settled(images, Shapes(document.drawn_on(files), classes, _refuse_turned(images)), classes, keys)
+    return images, Shapes(document.drawn_on(files), classes, _refuse_turned(images))
 
 
 def _coco_images(keys: SourceKeys, document: CocoDocument, channels: int, key: str) -> ImageFiles | StackedImages:
@@ -313,7 +354,7 @@ def _holds_only(ending: str, folder: Path, images: Images) -> bool:
     return ending in suffixes and suffixes.isdisjoint(others)
 
 
-def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> Images:
+def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> ImageFiles | StackedImages:
     """The images without the mask files that are in the same folder."""
     if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles | SeveralMaskFiles):
         return images

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import DataError, MissingFileError, listing
+from toolkit.files.data.neighbours import own_slices
 from toolkit.files.data.sources import Images
 from toolkit.files.images.image_files import ImageFiles, StackedImages, path_advice
 from toolkit.files.images.names.lines_of_ids import is_heading, lines_of, meant_by, says_absence, spellings_of
@@ -25,7 +26,8 @@ def read_ids(files: Sequence[Path], images: Images, key: str) -> frozenset[str]:
         MissingFileError: a list does not exist.
         DataError: a list is not text, or a line names no image, or several.
     """
-    first = images.folders[0] if isinstance(images, StackedImages) else images
+    own = own_slices(images)
+    first = own.folders[0] if isinstance(own, StackedImages) else own
     spellings = spellings_of(images.ids, first.paths if isinstance(first, ImageFiles) else {})
     found: set[str] = set()
     for path in files:

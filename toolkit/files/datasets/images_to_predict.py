@@ -6,14 +6,17 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from toolkit.config.data.data import DataConfig
 from toolkit.core.arrays import Image
 from toolkit.core.images.windows import Window
 from toolkit.errors import ConfigError, DataError, MissingFileError, listing
+from toolkit.files.data.neighbours import MetadataFile, channels_of_slice, with_neighbours
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
-from toolkit.files.images.image_files import joined_folders
-from toolkit.files.images.names.names_to_ids import CHANNEL
+from toolkit.files.images.image_files import ImageFiles, StackedImages, joined_folders
+from toolkit.files.images.names.names_to_ids import CHANNEL, id_in
+from toolkit.files.images.neighbouring_slices import NeighbouringSlices
 from toolkit.files.predictions.output_folder import holds_predictions
 from toolkit.messages import Progress
 
@@ -187,16 +190,77 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
             f"Name the folder of the images as data.test, then run tk fit {name} and tk submit {name}.",
         )
     refuse_other_channels(networks, 1 + len(inputs.beside))
-    return read_as(networks, [(str(one.root), one.paths) for one in (inputs, *inputs.beside)])
+    slices = read_as(networks, [(str(one.root), one.paths) for one in (inputs, *inputs.beside)])
+    return beside_each_other(slices, inputs.paths, networks, str(inputs.root))
 
 
-def read_as(networks: Networks, folders: Sequence[tuple[str, Mapping[str, Path]]]) -> Images:
-    """Images from files, with the channels and value ranges that an experiment's networks expect.
+def read_as(networks: Networks, folders: Sequence[tuple[str, Mapping[str, Path]]]) -> ImageFiles | StackedImages:
+    """Images from files, with the channels and value ranges that an experiment's networks expect of a slice.
 
     `folders` has the name and the files of each folder that holds channels of the images.
     """
     data = networks.config.data
-    return joined_folders(folders, networks.config.shape[2], data.ranges, data.planes or ())
+    return joined_folders(folders, channels_of_slice(data, networks.config.shape[2]), data.ranges, data.planes or ())
+
+
+def beside_each_other(
+    slices: ImageFiles | StackedImages, paths: Mapping[str, Path], networks: Networks, key: str
+) -> Images:
+    """Images with their neighbours, if the networks expect these; their numbers and volumes are read from file names.
+
+    Args:
+        slices: all images.
+        paths: the file of each.
+        networks: say how neighbours are found.
+        key: where the images are, for messages.
+
+    Raises:
+        ConfigError: as `with_neighbours`.
+    """
+    data = networks.config.data
+    if data.neighbours is None:
+        return slices
+    ids = {name: _id_of(path, data) or image_id_of(path.name) for name, path in paths.items()}
+    return with_neighbours(slices, data, key, MetadataFile(data.metadata, data.metadata_id), ids)
+
+
+def _id_of(path: Path, data: DataConfig) -> str | None:
+    """The id of an image as a pattern of the configuration finds it in a path; None if none of them does."""
+    patterns = dict.fromkeys(one for one in (data.image_name, data.test_pattern) if one is not None)
+    found = (id_in(Path(os.path.abspath(path)), one, data.image_id) for one in patterns)  # noqa: PTH100 # keeps links
+    return next((one for one in found if one is not None), None)
+
+
+def with_slices_beside(inputs: Inputs, images: Images) -> Inputs:
+    """The files to predict, with those of their neighbours beside them, as these are channels of the images too."""
+    if not isinstance(images, NeighbouringSlices):
+        return inputs
+    return replace(
+        inputs, beside=(*inputs.beside, *(Inputs(inputs.root, paths, {}, ()) for paths in files_of_slices(images)))
+    )
+
+
+def files_of_slices(images: NeighbouringSlices) -> Iterator[Mapping[str, Path]]:
+    """The files of the first slice of each image, from each folder; then those of the second, and so on."""
+    for place in range(len(next(iter(images.neighbours.values())))):
+        for folder in images.folders:
+            yield {name: folder.paths[several[place]] for name, several in images.neighbours.items()}
+
+
+def from_files_of_slices(networks: Networks, folders: Sequence[Mapping[str, Path]]) -> NeighbouringSlices:
+    """The images that `files_of_slices` tells of, read as networks expect them."""
+    spec = networks.config.data.neighbours
+    count = 1 if spec is None else len(spec.offsets)
+    each = len(folders) // count
+    firsts = folders[::each]
+    neighbours = {name: tuple(str(paths[name]) for paths in firsts) for name in folders[0]}
+    files: list[dict[str, Path]] = [{} for _ in range(each)]
+    for place in range(count):
+        for name, several in neighbours.items():
+            for folder, paths in enumerate(folders[place * each : (place + 1) * each]):
+                files[folder][several[place]] = paths[name]
+    slices = read_as(networks, [(f"folder {number}", paths) for number, paths in enumerate(files)])
+    return NeighbouringSlices(slices, neighbours, 0 if spec is None else spec.own, dict.fromkeys(neighbours, ""))
 
 
 def refuse_other_channels(networks: Networks, given: int) -> None:

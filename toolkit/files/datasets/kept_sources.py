@@ -43,6 +43,11 @@ class KeptImages:
     kept: KeptPairs
 
     @property
+    def wrapped(self) -> Images:
+        """The images of `own`."""
+        return self.own.images
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """All ids, sorted."""
         return self.own.images.ids

@@ -32,6 +32,10 @@ class _ScaledImages:
     scaled_to: tuple[int, int]
 
     @property
+    def wrapped(self) -> Images:
+        return self.own
+
+    @property
     def ids(self) -> tuple[str, ...]:
         return self.own.ids
 

@@ -11,6 +11,7 @@ from toolkit.core.arrays import Floats, Image, Integers, Labels, Objects
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.core.images.windows import Window, read_mirrored
 from toolkit.errors import DataError
+from toolkit.files.data.neighbours import is_left_out
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
 from toolkit.files.inspection.checking import DataIndex
@@ -37,13 +38,15 @@ class Known:
 class Sample:
     """One image of the pool, or a window of it; pixels of the window beyond the image are mirrored.
 
-    `known` is None if the data were not checked.
+    `known` is None if the data were not checked. `trains` says whether it is trained on: images at the edge of a volume
+    may be left out.
     """
 
     source: LabelledImages
     image_id: str
     window: Window | None = None
     known: Known | None = None
+    trains: bool = True
 
     @property
     def title(self) -> str:
@@ -141,7 +144,8 @@ class Pool:
 
     def training_positions(self, fold: int) -> Integers:
         """The positions of the samples that a fold trains on, `int64 (count,)`."""
-        return np.flatnonzero((self.folds != fold) & (self.folds != HOLDOUT))
+        trains = np.array([sample.trains for sample in self.samples], np.bool_)
+        return np.flatnonzero((self.folds != fold) & (self.folds != HOLDOUT) & trains)
 
     def validation_positions(self, fold: int) -> Integers:
         """The positions of the samples that a fold holds out, `int64 (count,)`."""
@@ -171,7 +175,12 @@ def make_pool(
     return Pool(
         main,
         [
-            Sample(source, one.image_id, known=Known(_content(one.content, source), one.size))
+            Sample(
+                source,
+                one.image_id,
+                known=Known(_content(one.content, source), one.size),
+                trains=not is_left_out(source.images, one.image_id),
+            )
             for source, found in parts
             for one in found.facts
         ],

@@ -121,7 +121,7 @@ def first_networks(fitted: Fitted) -> Networks:
     """The networks of the first experiment; images are read in the way that these expect.
 
     Raises:
-        ConfigError: the members of an ensemble expect different numbers of channels.
+        ConfigError: the members of an ensemble expect different numbers of channels, or different neighbours.
     """
     found = list(fitted.leaves())
     channels = {networks.config.shape[2] for networks in found}
@@ -130,6 +130,11 @@ def first_networks(fitted: Fitted) -> Networks:
         raise ConfigError(
             f"the members expect images with different numbers of channels ({listed})",
             "Predict with each member, or with an ensemble whose members expect the same number of channels.",
+        )
+    if len({repr(networks.config.data.neighbours) for networks in found}) > 1:
+        raise ConfigError(
+            "the members expect images with different neighbouring slices (data.neighbours)",
+            "Predict with each member, or with an ensemble whose members have the same data.neighbours.",
         )
     return found[0]
 

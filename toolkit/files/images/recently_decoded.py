@@ -43,6 +43,10 @@ class RecentlyDecoded:
         """An empty cache, for another process."""
         return RecentlyDecoded, (self._bytes_at_most,)
 
+    def fits(self, size: int) -> bool:
+        """Whether an array of so many bytes is kept in memory."""
+        return size <= self._bytes_at_most * _LARGE
+
     def get(self, name: str, read: Callable[[], Bytes]) -> Bytes:
         """The array of this name, read-only; `read` is called if it is not in the cache."""
         with self._changing:
@@ -51,7 +55,7 @@ class RecentlyDecoded:
         with entry.reading:
             if entry.array is None:
                 array = read()
-                if array.nbytes > self._bytes_at_most * _LARGE:
+                if not self.fits(array.nbytes):
                     array = _on_disk(array)
                 array.flags.writeable = False
                 entry.array = array

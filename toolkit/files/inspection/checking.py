@@ -9,6 +9,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.duplicates import Thumbnail
+from toolkit.files.data.neighbours import own_slices
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest
@@ -178,10 +179,11 @@ def file_findings(
     facts = [one for one in facts if not one.problem]
     ids = [one.image_id for one in facts]
     found = list(image_findings.grey(facts, pretrained=pretrained))
-    if isinstance(images, ImageFiles):
-        of_images = {one: file_kind(images.paths[one]) for one in ids}
+    own = own_slices(images)
+    if isinstance(own, ImageFiles):
+        of_images = {one: file_kind(own.paths[one]) for one in ids}
         found += chain(image_findings.kinds(of_images, "images"), image_findings.alpha(of_images))
-        found += image_findings.turned([one for one in ids if images.is_turned(one)], len(ids))
+        found += image_findings.turned([one for one in ids if own.is_turned(one)], len(ids))
     if isinstance(masks, MaskFiles):
         of_masks = {one: file_kind(masks.paths[one]) for one in ids if one in masks.paths}
         with_file = [one for one in facts if one.image_id in of_masks]

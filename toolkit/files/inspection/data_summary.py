@@ -9,6 +9,7 @@ import numpy as np
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByRange
 from toolkit.errors import counted, listing
+from toolkit.files.data.neighbours import own_slices
 from toolkit.files.data.sources import Images, MaskSource
 from toolkit.files.data.user_source import UserMasks
 from toolkit.files.images.image_files import ImageFiles
@@ -93,7 +94,8 @@ class ClassShare:
 def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None) -> FileSummary:
     """The summary of images and their masks."""
     usable = [one for one in facts if not one.problem]
-    kinds = [file_kind(path) for path in images.paths.values()] if isinstance(images, ImageFiles) else []
+    own = own_slices(images)
+    kinds = [file_kind(path) for path in own.paths.values()] if isinstance(own, ImageFiles) else []
     alone = FileSummary(
         images.origin,
         len(facts),

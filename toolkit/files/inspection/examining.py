@@ -26,6 +26,7 @@ from toolkit.core.masks.misplaced_masks import (
     one_pixel_on,
 )
 from toolkit.errors import DataError
+from toolkit.files.data.neighbours import own_channels, own_slices
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest, joined_stamps
@@ -96,7 +97,8 @@ def examine_traces(data: LabelledImages) -> tuple[ImageFacts, ...]:
                 return None
             labels = data.read_labels(image_id)
             beside = ids[place - 1], ids[(place + 1) % len(ids)]
-            traces = _traces(data.images, data.images.read(image_id), labels, form, beside)
+            images = own_slices(data.images)
+            traces = _traces(images, images.read(image_id), labels, form, beside)
         except DataError:
             return None
         return ImageFacts(image_id, size=size, traces=traces)
@@ -147,13 +149,15 @@ def _pixels(images: Images, image_id: str) -> int:
 
 def _unlabelled(images: Images, image_id: str) -> ImageFacts:
     try:
-        facts = _of_image(image_id, images.read(image_id))
+        image = images.read(image_id)
+        facts = _of_image(image_id, image, own_channels(images, image_id, image))
         return replace(facts, content=digest(images.content(image_id)))
     except DataError as error:
         return ImageFacts(image_id, error.message, error.advice)
 
 
-def _of_image(image_id: str, image: Image) -> ImageFacts:
+def _of_image(image_id: str, image: Image, own: Image) -> ImageFacts:
+    """The facts of an image; `own` are the channels of the slice itself if it has neighbours."""
     height, width = image.shape[:2]
     return ImageFacts(
         image_id,
@@ -161,9 +165,9 @@ def _of_image(image_id: str, image: Image) -> ImageFacts:
         low=int(image.min()),
         high=int(image.max()),
         is_constant=_is_constant(image),
-        is_grey=image.shape[2] == 3 and all(np.array_equal(image[..., 0], image[..., other]) for other in (1, 2)),
+        is_grey=own.shape[2] == 3 and all(np.array_equal(own[..., 0], own[..., other]) for other in (1, 2)),
         picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image).data),
-        thumbnail=thumbnail(image),
+        thumbnail=thumbnail(own),
     )
 
 
@@ -180,10 +184,12 @@ def _labelled(
     try:
         image = data.images.read(image_id)
         labels, values = data.read_labels_and_values(image_id)
-        facts = _of_image(image_id, image)
+        own = own_channels(data.images, image_id, image)
+        facts = _of_image(image_id, image, own)
         is_scaled = data.masks.size not in (None, labels.shape)
-        traces = None if beside is None or is_scaled else _traces(data.images, image, labels, form, beside)
-        del image  # frees the memory of a large image before its file is read
+        others = own_slices(data.images)
+        traces = None if beside is None or is_scaled else _traces(others, own, labels, form, beside)
+        del image, own  # frees the memory of a large image before its file is read
         content = digest(data.images.content(image_id), data.masks.content(image_id))
     except DataError as error:
         unknown = error.__cause__.values if isinstance(error.__cause__, UnknownValuesError) else ()

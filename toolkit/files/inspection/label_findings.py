@@ -16,6 +16,7 @@ from toolkit.core.masks.misplaced_masks import (
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import counted
 from toolkit.files.data.merging import MergedMasks
+from toolkit.files.data.neighbours import own_slices
 from toolkit.files.data.sources import NO_MASK, LabelledImages
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
@@ -52,7 +53,7 @@ def listed_pairs(data: LabelledImages) -> Iterator[DataFinding]:
     """A text file beside the images or the masks, or above them, that pairs them otherwise."""
     sources = data.masks.sources if isinstance(data.masks, MergedMasks) else [data]
     for source in sources:
-        images, masks = source.images, source.masks
+        images, masks = own_slices(source.images), source.masks
         if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles):
             continue
         if not images.paths or not masks.paths:

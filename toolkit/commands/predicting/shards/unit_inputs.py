@@ -12,12 +12,13 @@ from toolkit.core.images.tiles import UNTILED
 from toolkit.core.images.views import parse_views
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.images_to_predict import read_as
+from toolkit.files.datasets.images_to_predict import files_of_slices, from_files_of_slices, read_as
 from toolkit.files.experiment.fitted import Fitted, Networks, find_fitted
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, find_member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.image_files import ImageFiles, StackedImages
+from toolkit.files.images.neighbouring_slices import NeighbouringSlices
 
 COMPARED = 8
 """Images by which engines are compared, the same for all units."""
@@ -54,7 +55,7 @@ def find_networks(workspace: Workspace, arguments: Mapping[str, Any]) -> tuple[M
 
 @dataclass(frozen=True)
 class FilesGiven:
-    """Image files by id, a mapping for each folder that holds channels of the images.
+    """Image files by id, a mapping for each folder that holds channels of the images, then those of their neighbours.
 
     Each unit is told the files of its images: it does not list folders, of which it may have only these files.
     """
@@ -64,6 +65,9 @@ class FilesGiven:
     @classmethod
     def of(cls, images: Images) -> "FilesGiven":
         """The files of images; raises TypeError if they are not files."""
+        if isinstance(images, NeighbouringSlices):
+            own = (folder.paths for folder in images.folders)
+            return cls((*own, *files_of_slices(images)))
         if isinstance(images, StackedImages):
             return cls(tuple(folder.paths for folder in images.folders))
         if isinstance(images, ImageFiles):
@@ -81,6 +85,10 @@ class FilesGiven:
 
     def images(self, networks: Networks) -> Images:
         """The images, read as networks expect them."""
+        spec = networks.config.data.neighbours
+        if spec is not None:
+            own = len(self.folders) // (len(spec.offsets) + 1)
+            return from_files_of_slices(networks, self.folders[own:])
         return read_as(networks, [(f"folder {number}", paths) for number, paths in enumerate(self.folders)])
 
 

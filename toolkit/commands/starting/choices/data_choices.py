@@ -6,6 +6,7 @@ from typing import Any
 from toolkit.commands.starting.choices.choice import Choice
 from toolkit.commands.starting.choices.mask_choices import class_choices, codes_of, cut_in_the_middle, masks_are_a_table
 from toolkit.commands.starting.starting_point import relative_path
+from toolkit.config.data.competitions import Competition
 from toolkit.errors import counted, listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.recognition.folders.channel_stacks import keys_of_names
@@ -41,13 +42,26 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        competition = found.matches[0].competition.name if found.matches else ""
-        for key, value, why, other in keys_of_names(folder, found.names, competition):
-            yield Choice(("data", key), value, why, other)
+        competition = found.matches[0].competition if found.matches else None
+        for key, value, why, other in keys_of_names(folder, found.names, competition.name if competition else ""):
+            slices = "" if competition is None or key != "image_name" else _with_neighbours(competition)
+            yield Choice(("data", key), value, why, other or slices)
     if exclude := found.roles.exclude:
         why = "files beside the images that are no images to train on"
         yield Choice(("data", "exclude"), exclude if len(exclude) > 1 else exclude[0], why)
     yield from _ids(found, experiment)
+
+
+def _with_neighbours(competition: Competition) -> str:
+    """The line that makes neighbouring slices channels, in a competition of stacks; else an empty text."""
+    if competition.stack is None:
+        return ""
+    volume = competition.stack.replace("\\", "\\\\")
+    number = volume.replace("(", "").replace(")", "").replace("\\\\d+", "(\\\\d+)")
+    return (
+        "neighbouring slices as channels, with as many channels in shape: neighbours: {offsets: [-1, 0, 1], "
+        f'order_by: {{pattern: "{number}"}}, group_by: {{pattern: "{volume}"}}}}'
+    )
 
 
 def _ids(found: Recognised, experiment: Experiment) -> Iterator[Choice]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from toolkit.commands.training.folds.divided_neighbours import divided_neighbours
 from toolkit.config.data.folds import CLASSES, COVERAGE, GroupPattern, spread
 from toolkit.config.loading import plain_config, with_defaults
 from toolkit.config.models import Config
@@ -24,6 +25,7 @@ from toolkit.core.folds.strata import (
 from toolkit.core.images.duplicates import equal_groups, near_duplicate_groups
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import ChangedError, DataError, FoldsError, listing
+from toolkit.files.data.neighbours import volumes_of
 from toolkit.files.data.user_source import GROUP
 from toolkit.files.datasets.dataset import Dataset
 from toolkit.files.datasets.training_pool import Pool
@@ -31,6 +33,7 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, read_folds, read_given_folds
 from toolkit.files.experiment.resolved import changed_keys, read_resolved
 from toolkit.files.inspection.checking import DataIndex
+from toolkit.files.inspection.data_findings import warn_of
 from toolkit.messages import Progress
 
 FOLD_KEYS = (
@@ -45,6 +48,7 @@ FOLD_KEYS = (
 """Keys that determine how folds are drawn, besides the seed."""
 
 _UNEVEN = 1.2
+_WHOLE = "The groups are the volumes of data.neighbours; to divide them all the same, set groups. "
 
 
 def plan_folds(
@@ -87,12 +91,18 @@ def plan_folds(
 def find_folds(experiment: Experiment, config: Config, dataset: Dataset, progress: Progress) -> FoldTable:
     """The folds of the file that the configuration names, else those of folds.csv, else newly drawn ones.
 
-    Nothing is written.
+    Nothing is written. A warning tells if they separate slices from their neighbours.
 
     Raises:
         FoldsError: the file does not match the data or splits a group, or there are too few images or groups.
         DataError: an image has no group or stratum.
     """
+    table = _found(experiment, config, dataset, progress)
+    warn_of(divided_neighbours(dataset.labelled.images, table), progress)
+    return table
+
+
+def _found(experiment: Experiment, config: Config, dataset: Dataset, progress: Progress) -> FoldTable:
     ids = dataset.index.ids
     groups = find_groups(config, dataset, progress)
     if config.folds is not None:
@@ -112,7 +122,8 @@ def find_folds(experiment: Experiment, config: Config, dataset: Dataset, progres
         redraw = "leave out the key folds" if config.folds is not None else f"delete {path}"
         raise FoldsError(
             f"{path}: {len(divided)} groups are split over several folds: {listing(names)}",
-            f"Fix the file, or to draw new folds, {redraw} and run: tk fit {experiment.name} --restart",
+            f"{_WHOLE if config.groups is None and config.data.neighbours else ''}Fix the file, or to draw new folds, "
+            f"{redraw} and run: tk fit {experiment.name} --restart",
         )
     return FoldTable(table.ids, table.folds, groups)
 
@@ -130,11 +141,14 @@ def find_groups(config: Config, dataset: Dataset, progress: Progress) -> tuple[s
     groups = config.groups
     if groups is None and config.data.metadata is None and GROUP in dataset.labelled.metadata.columns:
         groups = GROUP  # reported by the user's data source
-    if isinstance(groups, GroupPattern):
+    volumes = volumes_of(dataset.labelled.images) if groups is None else None
+    if volumes is not None:
+        names = tuple(volumes[image_id] for image_id in ids)
+    elif isinstance(groups, GroupPattern):
         names = _names_by_pattern(groups.pattern, ids)
     elif groups is not None:
         names = _names_by_column(dataset, groups)
-    if groups is not None:
+    if groups is not None or volumes is not None:
         kinds.append(groups_of_names(names))
     if config.group_near_duplicates:
         kinds += _duplicates(dataset.index)
@@ -209,13 +223,14 @@ def _draw(config: Config, dataset: Dataset, groups: Sequence[str] | None, progre
     )
     needed = max(2, config.folds_count) + (config.testSplit is not None)
     available = len(np.unique(numbers))
+    volumes = config.groups is None and config.data.neighbours is not None
     if available < needed:
         what = "images" if groups is None else "groups"
         hold_out = " and a hold-out" if config.testSplit is not None else ""
         wanted = "a validation fold" if config.folds_count == 1 else f"{config.folds_count} folds"
         raise FoldsError(
             f"folds_count: {wanted}{hold_out} require at least {needed} {what}, but there are {available}",
-            f"Use fewer folds{'' if groups is None else ', or other groups'}.",
+            f"{_WHOLE if volumes else ''}Use fewer folds{'' if groups is None else ', or other groups'}.",
         )
     try:
         folds = draw_folds(rules, find_strata(config, dataset, progress), numbers)

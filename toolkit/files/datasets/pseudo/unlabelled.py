@@ -9,6 +9,7 @@ from toolkit.config.models import Config
 from toolkit.config.yaml.file_paths import seen_from
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.data.finding import find_test_images
+from toolkit.files.data.neighbours import MetadataFile, channels_of_slice, with_neighbours
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import ImageFiles, find_image_files
@@ -55,7 +56,7 @@ def _of_folders(experiment: Experiment, data: DataConfig, folders: Sequence[Path
         if folder.resolve() in named:
             raise ConfigError(f"--images: {folder} is named twice", "Name each folder once.")
         named.add(folder.resolve())
-        found = find_image_files([folder], "--images", channels, ranges=data.ranges)
+        found = find_image_files([folder], "--images", channels_of_slice(data, channels), ranges=data.ranges)
         of_folder = found.paths if isinstance(found, ImageFiles) else {}
         twice = sorted(set(paths) & set(of_folder))
         if twice:
@@ -65,7 +66,9 @@ def _of_folders(experiment: Experiment, data: DataConfig, folders: Sequence[Path
                 "Rename them.",
             )
         paths |= of_folder
-    return ImageFiles(", ".join(map(str, folders)), paths, channels, data.ranges, data.planes or ())
+    whole = ", ".join(map(str, folders))
+    slices = ImageFiles(whole, paths, channels_of_slice(data, channels), data.ranges, data.planes or ())
+    return with_neighbours(slices, data, "--images", MetadataFile(data.metadata, data.metadata_id))
 
 
 def refuse_constant(images: Images, facts: Sequence[ImageFacts], progress: Progress) -> None:

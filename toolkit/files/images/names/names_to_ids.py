@@ -167,6 +167,17 @@ def matching_files(
     return found
 
 
+def id_in(path: Path, pattern: str, template: str | None = None) -> str | None:
+    """The id in the last parts of a path, as many as the pattern has; None if they do not match it."""
+    template = template or ID
+    named = {ID, CLASS, CHANNEL, *_PARTS.findall(template)}
+    name = "/".join(path.parts[-len(pattern.split("/")) :])
+    match = _matcher(_PARTS.split(pattern), named, ()).fullmatch(name)
+    if match is None:
+        return None
+    return "".join(match.groupdict().get(part.strip("{}"), part) for part in _PARTS.split(template))
+
+
 def _matcher(parts: Sequence[str], named: Collection[str], classes: Collection[str]) -> re.Pattern[str]:
     """The expression of a pattern in parts; with names of classes, only for files of these."""
     expression, seen = "", set()
