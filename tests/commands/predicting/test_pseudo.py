@@ -390,6 +390,10 @@ def test_a_student_reads_images_as_its_teacher_does(taught: Workspace, write_exp
     with pytest.raises(ConfigError, match=r"data\.planes: the default, this experiment with \[0\]") as error:
         labels(taught, "turned")
     assert error.value.advice.endswith("or set data.planes as plain has it.")
+    volume = 'neighbours: {offsets: [-1, 0, 1], order_by: {pattern: ".*?([0-9]+)"}, gaps: nearest}'
+    write_experiment(taught, "deep", LEARNING + f"data: {{{volume}}}\n")
+    with pytest.raises(ConfigError, match=r"data\.neighbours\.offsets: the default, this experiment with \[-1, 0, 1\]"):
+        labels(taught, "deep")
     copied(taught, "member")
     resolved = taught.find("member").resolved
     resolved.write_text(resolved.read_text().replace("value_range: null", "value_range: [[0, 4095]]"))

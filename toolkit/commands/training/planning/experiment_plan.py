@@ -33,8 +33,9 @@ if TYPE_CHECKING:  # they import TensorFlow
 class ExperimentPlan:
     """An experiment with its work and speed.
 
-    `remembered` has the speed, the machine and the engine; `is_new` says whether it was measured just now. `recorded` is
-    the number of trained epochs that `planned.recorded` rests on. `importing` are the seconds of importing TensorFlow.
+    `remembered` has the speed, the machine and the engine; `is_new` says whether it was measured just now.
+    `recorded` is the number of trained epochs that `planned.recorded` rests on. `importing` are the seconds of
+    importing TensorFlow.
     """
 
     experiment: Experiment

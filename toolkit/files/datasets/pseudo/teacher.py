@@ -128,13 +128,13 @@ def other_reading(theirs: Config, own: Config) -> tuple[str, str, str] | None:
     return None
 
 
-_READING = ("data.value_range", "data.planes", "data.channels")
+_READING = ("data.value_range", "data.planes", "data.channels", "data.neighbours.offsets")
 
 
 def _reading(data: DataConfig) -> tuple[tuple[Any, ...], ...]:
     """The values of `_READING`; the same range of all channels is one, and what is not set is empty."""
     ranges = data.ranges[:1] if len(set(data.ranges)) == 1 else data.ranges
-    return ranges, data.planes or (), data.channels or ()
+    return ranges, data.planes or (), data.channels or (), () if data.neighbours is None else data.neighbours.offsets
 
 
 def _as_text(value: tuple[Any, ...]) -> str:
