@@ -391,7 +391,7 @@ def test_a_student_reads_images_as_its_teacher_does(taught: Workspace, write_exp
         labels(taught, "turned")
     assert error.value.advice.endswith("or set data.planes as plain has it.")
     volume = 'neighbours: {offsets: [-1, 0, 1], order_by: {pattern: ".*?([0-9]+)"}, gaps: nearest}'
-    write_experiment(taught, "deep", LEARNING + f"data: {{{volume}}}\n")
+    write_experiment(taught, "deep", LEARNING + f"data: {{{volume}}}\ngroups: {{pattern: (.+)}}\n")
     with pytest.raises(ConfigError, match=r"data\.neighbours\.offsets: the default, this experiment with \[-1, 0, 1\]"):
         labels(taught, "deep")
     copied(taught, "member")
