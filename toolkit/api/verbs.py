@@ -12,7 +12,7 @@ from typing import Any
 from toolkit.api.arguments import Shown
 from toolkit.api.error_words import in_python
 from toolkit.api.named import AnyPath, Named, name_of, session_for
-from toolkit.api.paths import as_path
+from toolkit.api.paths import as_path, as_paths
 from toolkit.cluster.units import Machines
 from toolkit.commands.comparing.compare import compare as compare_command
 from toolkit.commands.comparing.compare_result import CompareResult
@@ -43,6 +43,8 @@ from toolkit.commands.starting.init import InitResult
 from toolkit.commands.starting.init import init as init_command
 from toolkit.commands.starting.new import DataFiles, NewResult
 from toolkit.commands.starting.new import new as new_command
+from toolkit.commands.starting.pages import PagesResult
+from toolkit.commands.starting.pages import pages as pages_command
 from toolkit.commands.starting.simulate import SimulateOptions, SimulateResult
 from toolkit.commands.starting.simulate import simulate as simulate_command
 from toolkit.commands.submitting.check import CheckResult
@@ -203,6 +205,12 @@ def lr_find(
     return find_learning_rate(
         session_for(progress, experiment), name_of(experiment), overrides=overrides, options=options
     )
+
+
+@in_python
+def pages(paths: AnyPath | Sequence[AnyPath], out: AnyPath, *, progress: Shown = None) -> PagesResult:
+    """Write each page of TIFF files as a file of its own, as `tk pages` does."""
+    return pages_command(session_for(progress), as_paths(paths), Path(out))
 
 
 @in_python

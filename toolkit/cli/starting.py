@@ -107,6 +107,18 @@ def simulate(
 
 
 @app.command()
+def pages(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER…", help="TIFF files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; created if missing.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write each page of TIFF files as a file of its own, for stacks whose pages are slices."""
+    from toolkit.commands.starting.pages import pages as command
+
+    run(lambda session: command(session, paths, out), as_json)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder to work in; created if missing.")] = Path("demo"),
     as_json: AsJson = False,

@@ -44,7 +44,7 @@ REPAIR = "Repair or remove this file, then run the command again."
 """The advice about a file that cannot be decoded."""
 _OF_ARRAYS = "Name other files (data.image_name, data.mask_name), or save one array (height, width) for each image."
 _OF_DICOM = "See docs/data.md for DICOM files."
-_SEVERAL_PAGES = "is a TIFF file with several pages; save each page as a separate file"
+_SEVERAL_PAGES = "is a TIFF file with several pages; tk pages FILE --out FOLDER writes each into a file of its own"
 # Pillow's limit is meant for web servers; microscope images exceed it.
 PillowImage.MAX_IMAGE_PIXELS = None
 

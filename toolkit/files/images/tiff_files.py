@@ -1,6 +1,8 @@
 """TIFF files through tifffile: any number of channels, in any layout, whole or one window of them."""
 
+import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,84 @@ def has_pages(path: Path) -> bool:
         raise
     except Exception:  # damaged headers raise errors of many types
         return False
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A page of a file: its values, (height, width) or (height, width, channels), and the palette if it has one."""
+
+    values: npt.NDArray[Any]
+    palette: npt.NDArray[np.uint16] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.values.shape[0], self.values.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return 1 if self.values.ndim == 2 else self.values.shape[2]
+
+
+def read_pages(path: Path) -> Iterator[Page]:
+    """The pages of a file one after the other, in the order of the file; values of one bit become 0 and 255.
+
+    Channels that are pages of their own, as in files of ImageJ and OME, are joined.
+
+    Raises:
+        OSError, ValueError: the file cannot be opened, is truncated or damaged, or its pages have different sizes.
+    """
+    try:
+        with tifffile.TiffFile(regular(path)) as file:
+            if len(file.series) != 1:
+                sizes = dict.fromkeys("×".join(map(str, one.shape)) for one in file.series)
+                raise ValueError(f"has pages of different sizes or kinds: {', '.join(sizes)}")
+            first = file.pages[0].aspage()
+            orientation = first.tags.get("Orientation")
+            if orientation is not None and orientation.value != 1:
+                raise ValueError("has an orientation tag, which programs handle differently; save it without the tag")
+            for values in _slices(file.series[0], first):
+                shown = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
+                yield Page(shown.astype(shown.dtype.newbyteorder("=")), first.colormap)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # damage raises errors of many types
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def encode_page(page: Page) -> bytes:
+    """A TIFF file of one page, compressed without loss."""
+    file = io.BytesIO()
+    kind = "rgb" if page.channels in (3, 4) and page.palette is None else "minisblack"
+    palette = {} if page.palette is None else {"colormap": page.palette}
+    tifffile.imwrite(
+        file,
+        page.values,
+        photometric="palette" if palette else kind,
+        planarconfig=None if page.values.ndim == 2 else "contig",
+        compression="zlib",
+        metadata=None,
+        **palette,
+    )
+    return file.getvalue()
+
+
+def _slices(series: Any, first: Any) -> Iterator[npt.NDArray[Any]]:
+    """The values of each page, (height, width) or (height, width, channels), the channels of a page joined."""
+    leading = series.axes[: len(series.shape) - len(first.shape)]
+    counts = series.shape[: len(leading)]
+    places = np.arange(int(np.prod(counts, dtype=np.int64))).reshape(counts)
+    joined = 1
+    if "C" in leading:
+        joined = counts[leading.index("C")]
+        places = np.moveaxis(places, leading.index("C"), -1)
+    stored = None if len(series.pages) == places.size else series.asarray().reshape(places.size, *first.shape)
+    for group in places.reshape(-1, joined):
+        planes = [series.pages[int(one)].asarray() if stored is None else stored[one] for one in group]
+        # Planes of samples stand before the rows in some files.
+        planes = [np.moveaxis(plane, 0, 2) if first.axes == "SYX" else plane for plane in planes]
+        yield planes[0] if joined == 1 else np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2)
 
 
 def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
