@@ -1,7 +1,9 @@
 import json
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -175,3 +177,13 @@ def test_progress_is_shown_only_to_who_watches(
 def test_where_nobody_can_be_asked_tasks_are_stopped() -> None:
     with console.progress_on_screen() as progress:
         assert console.asking_about_tasks(progress)("2 tasks of exp: fold 0, fold 1", True) == "stop"
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_message(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "toolkit", "simulate", "salt", "--out", str(tmp_path / "data"), "--count", "2"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `tk … | head` does
+        assert b"error" not in process.stderr.read()
+    assert (tmp_path / "data" / "train.csv").is_file()

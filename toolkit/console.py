@@ -1,7 +1,9 @@
 """The screen: tables, progress and errors. Results go to stdout, messages go to stderr."""
 
 import dataclasses
+import errno
 import json
+import os
 import re
 import sys
 import time
@@ -25,6 +27,14 @@ _SECONDS_BETWEEN_LINES = 20.0
 _SECONDS_BETWEEN_DRAWINGS = 0.5
 
 
+class _Screen(Console):
+    """A console whose reader may go away, as that of `tk ls | head` does: the command then ends without a message."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what plain output raises, and not SystemExit, which may come from a user's own code too."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 class Result(Protocol):
     """What a command returns: a dataclass with its tables and the next steps."""
 
@@ -40,7 +50,7 @@ def show_result(result: Result, as_json: bool) -> None:
     if as_json:
         show_json(dataclasses.asdict(result))  # type: ignore[call-overload] # results are dataclasses
         return
-    out = Console(highlight=False)
+    out = _Screen(highlight=False)
     for table in result.tables():
         out.print(Text(table.title, style="bold"), soft_wrap=True)
         out.print(_drawn(table))
@@ -74,7 +84,7 @@ def show_text(text: str) -> None:
 
 def show_error(error: ToolkitError) -> None:
     """Print the message of an error and its advice on stderr; a stop that was asked for is not called an error."""
-    console = Console(stderr=True, highlight=False)
+    console = _Screen(stderr=True, highlight=False)
     asked_for = isinstance(error, OutOfTimeError)
     heading = ("stopped: ", "bold") if asked_for else ("error: ", "bold red")
     console.print(Text.assemble(heading, error.message), soft_wrap=True)
@@ -84,7 +94,7 @@ def show_error(error: ToolkitError) -> None:
 
 def show_interrupted() -> None:
     """Tell the user that finished work is kept."""
-    Console(stderr=True, highlight=False).print(
+    _Screen(stderr=True, highlight=False).print(
         "interrupted; finished work is kept, and the same command without --restart resumes from there",
         soft_wrap=True,
     )
@@ -98,7 +108,7 @@ def asking_about_tasks(progress: Progress) -> Callable[[str, bool], Literal["sto
     """
 
     def ask(tasks: str, survives: bool) -> Literal["stop", "leave", "go on"]:
-        console = Console(stderr=True, highlight=False)
+        console = _Screen(stderr=True, highlight=False)
         if not (console.is_terminal and sys.stdin.isatty()):
             return "stop"
         answers: dict[str, Literal["stop", "leave", "go on"]] = {"s": "stop", "g": "go on"}
@@ -125,7 +135,7 @@ def progress_if_watched() -> Progress:
 @contextmanager
 def progress_on_screen() -> Iterator[Progress]:
     """Show progress: bars with the time left on a terminal, a text in a notebook, plain lines on stderr elsewhere."""
-    console = Console(stderr=True, highlight=False)
+    console = _Screen(stderr=True, highlight=False)
     if not console.is_terminal:
         yield _Notebook() if _in_notebook() else _Lines()
         return
