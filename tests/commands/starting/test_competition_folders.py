@@ -389,7 +389,7 @@ def test_init_reads_the_files_as_they_are(unpacked: tuple[str, Path, Masks]) -> 
     wrong = [image_id for image_id, mask in truth.items() if not np.array_equal(planes_of(config, image_id), mask)]
     assert not wrong
     assert result.test_images or name == "uw-madison"  # whose test images are hidden
-    offered = "neighbours: {offsets: [-1, 0, 1], order_by" in " ".join(str(choice.other) for choice in result.choices)
+    offered = "neighbours: {offsets: [-1, 0, 1], order_by" in " ".join(one.other for one in result.recognised)
     assert offered == (name == "uw-madison")
     found = examine_data(session, "baseline")
     assert found.exit_code == 0, found.findings
