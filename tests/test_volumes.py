@@ -25,7 +25,7 @@ from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting import shard_plan
 from toolkit.learning.training.epoch_data import Deadline
 
-pytestmark = [pytest.mark.train, pytest.mark.tf]
+pytestmark = pytest.mark.train
 
 CONFIG = """\
 data:

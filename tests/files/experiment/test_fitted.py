@@ -75,6 +75,17 @@ def test_members_with_different_numbers_of_channels_are_refused(workspace: Works
         first_networks(mixed)
 
 
+def test_members_with_different_neighbours_are_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    neighbours = "masks: masks, neighbours: {offsets: [-1, 0, 1], order_by: {pattern: '(.+)'}}"
+    monkeypatch.setitem(globals(), "CONFIG", CONFIG.replace("masks: masks", neighbours))
+    make(workspace, "deep")
+    mixed = FittedEnsemble(
+        workspace.find("both"), (networks(workspace, "a"), networks(workspace, "deep")), (1, 1), "probability"
+    )
+    with pytest.raises(ConfigError, match=r"different neighbouring slices \(data.neighbours\)"):
+        first_networks(mixed)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [

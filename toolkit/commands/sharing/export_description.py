@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from toolkit.config.models import Config
 from toolkit.core.images.tiles import UNTILED
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
@@ -63,7 +64,7 @@ def description(
             "height": height,
             "width": width,
             "channels": channels,
-            "order": "RGB" if channels == 3 else "as in the images",
+            "order": _order(config),
             "side_multiple": multiple,
             "normalisation": "inside: pixel values are 0 to 255",
         },
@@ -83,3 +84,11 @@ def description(
         },
         "not_inside": ["resizing", "tiles", "views", "transforms", "recipe"],
     }
+
+
+def _order(config: Config) -> str:
+    """What the channels of the input are."""
+    if config.data.neighbours is not None:
+        offsets = ", ".join(map(str, config.data.neighbours.offsets))
+        return f"slices at {offsets} from the slice itself, all channels of one after those of the one before it"
+    return "RGB" if config.shape[2] == 3 else "as in the images"

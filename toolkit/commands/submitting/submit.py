@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
@@ -19,6 +20,7 @@ from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
+from toolkit.files.data.neighbours import own_pixels
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.writing import new_path
 from toolkit.files.experiment.folder import Experiment
@@ -291,7 +293,7 @@ def _images(source: DataConfig, channels: int, store: ProbabilityStore) -> TestI
     images = find_test_images(source, channels) if all(folder.is_dir() for folder in tests) else None
     if images is None:
         return TestImages(frozenset(store.ids), store.size)
-    return TestImages(frozenset(images.ids), store.size, images.read)
+    return TestImages(frozenset(images.ids), store.size, partial(own_pixels, images))
 
 
 def write_checked(
