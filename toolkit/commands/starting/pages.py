@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.commands.session import Session
 from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, listing
+from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.writing import replacing
 from toolkit.files.images.tiff_files import TIFF_SUFFIXES, encode_page, read_pages
 from toolkit.messages import Table
@@ -121,7 +122,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 def _write(target: Path, content: bytes) -> bool:
     """Write a page, unless it is there already; returns whether it was written."""
     if target.is_file():
-        if target.read_bytes() == content:
+        if file_digest(target) == digest(content):
             return False
         raise ChangedError(
             f"{target} exists and is another file, so it is not replaced", "Choose another folder: --out"
