@@ -64,7 +64,9 @@ class Line:
 
 
 def draw_lines(axes: "Axes", lines: Sequence[Line], *, marks: bool = False, **style: Any) -> None:
-    """Draw at least one line, broken between stages; a value between two missing ones is a point.
+    """Draw at least one line, broken between stages; it leads over epochs without a value.
+
+    Values are marked where `are_marked` says so, for example with `validate_every: 2`.
 
     Where later lines lie on a line in a whole stage, it is wider than these, so that its colour shows at their sides.
     With `marks`, the best epochs are ringed.
@@ -77,10 +79,17 @@ def draw_lines(axes: "Axes", lines: Sequence[Line], *, marks: bool = False, **st
         for stage, values, best in line.stages():
             wider = band * counts[stage]
             drawn = {"linewidth": usual["linewidth"] + wider, "markersize": usual["markersize"] + 2 * wider}
-            epochs = np.arange(len(values)) + starts[stage] + 1
-            axes.plot(epochs, values, color=line.colour, markevery=alone(values), **{**usual, **drawn})
+            epochs, there = np.arange(len(values)) + starts[stage] + 1, np.isfinite(values)
+            known, every = (epochs[there], values[there]), 1 if are_marked(values) else []
+            axes.plot(*known, color=line.colour, markevery=every, **{**usual, **drawn})
             if marks:
                 axes.plot([epochs[best]], [values[best]], **ring(line.colour, wider))
+
+
+def are_marked(values: Floats) -> bool:
+    """Whether each value of a stage is marked: some are missing, or there is one, which no line leads to."""
+    there = np.isfinite(values)
+    return not there.all() or len(values) == 1
 
 
 def ring(colour: str, wider: float = 0.0) -> dict[str, Any]:
@@ -112,9 +121,3 @@ def _coincide(line: Floats, other: Floats, tolerance: float) -> bool:
     apart = np.abs(line - other)
     both = apart[np.isfinite(apart)]
     return len(both) > 0 and float(both.max()) <= tolerance
-
-
-def alone(values: Floats) -> list[int]:
-    """The places of values whose neighbours are missing, so that no line leads to them."""
-    there = np.pad(np.isfinite(values), 1)
-    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:]).tolist()

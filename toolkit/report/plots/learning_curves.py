@@ -12,7 +12,7 @@ from toolkit.core.arrays import Floats
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import class_label
 from toolkit.report.colours import GREY, GRID, INK, PAPER, QUIET_INK, hex_of, line_colour
-from toolkit.report.plots.curve_lines import Line, TrainedFold, Value, alone, draw_lines, ring
+from toolkit.report.plots.curve_lines import Line, TrainedFold, Value, are_marked, draw_lines, ring
 from toolkit.report.plots.figures import titled_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
@@ -212,7 +212,7 @@ def _of_folds(trained: Sequence[TrainedFold]) -> tuple[list[Entry], list[Entry]]
     """The legend of the folds, and that of what is drawn of each."""
     folds = {one.title: _sample(_colour(one.fold)) for one in trained}
     losses = (np.array([epoch.loss for epoch in stage], np.float64) for one in trained for stage in one.stages)
-    point = _TRAINING_POINT if any(alone(stage) for stage in losses) else {}
+    point = _TRAINING_POINT if any(map(are_marked, losses)) else {}
     return list(folds.items()), [
         ("validation", _sample(_INK)),
         ("training batches", _sample(_INK, linestyle=":", **point)),
