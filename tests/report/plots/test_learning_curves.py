@@ -1,6 +1,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,13 @@ def test_legends_read_in_order_and_groups_start_new_rows() -> None:
     assert len(rows) > 1
     assert [name for row in rows for name in row] == [*folds, *styles]
     assert not any(fold in row and style in row for row in rows for fold in folds for style in styles)
+
+
+def test_a_line_leads_over_epochs_that_were_not_validated(tmp_path: Path) -> None:
+    """As in an experiment with `validate_every: 2`; the rest of the line does not depend on what is left out."""
+    whole = rising(9)
+    every_second = [one if one.number % 2 == 0 else replace(one, validation_loss=math.nan) for one in whole]
+    _, expected = places(drawn(tmp_path / "whole.png", trained(0, whole)), LINE_COLOURS[0])
+    _, columns = places(drawn(tmp_path / "half.png", trained(0, every_second)), LINE_COLOURS[0])
+    in_first = {int(column) for column in expected if column < WIDE / 3}
+    assert len(in_first - {int(column) for column in columns}) < 0.05 * len(in_first)
