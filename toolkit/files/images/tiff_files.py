@@ -130,15 +130,14 @@ def encode_page(page: Page) -> bytes:
     """A TIFF file of one page, compressed without loss."""
     file = io.BytesIO()
     kind = "rgb" if page.channels in (3, 4) and page.palette is None else "minisblack"
-    palette = {} if page.palette is None else {"colormap": page.palette}
     tifffile.imwrite(
         file,
         page.values,
-        photometric="palette" if palette else kind,
+        photometric=kind if page.palette is None else "palette",
         planarconfig=None if page.values.ndim == 2 else "contig",
         compression="zlib",
         metadata=None,
-        **palette,
+        colormap=page.palette,
     )
     return file.getvalue()
 

@@ -80,8 +80,8 @@ def draw_lines(axes: "Axes", lines: Sequence[Line], *, marks: bool = False, **st
             wider = band * counts[stage]
             drawn = {"linewidth": usual["linewidth"] + wider, "markersize": usual["markersize"] + 2 * wider}
             epochs, there = np.arange(len(values)) + starts[stage] + 1, np.isfinite(values)
-            known, every = (epochs[there], values[there]), 1 if are_marked(values) else []
-            axes.plot(*known, color=line.colour, markevery=every, **{**usual, **drawn})
+            every: int | list[int] = 1 if are_marked(values) else []
+            axes.plot(epochs[there], values[there], color=line.colour, markevery=every, **{**usual, **drawn})
             if marks:
                 axes.plot([epochs[best]], [values[best]], **ring(line.colour, wider))
 
