@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
@@ -33,6 +34,7 @@ def written(tmp_path: Path, *paths: Path) -> list[np.ndarray]:
         ((5, 8, 9), {"ome": True, "metadata": {"axes": "ZYX"}, "compression": "zlib"}),
         ((5, 8, 9), {"bigtiff": True, "tile": (16, 16)}),
         ((1, 8, 9), {}),
+        ((5, 8, 9, 1), {}),
     ],
 )
 def test_pages_keep_their_values(tmp_path: Path, dtype: str, shape: tuple[int, ...], how: dict[str, Any]) -> None:
@@ -42,7 +44,46 @@ def test_pages_keep_their_values(tmp_path: Path, dtype: str, shape: tuple[int, .
     assert len(found) == len(values)
     for page, expected in zip(found, values, strict=True):
         assert page.dtype == expected.dtype
-        assert np.array_equal(page, expected)
+        assert np.array_equal(page, np.squeeze(expected, 2) if expected.shape[-1] == 1 else expected)
+
+
+def test_pages_that_were_written_one_by_one(tmp_path: Path) -> None:
+    values = RANDOM.integers(0, 256, (4, 8, 9)).astype(np.uint8)
+    with tifffile.TiffWriter(tmp_path / "stack.tif") as file:
+        for one in values:
+            file.write(one, photometric="minisblack")
+    assert np.array_equal(np.stack(written(tmp_path, tmp_path / "stack.tif")), values)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "group4"])
+def test_compressions_that_need_further_packages_elsewhere(tmp_path: Path, compression: str) -> None:
+    masks = RANDOM.random((3, 8, 9)) > 0.5
+    first, *others = [Image.fromarray(one.astype(np.uint8) * 255).convert("1") for one in masks]
+    first.save(tmp_path / "masks.tif", save_all=True, append_images=others, compression=compression)
+    for page, mask in zip(written(tmp_path, tmp_path / "masks.tif"), masks, strict=True):
+        assert np.array_equal(page == 255, mask)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16"])
+def test_a_page_in_which_zero_is_white_is_what_the_toolkit_reads(tmp_path: Path, dtype: str) -> None:
+    values = (RANDOM.random((8, 9)) > 0.3).astype(dtype) * (1 if dtype == "bool" else 200)
+    for count in (1, 2):
+        tifffile.imwrite(tmp_path / f"of{count}.tif", np.stack([values] * count), photometric="miniswhite")
+    pages_of = written(tmp_path, tmp_path / "of2.tif")
+    assert len(pages_of) == 2
+    found, expected = (read_mask_values(tmp_path / one) for one in ("out/of2_0001.tif", "of1.tif"))
+    assert np.array_equal(found > 0, expected > 0)
+    if dtype != "bool":
+        assert np.array_equal(found, expected)
+
+
+def test_kinds_that_are_no_pixels_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "cmyk.tif", np.zeros((2, 8, 9, 4), np.uint8), photometric="separated")
+    with pytest.raises(DataError, match="neither grey, RGB nor a palette"):
+        written(tmp_path, tmp_path / "cmyk.tif")
+    tifffile.imwrite(tmp_path / "deep.tif", np.zeros((16, 16, 32), np.uint8), volumetric=True, tile=(16, 16, 16))
+    with pytest.raises(DataError, match="holds whole volumes as pages"):
+        written(tmp_path, tmp_path / "deep.tif")
 
 
 @pytest.mark.parametrize("how", [{"imagej": True}, {"ome": True}])
@@ -92,6 +133,10 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     refused(MissingFileError, "no TIFF files in this folder", tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
     refused(ConfigError, "is not a TIFF file", tmp_path / "a.png")
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "x.tif", np.zeros((2, 8, 9), np.uint8), photometric="minisblack")
+    with pytest.raises(ConfigError, match=r"--out: .*in holds x\.tif itself"):
+        pages(session, [tmp_path / "in"], tmp_path / "in")
     broken = tmp_path / "broken.tif"
     broken.write_bytes(b"II*\0 nothing")
     refused(DataError, r"broken\.tif: ", broken)
@@ -101,7 +146,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "mixed.tif") as file:
         for side in (8, 9):
             file.write(np.zeros((side, side), np.uint8), photometric="minisblack")
-    refused(DataError, "has pages of different sizes or kinds: 8×8, 9×9", tmp_path / "mixed.tif")
+    refused(DataError, "has pages of different sizes or kinds: 8×8 uint8, 9×9 uint8", tmp_path / "mixed.tif")
 
 
 def test_the_command_line_writes_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

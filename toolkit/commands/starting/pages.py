@@ -79,6 +79,9 @@ def pages(session: Session, paths: Sequence[Path], out: Path) -> PagesResult:
     """
     session.workspace.refuse_inside_experiment(out)
     files = _files(paths)
+    inside = [path for path in files if path.parent.resolve() == out.resolve()]
+    if inside:
+        raise ConfigError(f"--out: {out} holds {inside[0].name} itself", "Choose another folder: --out")
     found: list[PagedFile] = []
     kept = 0
     with session.progress.task("writing pages", len(files)) as task:
@@ -89,7 +92,7 @@ def pages(session: Session, paths: Sequence[Path], out: Path) -> PagesResult:
                     last = page
                     kept += not _write(out / f"{path.stem}_{count:04d}.tif", encode_page(page))
             except (OSError, ValueError) as error:
-                raise DataError(f"{path}: {error}", "Repair this file, or leave it out.") from error
+                raise DataError(f"{path}: {error}", "Repair this file, save it otherwise, or leave it out.") from error
             if last is None:
                 raise DataError(f"{path}: has no pages", "Leave it out.")
             found.append(PagedFile(str(path), count, last.size, last.channels, str(last.values.dtype)))

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tifffile
+from PIL import Image as PillowImage
 
 from toolkit.config.yaml.file_paths import regular
 from toolkit.core.images.windows import Window, whole
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-_BLACK_IS_ZERO, _RGB = 1, 2
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
+_MODES = ("1", "L", "P", "RGB", "RGBA", "I;16", "I;16B", "I", "F")
 # None, deflate and PackBits: tifffile decodes these without further libraries.
 _COMPRESSIONS = (1, 8, 32946, 32773)
 
@@ -84,10 +86,14 @@ def has_pages(path: Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A page of a file: its values, (height, width) or (height, width, channels), and the palette if it has one."""
+    """A page of a file: its values, (height, width) or (height, width, channels), and what they mean.
+
+    `palette` has the colours if values are numbers of colours; `white_is_zero` says that the smallest value is white.
+    """
 
     values: npt.NDArray[Any]
     palette: npt.NDArray[np.uint16] | None = None
+    white_is_zero: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -106,20 +112,21 @@ def read_pages(path: Path) -> Iterator[Page]:
     Channels that are pages of their own, as in files of ImageJ and OME, are joined.
 
     Raises:
-        OSError, ValueError: the file cannot be opened, is truncated or damaged, or its pages have different sizes.
+        OSError, ValueError: the file cannot be opened, is truncated, damaged or of an unsupported kind, or its pages
+            have different sizes.
     """
     try:
         with tifffile.TiffFile(regular(path)) as file:
-            if len(file.series) != 1:
-                sizes = dict.fromkeys("×".join(map(str, one.shape)) for one in file.series)
-                raise ValueError(f"has pages of different sizes or kinds: {', '.join(sizes)}")
-            first = file.pages[0].aspage()
-            orientation = first.tags.get("Orientation")
-            if orientation is not None and orientation.value != 1:
-                raise ValueError("has an orientation tag, which programs handle differently; save it without the tag")
-            for values in _slices(file.series[0], first):
+            pages = [one.aspage() for one in file.pages]
+            if not pages:
+                raise ValueError("has no pages")
+            _refuse_unusual(pages)
+            first = pages[0]
+            by_tifffile = first.compression in _COMPRESSIONS
+            for values in _slices(file, first) if by_tifffile else _frames_by_pillow(path):
                 shown = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
-                yield Page(shown.astype(shown.dtype.newbyteorder("=")), first.colormap)
+                white_is_zero = by_tifffile and first.photometric == _WHITE_IS_ZERO  # Pillow has inverted them
+                yield Page(shown.astype(shown.dtype.newbyteorder("=")), first.colormap, white_is_zero)
     except (OSError, ValueError):
         raise
     except Exception as error:  # damage raises errors of many types
@@ -129,7 +136,8 @@ def read_pages(path: Path) -> Iterator[Page]:
 def encode_page(page: Page) -> bytes:
     """A TIFF file of one page, compressed without loss."""
     file = io.BytesIO()
-    kind = "rgb" if page.channels in (3, 4) and page.palette is None else "minisblack"
+    grey = "miniswhite" if page.white_is_zero else "minisblack"
+    kind = "rgb" if page.channels in (3, 4) else grey
     tifffile.imwrite(
         file,
         page.values,
@@ -142,21 +150,54 @@ def encode_page(page: Page) -> bytes:
     return file.getvalue()
 
 
-def _slices(series: Any, first: Any) -> Iterator[npt.NDArray[Any]]:
+def _refuse_unusual(pages: Sequence[Any]) -> None:
+    """Refuse pages of different kinds, and kinds whose values are not those of pixels."""
+    kinds = dict.fromkeys(f"{'×'.join(map(str, page.shape))} {page.dtype}" for page in pages)
+    if len(kinds) > 1:
+        raise ValueError(f"has pages of different sizes or kinds: {', '.join(kinds)}")
+    first = pages[0]
+    orientation = first.tags.get("Orientation")
+    if orientation is not None and orientation.value != 1:
+        raise ValueError("has an orientation tag, which programs handle differently; save it without the tag")
+    if first.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) and first.compression in _COMPRESSIONS:
+        raise ValueError("has colours that are neither grey, RGB nor a palette; save it as one of these")
+    if first.imagedepth > 1:
+        raise ValueError("holds whole volumes as pages, which is not supported; save each slice as a page")
+
+
+def _slices(file: tifffile.TiffFile, first: Any) -> Iterator[npt.NDArray[Any]]:
     """The values of each page, (height, width) or (height, width, channels), the channels of a page joined."""
-    leading = series.axes[: len(series.shape) - len(first.shape)]
-    counts = series.shape[: len(leading)]
-    places = np.arange(int(np.prod(counts, dtype=np.int64))).reshape(counts)
-    joined = 1
-    if "C" in leading:
-        joined = counts[leading.index("C")]
-        places = np.moveaxis(places, leading.index("C"), -1)
-    stored = None if len(series.pages) == places.size else series.asarray().reshape(places.size, *first.shape)
+    series = file.series[0]
+    axes = series.axes[: series.axes.index("Y")].removesuffix("S") if len(file.series) == 1 else ""
+    counts = series.shape[: len(axes)]
+    total = int(np.prod(counts, dtype=np.int64))
+    if len(file.series) > 1 or total == 1:
+        yield from (_last_channels(page.asarray(), page.axes) for page in file.pages)
+        return
+    # ImageJ stores all pages as the values of the first.
+    stored = None if len(series.pages) == total else series.asarray().reshape(total, *first.shape)
+    places, joined = np.arange(total).reshape(counts), 1
+    if "C" in axes:
+        places, joined = np.moveaxis(places, axes.index("C"), -1), counts[axes.index("C")]
     for group in places.reshape(-1, joined):
         planes = [series.pages[int(one)].asarray() if stored is None else stored[one] for one in group]
-        # Planes of samples stand before the rows in some files.
-        planes = [np.moveaxis(plane, 0, 2) if first.axes == "SYX" else plane for plane in planes]
+        planes = [_last_channels(plane, first.axes) for plane in planes]
         yield planes[0] if joined == 1 else np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2)
+
+
+def _last_channels(values: npt.NDArray[Any], axes: str) -> npt.NDArray[Any]:
+    """The values with the channels last; planes of samples stand before the rows in some files."""
+    return np.moveaxis(values, 0, 2) if axes == "SYX" else values
+
+
+def _frames_by_pillow(path: Path) -> Iterator[npt.NDArray[Any]]:
+    """Pages whose compression tifffile cannot read without further packages."""
+    with PillowImage.open(regular(path)) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            if image.mode not in _MODES:
+                raise ValueError(f"has pages of the kind {image.mode}, which is not supported")
+            yield np.asarray(image)
 
 
 def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
