@@ -20,7 +20,8 @@ def about(activation: Activation, *names: str) -> About:
 def predicted(*planes: list[list[float]], name: str = "a", masks: Any = None) -> Predicted:
     probability = np.stack([np.array(plane, np.float32) for plane in planes], axis=-1)
     image = np.zeros((*probability.shape[:2], 3), np.uint8)
-    return Predicted(Forecast(name, None, probability, ArrayImages({name: image})), quantise(probability), masks)
+    images = ArrayImages({name: image})
+    return Predicted(Forecast(name, None, probability, images, images), quantise(probability), masks)
 
 
 def contents(name: str, kind: About, one: Predicted) -> list[bytes]:

@@ -3,6 +3,7 @@ toolkit/learning/predicting/new_images.py.
 """
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -21,7 +22,6 @@ from toolkit.commands.predicting import forecaster as predicting
 from toolkit.commands.predicting.formats import FORMATS
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
-from toolkit.commands.predicting.shards import prediction_job
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import decode
@@ -146,7 +146,9 @@ def test_what_is_predicted_when_the_minutes_are_over_is_kept(
         now[0] += 60
         return replacing(folder, path, key)
 
-    monkeypatch.setattr(prediction_job.time, "monotonic", lambda: now[0])
+    for name in ("_CHUNK_IN_TIME", "_GROUP"):
+        monkeypatch.setattr(predicting, name, 2)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(PredictionFolder, "replacing", slow)
     with pytest.raises(OutOfTimeError, match="used up: 2 of 6 images are predicted; rle would lack the others") as told:
         run(fitted_competition, "plain", images, out, "rle", minutes=2, threshold=0.5)
@@ -155,6 +157,8 @@ def test_what_is_predicted_when_the_minutes_are_over_is_kept(
     assert len(list((out / "mask").iterdir())) == len(pd.read_csv(out / "predictions.csv")) == 2
     result = run(fitted_competition, "plain", images, out, "rle", minutes=60, threshold=0.5)
     assert (result.predicted, result.kept) == (4, 2)
+    with pytest.raises(ConfigError, match="--out names a file"):
+        run(fitted_competition, "plain", images / "020.png", tmp_path / "one.png", minutes=2)
     run(fitted_competition, "plain", images, tmp_path / "whole", "rle", threshold=0.5)
     for name in ("masks.csv", "predictions.csv"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -316,7 +320,7 @@ def test_predictions_do_not_depend_on_the_chunks(
 def test_large_images_are_taken_as_many_at_once_as_networks_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predicting, "_CHUNK_BYTES", 1)
     images = ArrayImages({str(number): np.zeros((3, 4, 3), np.uint8) for number in range(10, 20)})
-    chunks = [chunk.ids for chunk in predicting._chunks(images, images.ids, 1)]
+    chunks = [chunk.ids for chunk in predicting._chunks(images, images.ids, 1, 256)]
     assert [len(ids) for ids in chunks] == [4, 4, 2]
     assert tuple(image_id for ids in chunks for image_id in ids) == images.ids
 

@@ -67,6 +67,8 @@ def test_only_what_changes_the_speed_makes_it_outdated(tmp_path: Path, config: C
 
 
 def test_a_plan_for_another_device_takes_what_was_measured_there(tmp_path: Path, config: Config) -> None:
+    fixed, config = config, config.model_copy(update={"precision": "auto"})
+    assert fixed.precision == "float32"
     with pytest.raises(ConfigError, match="nothing was measured anywhere yet"):
         measurements(tmp_path, config).elsewhere("T4")
     gpu = Machine("NVIDIA Tesla T4", 4, "float16")
@@ -76,6 +78,9 @@ def test_a_plan_for_another_device_takes_what_was_measured_there(tmp_path: Path,
     measurements(tmp_path, config).remember(REMEMBERED)
     assert measurements(tmp_path, config).elsewhere("tesla t4") == on_gpu
     assert measurements(tmp_path, config).elsewhere("processor") == REMEMBERED
+    with pytest.raises(ConfigError, match="shape and precision; measured on: "):
+        measurements(tmp_path, fixed).elsewhere("T4")
+    assert measurements(tmp_path, fixed).elsewhere("processor") == REMEMBERED
     for unknown in ("H100", ""):
         with pytest.raises(ConfigError, match=r"measured on: .*NVIDIA Tesla T4, 4 cores, float16"):
             measurements(tmp_path, config).elsewhere(unknown)

@@ -33,6 +33,14 @@ def test_distances_may_have_any_unit() -> None:
     assert neighbours({"a": -5.0, "b": -2.5, "c": 0.1}, [-1, 0, 1]) == {"a": "aab", "b": "abc", "c": "bcc"}
 
 
+def test_slices_beside_a_gap_are_known() -> None:
+    numbers = {"a": 1.0, "b": 2.0, "c": 3.0, "e": 5.0}
+    assert stack_of(numbers, [0, 1], nearest=True).filled == {"c"}
+    assert stack_of(numbers, [-2, 0, 1], nearest=True).filled == {"c"}
+    assert stack_of(numbers, [-1, 0], nearest=True).filled == {"e"}
+    assert stack_of({"a": 1.0, "b": 2.0}, [-1, 0, 1], nearest=True).filled == set()
+
+
 def test_a_missing_slice_is_named() -> None:
     with pytest.raises(SliceNumberError, match=r"the slice 4 is missing after c: slices are 1 apart, and .* number 5"):
         stack_of({"a": 1.0, "b": 2.0, "c": 3.0, "e": 5.0}, [0, 1])

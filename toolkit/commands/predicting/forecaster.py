@@ -1,5 +1,7 @@
 """Predicting images one by one; images that cannot be read do not stop the others."""
 
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from toolkit.core.images.value_range import UnknownRangeError
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ConfigError, DataError, counted
-from toolkit.files.data.neighbours import own_pixels
+from toolkit.files.data.neighbours import own_channels
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.fitted import Fitted, classes_of
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from toolkit.learning.predicting.new_images import ImagePredictor
 
 _CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
+_CHUNK_IN_TIME = 32
+"""Images of a chunk where the time is limited: it is looked at the clock between chunks."""
 _GROUP = 4
 """Images that a processor predicts at once, and no faster if there are fewer: chunks end between such groups."""
 _LARGE = 1 << 25
@@ -44,6 +48,7 @@ class Forecast:
     presence: Presence | None
     _map: Probability | SpilledMap
     _images: Images
+    _source: Images
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -84,7 +89,7 @@ class Forecast:
     @property
     def picture(self) -> Image:
         """What is shown of the image: the slice itself if it has neighbours."""
-        return own_pixels(self._images, self.image_id)
+        return own_channels(self._source, self.image_id, self.image)
 
 
 @dataclass(frozen=True)
@@ -144,10 +149,12 @@ class Forecaster:
             whole = ArrayImages({image_id: found for image_id, found in read.items() if not isinstance(found, Failure)})
             self._built().choose_engines(whole, whole.ids)
 
-    def forecasts(self, images: Images, ids: Sequence[str], name: str) -> Iterator[Forecast | Failure]:
+    def forecasts(
+        self, images: Images, ids: Sequence[str], name: str, ends: float = math.inf
+    ) -> Iterator[Forecast | Failure]:
         """The predictions of images in the order of `ids`; an image that cannot be read gives a `Failure`.
 
-        `name` is that of what predicts, for the progress.
+        `name` is that of what predicts, for the progress. From `ends` on, by `time.monotonic`, no chunk is begun.
 
         Images are read in chunks, so that memory is bounded. The prediction of an image does not depend on the others.
 
@@ -159,7 +166,10 @@ class Forecaster:
         steps = {image_id: self._steps(images, image_id) for image_id in ids}
         title = f"{name}: predicting {counted(len(ids), 'image')}"
         with self._progress.task(title, sum(steps.values())) as task:
-            for chunk in _chunks(images, ids, classes_of(self.fitted).count):
+            at_most = _CHUNK_IMAGES if math.isinf(ends) else _CHUNK_IN_TIME
+            for chunk in _chunks(images, ids, classes_of(self.fitted).count, at_most):
+                if time.monotonic() >= ends:
+                    return
                 yield from self._of_chunk(images, chunk, steps, task)
 
     def _of_chunk(
@@ -179,14 +189,14 @@ class Forecaster:
                 yield found
             else:
                 _, one = next(predicted)
-                yield _forecast(image_id, one.probability, one.presence, whole)
+                yield Forecast(image_id, one.presence, one.probability, whole, images)
 
     def _of_large(self, images: Images, image_id: str, task: Task) -> Forecast | Failure:
         """Predict a single image, read window by window if its file allows it."""
         try:
             if self._spill is None:
                 ((_, one),) = self._built().predict(images, [image_id], task)
-                return _forecast(image_id, one.probability, one.presence, images)
+                return Forecast(image_id, one.presence, one.probability, images, images)
             return self._spilled(self._spill, images, image_id, task)
         except DataError as error:
             return self._failure(image_id, error)
@@ -219,7 +229,7 @@ class Forecaster:
         for rows in self._built().rows(images, [image_id], task):
             (part,), (presence,) = rows.probabilities, rows.presences
             spilled.append(part)
-        return _forecast(image_id, spilled, presence, images)
+        return Forecast(image_id, presence, spilled, images, images)
 
     def _steps(self, images: Images, image_id: str) -> int:
         try:
@@ -250,13 +260,7 @@ def _is_small(images: Images, image_id: str) -> bool:
     return height * width < _LARGE
 
 
-def _forecast(
-    image_id: str, probability: Probability | SpilledMap, presence: Presence | None, images: Images
-) -> Forecast:
-    return Forecast(image_id, presence, probability, images)
-
-
-def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:
+def _chunks(images: Images, ids: Sequence[str], classes: int, at_most: int) -> Iterator[_Chunk]:
     """Groups of ids whose images and maps together take a bounded amount of memory, but at least one group at once."""
     chunk: list[str] = []
     size = 0
@@ -272,7 +276,7 @@ def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk
             yield _Chunk([image_id], is_large=True)
             continue
         needed = height * width * (2 * 4 * classes + 3)
-        is_full = size + _GROUP * needed > _CHUNK_BYTES or len(chunk) >= _CHUNK_IMAGES
+        is_full = size + _GROUP * needed > _CHUNK_BYTES or len(chunk) >= at_most
         if chunk and len(chunk) % _GROUP == 0 and is_full:
             yield _Chunk(chunk)
             chunk, size = [], 0

@@ -34,6 +34,12 @@ def tell_of_images(images: Images, networks: Networks, progress: Progress) -> No
             f"{len(alone)} {of_all} {'has' if len(alone) == 1 else 'have'} no neighbouring slices, so the slice itself "
             f"is repeated, which {name} was not trained for: {listing(alone)}. Give all slices of a volume at once"
         )
+    filled = sorted(images.filled) if isinstance(images, NeighbouringSlices) else []
+    if filled:
+        progress.warn(
+            f"{len(filled)} {of_all} {'lacks' if len(filled) == 1 else 'lack'} a neighbouring slice, for which the "
+            f"nearest slice stands: {listing(filled)}"
+        )
     dark = few_levels(images)
     if dark:
         have, are = ("has", "is") if len(dark) == 1 else ("have", "are")

@@ -87,7 +87,7 @@ def predict(
         ToolkitError: no image can be predicted, or files cannot be written.
     """
     if options.minutes is not None:
-        _check_minutes(options.minutes, session)
+        _check_minutes(options.minutes, session, out)
     session.workspace.refuse_inside_experiment(out)
     if not names_a_file(out):
         return _into_folder(session, name, paths, out, options)
@@ -134,7 +134,10 @@ def _into_folder(
         if job.left:
             folder.write_table(rows)
             folder.save()
-            raise _out_of_time(job, len(inputs.paths), [name for name in wanted if name in MADE_OF])
+            finished = replace(inputs, paths={row.image_id: inputs.paths[row.image_id] for row in done})
+            made, _ = job.files(finished, [kind for kind in wanted if kind in FORMATS])
+            tell_of_earlier_files(folder, before, made, job.files(inputs, wanted)[1], progress)
+            raise _out_of_time(job, len(done), len(inputs.paths), [name for name in wanted if name in MADE_OF])
         if "maps" in wanted:
             write_maps(folder, job.about, rows)
         if "rle" in wanted:
@@ -163,17 +166,19 @@ def _into_folder(
     )
 
 
-def _check_minutes(minutes: float, session: Session) -> None:
+def _check_minutes(minutes: float, session: Session, out: Path) -> None:
     if not 0 < minutes < math.inf:
         raise ConfigError(f"--minutes: expected a number above 0, for example 60; received {minutes:g}")
     if session.cluster is not None:
         raise ConfigError("--minutes limits predictions of this machine; with --on others predict", "Leave out one.")
+    if names_a_file(out):
+        raise ConfigError("--minutes keeps what is predicted in a folder, but --out names a file", "Name a folder.")
 
 
-def _out_of_time(job: PredictionJob, count: int, of_all: Sequence[str]) -> OutOfTimeError:
+def _out_of_time(job: PredictionJob, done: int, count: int, of_all: Sequence[str]) -> OutOfTimeError:
     kept = f"; {' and '.join(of_all)} would lack the others, so it is not written" if of_all else ""
     return OutOfTimeError(
-        f"--minutes: the time is used up: {count - len(job.left)} of {counted(count, 'image')} are predicted{kept}",
+        f"--minutes: the time is used up: {done} of {counted(count, 'image')} are predicted{kept}",
         f"What is predicted is in {job.folder.folder}. The same command goes on with the others.",
     )
 

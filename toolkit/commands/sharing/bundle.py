@@ -33,6 +33,7 @@ from toolkit.commands.sharing.bundling.platform_wheels import (
     parse_platform,
     requirements_text,
 )
+from toolkit.config.data.neighbours import parts_of
 from toolkit.config.yaml.file_paths import regular
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, StorageError, listing
 from toolkit.files.disk.changes import make_folder
@@ -108,6 +109,7 @@ def bundle(session: Session, experiments: Sequence[str], *, options: BundleOptio
     found, fitted = BundledExperiments(), [find_fitted(member) for member in members]
     for member, one in zip(members, fitted, strict=True):
         _check_recipe(member, one, options.threshold, progress)
+        _refuse_columns(one)
         found.add(member, one)
     files = _with_texts(found, names, on_kaggle, platform)
     required = pinned_requirements(_extras(found), found.modules, None if platform is None else platform.environment)
@@ -132,6 +134,21 @@ def bundle(session: Session, experiments: Sequence[str], *, options: BundleOptio
         names, str(out), sum(one.count for one in fitted), ", ".join(sorted(found.engines)), sizes,
         sorted(found.code), warnings, options.wheels, on_kaggle.user,
     )  # fmt: skip
+
+
+def _refuse_columns(fitted: Fitted) -> None:
+    """Refuse networks whose slices are ordered by a table, which does not have the images of another machine."""
+    for networks in fitted.leaves():
+        data = networks.config.data
+        named = () if data.neighbours is None else data.neighbours.names
+        for key, name in named:
+            if name not in parts_of(data.image_id):
+                raise ConfigError(
+                    f"{networks.experiment.name}: data.neighbours.{key}: {name} is a column of data.metadata, "
+                    "which says nothing about other images",
+                    f"Read it from the names of images: a part of image_id, or {{pattern: …}}. Then run: tk fit "
+                    f"{networks.experiment.name} --restart",
+                )
 
 
 def _refuse_existing(out: Path, names: Sequence[str]) -> None:

@@ -21,10 +21,12 @@ class Stack:
     Attributes:
         neighbours: the slices at each offset from a slice, by its id, in the order of the offsets.
         at_edge: slices with a neighbour beyond the first or last slice, in whose place that slice stands.
+        filled: slices with a neighbour that is missing in between, in whose place the nearest slice stands.
     """
 
     neighbours: Mapping[str, tuple[str, ...]]
     at_edge: frozenset[str]
+    filled: frozenset[str]
 
 
 def stack_of(numbers: Mapping[str, float], offsets: Sequence[int], *, nearest: bool = False) -> Stack:
@@ -63,7 +65,14 @@ def stack_of(numbers: Mapping[str, float], offsets: Sequence[int], *, nearest: b
         for one, place in zip(ids, places, strict=True)
     }
     inside = range(-min(offsets), last - max(offsets) + 1)
-    return Stack(found, frozenset(one for one, place in zip(ids, places, strict=True) if place not in inside))
+    missing = set(range(last + 1)).difference(places) if nearest else set[int]()
+    return Stack(
+        found,
+        frozenset(one for one, place in zip(ids, places, strict=True) if place not in inside),
+        frozenset(
+            one for one, place in zip(ids, places, strict=True) if any(place + offset in missing for offset in offsets)
+        ),
+    )
 
 
 def _nearest(places: Sequence[int], own: int, wanted: int) -> int:

@@ -70,6 +70,7 @@ def with_neighbours(
         together[volumes[image_id]][image_id] = numbers[image_id]
     neighbours: dict[str, tuple[str, ...]] = {}
     at_edge: set[str] = set()
+    filled: set[str] = set()
     wrong: dict[str, SliceNumberError] = {}
     for name, of_volume in together.items():
         try:
@@ -79,11 +80,14 @@ def with_neighbours(
             continue
         neighbours |= stack.neighbours
         at_edge |= stack.at_edge
+        filled |= stack.filled
     if wrong:
         raise _out_of_order(
             wrong, spec, f"data.neighbours: {len(wrong)} of {counted(len(together), 'volume')} in {slices.origin}"
         )
-    return NeighbouringSlices(slices, neighbours, spec.own, volumes, frozenset(at_edge), spec.edges == "repeat")
+    return NeighbouringSlices(
+        slices, neighbours, spec.own, volumes, frozenset(at_edge), spec.edges == "repeat", frozenset(filled)
+    )
 
 
 def _out_of_order(wrong: Mapping[str, SliceNumberError], spec: Neighbours, which: str) -> ConfigError:

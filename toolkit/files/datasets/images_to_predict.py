@@ -220,8 +220,15 @@ def beside_each_other(
     data = networks.config.data
     if data.neighbours is None:
         return slices
-    ids = {name: _id_of(path, data) or image_id_of(path.name) for name, path in paths.items()}
-    return with_neighbours(slices, data, key, MetadataFile(data.metadata, data.metadata_id), ids)
+    # One missing slice does not keep the others from being predicted; `tell_of_images` warns of it.
+    nearest = data.model_copy(update={"neighbours": data.neighbours.model_copy(update={"gaps": "nearest"})})
+    ids = ids_in_names(paths, data)
+    return with_neighbours(slices, nearest, key, MetadataFile(data.metadata, data.metadata_id), ids)
+
+
+def ids_in_names(paths: Mapping[str, Path], data: DataConfig) -> dict[str, str]:
+    """The ids that numbers and volumes of slices are read from: as patterns of the configuration find them in paths."""
+    return {name: _id_of(path, data) or image_id_of(path.name) for name, path in paths.items()}
 
 
 def _id_of(path: Path, data: DataConfig) -> str | None:
@@ -242,7 +249,7 @@ def with_slices_beside(inputs: Inputs, images: Images) -> Inputs:
 
 def files_of_slices(images: NeighbouringSlices) -> Iterator[Mapping[str, Path]]:
     """The files of the first slice of each image, from each folder; then those of the second, and so on."""
-    for place in range(len(next(iter(images.neighbours.values())))):
+    for place in range(len(next(iter(images.neighbours.values()), ()))):
         for folder in images.folders:
             yield {name: folder.paths[several[place]] for name, several in images.neighbours.items()}
 

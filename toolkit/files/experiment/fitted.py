@@ -131,7 +131,8 @@ def first_networks(fitted: Fitted) -> Networks:
             f"the members expect images with different numbers of channels ({listed})",
             "Predict with each member, or with an ensemble whose members expect the same number of channels.",
         )
-    if len({repr(networks.config.data.neighbours) for networks in found}) > 1:
+    neighbours = [networks.config.data.neighbours for networks in found]
+    if len({repr(one and one.model_dump(exclude={"edges", "gaps"})) for one in neighbours}) > 1:
         raise ConfigError(
             "the members expect images with different neighbouring slices (data.neighbours)",
             "Predict with each member, or with an ensemble whose members have the same data.neighbours.",

@@ -26,6 +26,7 @@ class NeighbouringSlices:
         volumes: the name of the volume of each image.
         at_edge: images with a repeated slice beyond the first or last one of their volume.
         trains_at_edge: whether such images are trained on.
+        filled: images with the nearest slice in the place of one that is missing in their volume.
     """
 
     slices: ImageFiles | StackedImages
@@ -34,6 +35,7 @@ class NeighbouringSlices:
     volumes: Mapping[str, str]
     at_edge: frozenset[str] = frozenset()
     trains_at_edge: bool = True
+    filled: frozenset[str] = frozenset()
     # A slice belongs to several images, which are often read one after the other.
     _decoded: RecentlyDecoded = field(default_factory=RecentlyDecoded, init=False, repr=False, compare=False)
     _sizes: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -123,7 +123,7 @@ def read_pages(path: Path) -> Iterator[Page]:
             _refuse_unusual(pages)
             first = pages[0]
             by_tifffile = first.compression in _COMPRESSIONS
-            for values in _slices(file, first) if by_tifffile else _frames_by_pillow(path):
+            for values in _slices(file, pages) if by_tifffile else _frames_by_pillow(path):
                 shown = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
                 white_is_zero = by_tifffile and first.photometric == _WHITE_IS_ZERO  # Pillow has inverted them
                 yield Page(shown.astype(shown.dtype.newbyteorder("=")), first.colormap, white_is_zero)
@@ -165,14 +165,14 @@ def _refuse_unusual(pages: Sequence[Any]) -> None:
         raise ValueError("holds whole volumes as pages, which is not supported; save each slice as a page")
 
 
-def _slices(file: tifffile.TiffFile, first: Any) -> Iterator[npt.NDArray[Any]]:
+def _slices(file: tifffile.TiffFile, pages: Sequence[Any]) -> Iterator[npt.NDArray[Any]]:
     """The values of each page, (height, width) or (height, width, channels), the channels of a page joined."""
-    series = file.series[0]
+    series, first = file.series[0], pages[0]
     axes = series.axes[: series.axes.index("Y")].removesuffix("S") if len(file.series) == 1 else ""
     counts = series.shape[: len(axes)]
     total = int(np.prod(counts, dtype=np.int64))
     if len(file.series) > 1 or total == 1:
-        yield from (_last_channels(page.asarray(), page.axes) for page in file.pages)
+        yield from (_last_channels(page.asarray(), page.axes) for page in pages)
         return
     # ImageJ stores all pages as the values of the first.
     stored = None if len(series.pages) == total else series.asarray().reshape(total, *first.shape)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster
@@ -131,7 +131,7 @@ class PredictionJob:
         failures: dict[str, str] = {}
         saved, waiting = time.monotonic(), dict.fromkeys(missing)
         try:
-            for found in self._until_the_end(images, missing):
+            for found in self.forecaster.forecasts(images, list(missing), self.member.name, self._ends):
                 del waiting[found.image_id]
                 if isinstance(found, Failure):
                     failures[found.image_id] = found.reason
@@ -145,15 +145,6 @@ class PredictionJob:
             self.folder.save()
         self.left = frozenset(waiting)
         return failures
-
-    def _until_the_end(self, images: Images, missing: Iterable[str]) -> Iterator[Forecast | Failure]:
-        """What is predicted before the time is over; images come in groups, which are not divided."""
-        names = list(missing)
-        if names and time.monotonic() < self._ends:
-            for found in self.forecaster.forecasts(images, names, self.member.name):
-                yield found
-                if time.monotonic() >= self._ends:
-                    return
 
     def _predicted(self, found: Forecast) -> Predicted:
         stored = found.stored(self.fitted.stored_type)

@@ -281,6 +281,13 @@ def _refuse_untrainable(config: Config, pool: Pool) -> None:
     """Refuse folds without foreground to train on, and stages without images to validate with."""
     for fold in range(config.folds_count):
         if not pool.has_foreground[pool.training_positions(fold)].any():
+            edges = pool.has_foreground & (pool.folds != fold) & np.array([not one.trains for one in pool.samples])
+            if edges.any():
+                raise FoldsError(
+                    f"fold {fold}: all images with foreground to train on lie at the edge of their volume, and "
+                    "data.neighbours.edges: leave_out leaves these out",
+                    "Set edges: repeat, or use fewer offsets.",
+                )
             raise FoldsError(
                 f"fold {fold} holds out all images with foreground, so there are none to train on",
                 "Add images with foreground, or use other folds.",

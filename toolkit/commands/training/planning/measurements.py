@@ -70,6 +70,8 @@ class Measurements:
         packages = [version(name) for name in ("segmentation-toolkit", "tensorflow")]
         self._work = f"speed-{_name([_FORMAT, tree, stages, sorted(digests.items())])}"
         self._cache = cache
+        # With `auto`, another machine chooses for itself.
+        self._precision = None if config.precision == "auto" else machine.precision
         self._path = cache.facts(f"{self._work}-{_name([asdict(machine), engine, packages])}")
 
     def known(self) -> Remembered | None:
@@ -77,7 +79,7 @@ class Measurements:
         return self._read(self._path)
 
     def elsewhere(self, device: str) -> Remembered:
-        """The speed that was used last of another machine, with any engine and versions.
+        """The speed that was used last of another machine, with any engine and versions, in the precision of the plan.
 
         Args:
             device: the name of its processor or GPU, or a part of it.
@@ -87,12 +89,17 @@ class Measurements:
         """
         paths = [path for path in self._cache.files() if path.match(f"{self._work}-*.facts")]
         known = [found for found in map(self._read, paths) if found is not None]
-        fitting = [found for found in known if device.casefold() in found.machine.device.casefold()]
+        fitting = [
+            found
+            for found in known
+            if device.casefold() in found.machine.device.casefold()
+            and self._precision in (None, found.machine.precision)
+        ]
         if device and fitting:
             return fitting[-1]
         there = "; ".join(dict.fromkeys(str(found.machine) for found in known))
         raise ConfigError(
-            f"--device: nothing was measured on {device!r} for this network, data and shape; "
+            f"--device: nothing was measured on {device!r} for this network, data, shape and precision; "
             + (f"measured on: {there}" if there else "nothing was measured anywhere yet"),
             f"Run the same tk plan without --device there, with {self._cache.path} as its cache folder.",
         )

@@ -13,6 +13,7 @@ from toolkit.core.images.windows import Window
 from toolkit.core.recipe.probabilities import Stored, quantise, to_levels, to_probability, weighted_mean
 from toolkit.core.sampling.pseudo_labels import LabelRule, Levels
 from toolkit.errors import DataError
+from toolkit.files.data.neighbours import is_left_out
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.images.recently_decoded import RecentlyDecoded
@@ -129,8 +130,9 @@ class PseudoPool:
         return [Sample(self.source, image_id) for image_id in self.ids]
 
     def taken(self, minimum: float) -> Integers:
-        """The positions of the images whose labels are certain enough, `int64 (count,)`."""
-        return np.flatnonzero(self.confidence >= minimum)
+        """The positions of the images whose labels are certain enough and which are trained on, `int64 (count,)`."""
+        trains = np.array([not is_left_out(self.source.images, image_id) for image_id in self.ids], np.bool_)
+        return np.flatnonzero((self.confidence >= minimum) & trains)
 
 
 PseudoPools = Mapping[tuple[str, int], PseudoPool]

@@ -11,6 +11,7 @@ from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLe
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.data.neighbours import MetadataFile, channels_of_slice, with_neighbours
 from toolkit.files.data.sources import Images
+from toolkit.files.datasets.images_to_predict import ids_in_names
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.image_files import ImageFiles, find_image_files
 from toolkit.files.images.names.names_to_ids import CHANNEL
@@ -68,7 +69,8 @@ def _of_folders(experiment: Experiment, data: DataConfig, folders: Sequence[Path
         paths |= of_folder
     whole = ", ".join(map(str, folders))
     slices = ImageFiles(whole, paths, channels_of_slice(data, channels), data.ranges, data.planes or ())
-    return with_neighbours(slices, data, "--images", MetadataFile(data.metadata, data.metadata_id))
+    table = MetadataFile(data.metadata, data.metadata_id)
+    return with_neighbours(slices, data, "--images", table, ids_in_names(paths, data))
 
 
 def refuse_constant(images: Images, facts: Sequence[ImageFacts], progress: Progress) -> None:
