@@ -165,7 +165,7 @@ def _refuse_unusual(pages: Sequence[Any]) -> None:
         raise ValueError("holds whole volumes as pages, which is not supported; save each slice as a page")
 
 
-def _slices(file: tifffile.TiffFile, pages: Sequence[Any]) -> Iterator[npt.NDArray[Any]]:
+def _slices(file: Any, pages: Sequence[Any]) -> Iterator[npt.NDArray[Any]]:
     """The values of each page, (height, width) or (height, width, channels), the channels of a page joined."""
     series, first = file.series[0], pages[0]
     axes = series.axes[: series.axes.index("Y")].removesuffix("S") if len(file.series) == 1 else ""
