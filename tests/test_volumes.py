@@ -6,24 +6,32 @@ Covers toolkit/commands/training/folds/divided_neighbours.py.
 import csv
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.commands.conftest import Told
 from tests.workers import Workers
 from toolkit import Experiment as Trained
 from toolkit.commands.inspecting.data import examine_data
 from toolkit.commands.inspecting.preview import preview
+from toolkit.commands.predicting.forecaster import Forecast, Forecaster
 from toolkit.commands.predicting.predict import PredictOptions, predict
+from toolkit.commands.predicting.pseudo import PseudoOptions, pseudo
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.submit import SubmitOptions, submit
 from toolkit.commands.training.fit import FitOptions, fit
-from toolkit.errors import FoldsError, OutOfTimeError
+from toolkit.errors import ConfigError, FoldsError, OutOfTimeError
+from toolkit.files.datasets.images_to_predict import find_inputs, images_of
+from toolkit.files.experiment.fitted import find_fitted, first_networks
+from toolkit.files.experiment.members import find_member
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting import shard_plan
 from toolkit.learning.training.epoch_data import Deadline
+from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -160,3 +168,55 @@ def test_folds_that_divide_volumes_are_told(fitted: Workspace, tmp_path: Path) -
     with pytest.raises(FoldsError, match="3 groups are split") as caught:
         fit(Session(workspace), "deep")
     assert "volumes of data.neighbours" in caught.value.advice
+
+
+def test_pictures_of_predictions_show_the_slice_itself(fitted: Workspace) -> None:
+    networks = find_fitted(find_member(fitted, "deep"))
+    images = images_of(find_inputs([fitted.root / "test/dddd"]), first_networks(networks))
+    found = list(Forecaster(networks, Silent()).forecasts(images, images.ids, "deep"))
+    assert len(found) == 5
+    for one in found:
+        assert isinstance(one, Forecast)
+        path = fitted.root / "test/dddd" / f"{one.image_id}.png"
+        assert np.array_equal(one.picture[..., 0], cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+        assert one.picture.shape[2] == 1
+
+
+def test_a_missing_slice_does_not_keep_the_others_from_being_predicted(fitted: Workspace, tmp_path: Path) -> None:
+    told = Told()
+    folder = Path(shutil.copytree(fitted.root / "test", tmp_path / "test")) / "dddd"
+    (folder / "slice_10.png").unlink()
+    result = predict(Session(fitted, told), "deep", [folder], out=tmp_path / "out")
+    assert (result.images, result.failed) == (4, [])
+    assert any("4 of 4 images lack a neighbouring slice" in line for line in told.lines)
+
+
+def test_pseudo_labels_follow_the_names_of_new_folders(fitted: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(Path(shutil.copytree(fitted.root, tmp_path / "copy")))
+    assert pseudo(Session(workspace), "deep", options=PseudoOptions([workspace.root / "test/dddd"])).images == 5
+
+
+def test_foreground_at_edges_alone_cannot_be_trained_on(fitted: Workspace, tmp_path: Path) -> None:
+    workspace = again(fitted, tmp_path)
+    for path in (tmp_path / "masks").iterdir():
+        if not path.stem.endswith("_8"):
+            cv2.imwrite(str(path), np.zeros((32, 32), np.uint8))
+    with pytest.raises(FoldsError, match=r"lie at the edge of their volume, and data\.neighbours\.edges: leave_out"):
+        fit(Session(workspace), "deep")
+
+
+def test_members_that_leave_out_other_edges_predict_together(fitted: Workspace) -> None:
+    (deep,) = find_fitted(find_member(fitted, "deep")).leaves()
+    spec = deep.config.data.neighbours
+    assert spec is not None
+
+    def changed(**keys: object) -> SimpleNamespace:
+        data = deep.config.data.model_copy(update={"neighbours": spec.model_copy(update=keys)})
+        return SimpleNamespace(config=deep.config.model_copy(update={"data": data}))
+
+    def together(other: SimpleNamespace) -> object:
+        return first_networks(SimpleNamespace(leaves=lambda: [deep, other]))  # type: ignore[arg-type]
+
+    assert together(changed(edges="repeat", gaps="nearest")) is deep
+    with pytest.raises(ConfigError, match="different neighbouring slices"):
+        together(changed(offsets=(-1, 0, 1, 2, 3)))

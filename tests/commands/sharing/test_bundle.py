@@ -16,7 +16,7 @@ import pytest
 from toolkit.commands.session import Session
 from toolkit.commands.sharing.bundle import BundleOptions, bundle
 from toolkit.commands.submitting.submit import SubmitOptions, submit
-from toolkit.errors import ChangedError, NotReadyError, StorageError
+from toolkit.errors import ChangedError, ConfigError, NotReadyError, StorageError
 from toolkit.files.disk import changes
 from toolkit.files.disk.digests import file_digest
 from toolkit.files.experiment.workspace import Workspace
@@ -104,6 +104,17 @@ def test_what_fails_on_the_way_leaves_no_bundle(
 
     monkeypatch.setattr(changes, "perform", failing)
     with pytest.raises(StorageError):
+        bundle(fitted, ["plain"], options=replace(OPTIONS, out=out))
+    assert not out.exists()
+
+
+def test_slices_that_a_table_orders_are_refused(fitted: Session, tmp_path: Path) -> None:
+    resolved = fitted.workspace.find("plain").resolved
+    volume = "neighbours: {offsets: [0], order_by: z, group_by: null, edges: repeat, gaps: error}"
+    text = resolved.read_text().replace("metadata: null", "metadata: z.csv").replace("neighbours: null", volume)
+    resolved.write_text(text)
+    out = tmp_path / "bundle"
+    with pytest.raises(ConfigError, match=r"plain: data\.neighbours\.order_by: z is a column of data\.metadata"):
         bundle(fitted, ["plain"], options=replace(OPTIONS, out=out))
     assert not out.exists()
 
