@@ -23,6 +23,7 @@ from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions import engine_checks
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
+from toolkit.learning.engines.openvino_package import require_openvino
 from toolkit.learning.predicting import shard_plan
 
 pytestmark = pytest.mark.train
@@ -123,7 +124,7 @@ def test_the_presence_head_is_used(
 def test_the_engine_is_the_same_everywhere_and_chosen_by_images_that_each_unit_has(
     fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agrees: bool
 ) -> None:
-    pytest.importorskip("openvino")
+    require_openvino()  # a plain import would bring in what reports over the network
     copy = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
     workspace = Workspace(copy, engine="openvino")
     monkeypatch.setattr(engine_checks, "MOST_CHANGED", 1.0 if agrees else -1.0)
