@@ -160,6 +160,10 @@ def test_a_plan_is_measured_once_and_changes_no_file_of_the_experiment(
     assert plan(session, ["plain"], hours=1e-4).commands == []
     device = one.device.split()[0]
     assert plan(session, ["plain"], hours=1.0, device=device).experiments == again.experiments
+    epochs = [Epoch(number, 0.01, 0.5, 0.5, {"salt_map": 0.5}, 3, 1.0) for number in range(3)]
+    write_history(session.workspace.find("plain").stage(0, 0), epochs)
+    assert plan(session, ["plain"], hours=1.0).experiments[0].recorded_epochs == 2
+    assert plan(session, ["plain"], hours=1.0, device=device).experiments[0].recorded_epochs == 0
     changed = plan(session, ["plain"], hours=1.0, overrides=["batch=4"])
     assert changed.experiments[0].measured
     assert changed.commands == ["tk fit plain --set batch=4 --max-time 60m"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
 _CHUNK_IN_TIME = 32
-"""Images of a chunk where the time is limited: it is looked at the clock between chunks."""
+"""Images of a chunk where the time is limited, because the prediction can stop only between chunks."""
 _GROUP = 4
 """Images that a processor predicts at once, and no faster if there are fewer: chunks end between such groups."""
 _LARGE = 1 << 25
@@ -41,7 +41,8 @@ _LARGE = 1 << 25
 class Forecast:
     """The prediction of one image.
 
-    `presence` is the output of the presence head, `float32 (classes,)`, 0–1; None without one.
+    `presence` is the output of the presence head, `float32 (classes,)`, 0–1; None without one. `_images` has the
+    pixels, mostly in memory; `_source` knows which channels are the slice itself.
     """
 
     image_id: str

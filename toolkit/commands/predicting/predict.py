@@ -104,7 +104,7 @@ def _into_folder(
     session: Session, name: str, paths: Sequence[Path], out: Path, options: PredictOptions, *, only: Path | None = None
 ) -> PredictResult:
     """Predict into a folder; `only` is the single file that the first format is meant for, if any."""
-    started, began = time.perf_counter(), time.monotonic()
+    started = time.monotonic()
     progress = session.progress
     wanted = parse_formats(("png",) if options.formats is None else options.formats)
     member = find_member(session.workspace, name)
@@ -120,7 +120,7 @@ def _into_folder(
     if "maps" in wanted:
         refuse_other_sizes(images, options.formats or ())
     folder = PredictionFolder(out)
-    ends = math.inf if options.minutes is None else began + options.minutes * 60
+    ends = math.inf if options.minutes is None else started + options.minutes * 60
     recipe = None if rule is None else rule.recipe
     job = PredictionJob(folder, member, fitted, rule=recipe, formats=wanted, progress=progress, ends=ends)
     if only is not None:
@@ -159,7 +159,7 @@ def _into_folder(
         recipe=None if rule is None else described(rule.recipe, classes_of(fitted)),
         out=str(out),
         table=str(folder.table),
-        seconds=round(time.perf_counter() - started, 1),
+        seconds=round(time.monotonic() - started, 1),
         engine=job.forecaster.engine,
         recipe_source=None if rule is None else rule.source,
         asked=options.formats is not None,

@@ -112,7 +112,8 @@ def plan_experiment(
                 remembered, is_new = Remembered(found.speed, machine, found.engine), True
                 measurements.remember(remembered)
     work = _work(config, dataset, table, plan, stages)
-    ratios = recorded_ratios(experiment, config, stages, remembered.speed)
+    # Epochs were recorded where they were trained, and say nothing about another device.
+    ratios = recorded_ratios(experiment, config, stages, remembered.speed) if device is None else []
     recorded = statistics.median(ratios) if ratios else None
     planned = Planned(work, remembered.speed, recorded)
     return ExperimentPlan(experiment, config, planned, remembered, is_new, len(ratios), importing)
